@@ -1,0 +1,24 @@
+//! The library behind `orchestrator`: a language server whose language is work.
+//!
+//! The modules are floors of one house; imports run downwards only (a test reads them):
+//!
+//! | floor | module | what lives there |
+//! |---|---|---|
+//! | 5 | [`server`], [`cli`] | the faces: they translate, they decide nothing |
+//! | 4 | [`runtime`] | the one loop: write the event, run the effect, feed the result back |
+//! | 3 | [`agents`], [`tools`] | who answers a turn (a model, or the symbolic engine); what a role may call |
+//! | 2 | [`gate`], [`model`] | proof of a change-set; providers over HTTP |
+//! | 1 | [`workspace`], [`journal`], [`wire`] | files and byte-exact edits; the durable log; JSON-RPC frames |
+//! | 0 | [`mission`] | what a mission is: state, events, effects, plan, fuel. Pure |
+
+pub mod agents;
+pub mod cli;
+pub mod gate;
+pub mod journal;
+pub mod mission;
+pub mod model;
+pub mod runtime;
+pub mod server;
+pub mod tools;
+pub mod wire;
+pub mod workspace;

@@ -1,0 +1,117 @@
+//! What is said in a session: messages, tool calls and their results, in the order in which they happened.
+//!
+//! The system prompt and the tool schemas are not here: they belong to the role and are added when a request is made.
+
+use serde::{Deserialize, Serialize};
+
+/// The four roles of a mission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Decides whether and how a goal is served.
+    Commander,
+    /// Turns the goal into a plan.
+    Planner,
+    /// Carries out one task of the plan.
+    Worker,
+    /// Judges a task, and at the end the mission.
+    Reviewer,
+}
+
+impl Role {
+    /// All roles, in the order in which they take the stage.
+    pub const ALL: [Role; 4] = [
+        Role::Commander,
+        Role::Planner,
+        Role::Worker,
+        Role::Reviewer,
+    ];
+
+    /// The role's lower-case name, as it stands in configuration and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Commander => "commander",
+            Role::Planner => "planner",
+            Role::Worker => "worker",
+            Role::Reviewer => "reviewer",
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One message of a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "lowercase")]
+pub enum Message {
+    /// What the mission says to the session: the brief, findings, reminders.
+    User {
+        /// Plain text or Markdown.
+        text: String,
+    },
+    /// What the agent answered: text, tool calls, or both.
+    Assistant {
+        /// The answer's text; may be empty when there are calls.
+        text: String,
+        /// The calls it asks for, in its order.
+        calls: Vec<ToolCall>,
+    },
+    /// The result of one tool call.
+    Tool {
+        /// The [`ToolCall::id`] that it answers.
+        call_id: String,
+        /// The text handed back.
+        content: String,
+        /// Whether the call failed or was refused.
+        is_error: bool,
+    },
+}
+
+/// A tool call with arguments that are known to be a JSON object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Unique within the session.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// Parsed arguments, always an object.
+    pub arguments: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What one model turn used, as the provider reported it (or estimated, when it did not).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Input tokens, cached ones included.
+    pub input: u64,
+    /// Output tokens.
+    pub output: u64,
+    /// The part of `input` that the provider served from its cache.
+    pub cached: u64,
+    /// Price in millionths of a US dollar, from the configured price table; 0 where there is none.
+    pub micro_usd: u64,
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Usage) {
+        self.input += other.input;
+        self.output += other.output;
+        self.cached += other.cached;
+        self.micro_usd += other.micro_usd;
+    }
+}
+
+/// One complete answer of an agent: committed only when its terminal marker was seen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The answer's text.
+    pub text: String,
+    /// The tool calls, arguments parsed.
+    pub calls: Vec<ToolCall>,
+    /// What it cost.
+    #[serde(default)]
+    pub usage: Usage,
+}
