@@ -1,1 +1,14 @@
+//! The integration tests: one binary, the built `orchestrator` over its real surfaces, real servers and real files.
 
+mod bad_input;
+mod cli;
+mod deadlock;
+mod demo;
+mod gate;
+mod house;
+mod mission_rust;
+mod mission_typescript;
+mod protocol;
+mod support;
+mod wire_anthropic;
+mod wire_openai;
