@@ -251,7 +251,7 @@ async fn send(
         .body(body)
         .send();
     let idle = endpoint.bounds.idle;
-    let response = tokio::time::timeout(endpoint.connect_timeout + idle, sending)
+    let response = tokio::time::timeout(idle, sending)
         .await
         .map_err(|_| {
             let text = format!(
