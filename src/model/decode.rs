@@ -72,3 +72,65 @@ pub(crate) fn malformed(what: &str) -> Fault {
         format!("the answer is not of the documented form: {what}"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{anthropic, openai};
+
+    const RECORDED: [&str; 2] = [
+        include_str!("../../tests/fixtures/wire/openai_calls.sse"),
+        include_str!("../../tests/fixtures/wire/anthropic_calls.sse"),
+    ];
+
+    /// A piece of JSON that is at home somewhere else.
+    fn strange() -> impl Strategy<Value = &'static str> {
+        prop_oneof![
+            Just("null"),
+            Just("[]"),
+            Just("{}"),
+            Just("7"),
+            Just("-1"),
+            Just("1e999"),
+            Just("\"x\""),
+            Just("18446744073709551615"),
+            Just("\""),
+            Just(","),
+            Just(""),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_event_makes_a_decoder_panic(
+            which in 0usize..2,
+            edits in prop::collection::vec((any::<prop::sample::Index>(), strange()), 1..8),
+        ) {
+            let mut events: Vec<String> =
+                RECORDED[which].lines().filter_map(|line| line.strip_prefix("data: ")).map(str::to_owned).collect();
+            for (place, replacement) in edits {
+                let at = place.index(events.len());
+                let ends: Vec<usize> = events[at].match_indices([':', ',', '}', ']', '[']).map(|(at, _)| at).collect();
+                if ends.len() < 2 {
+                    continue;
+                }
+                let cut = place.index(ends.len() - 1);
+                events[at].replace_range(ends[cut] + 1..ends[cut + 1], replacement);
+            }
+            let mut decoder: Box<dyn Decode> = match which {
+                0 => Box::<openai::Decoder>::default(),
+                _ => Box::<anthropic::Decoder>::default(),
+            };
+            for event in &events {
+                let _ = decoder.event(event, &mut |_| {});
+                if let Ok(document) = serde_json::from_str(event) {
+                    let _ = decoder.document(&document);
+                }
+            }
+            let usage = std::mem::take(decoder.draft()).usage(100, &crate::model::Price::default());
+            prop_assert!(usage.cached <= usage.input);
+        }
+    }
+}

@@ -142,6 +142,11 @@ fn request_url(
             "base_url holds a user name or password; use api_key or headers instead",
         ));
     }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong(
+            "base_url holds a query or a fragment, which no endpoint has",
+        ));
+    }
     if provider == Provider::Replay && !is_loopback(&url) {
         return Err(wrong(
             "a replay is served on this machine only, and base_url is elsewhere",
@@ -243,6 +248,10 @@ mod tests {
                 "ORCHESTRATOR_BASE_URL",
             ),
             (
+                serde_json::json!({"model": "m", "base_url": "http://h/v1?key=k"}),
+                "a query",
+            ),
+            (
                 serde_json::json!({"model": "m", "base_url": "http://u:p@h"}),
                 "api_key",
             ),
@@ -262,6 +271,27 @@ mod tests {
             let error = resolve(json).unwrap_err();
             assert!(error.contains(setting), "{error}");
         }
+    }
+
+    #[test]
+    fn some_fields_are_for_the_vendor_itself() {
+        let body = |json| -> serde_json::Value {
+            let endpoint = resolve(json).unwrap();
+            let request = Request {
+                role: Role::Worker,
+                session: "s",
+                system: "",
+                tools: &[],
+                messages: &[],
+            };
+            serde_json::from_slice(&endpoint.encode(&request).unwrap()).unwrap()
+        };
+        let openai =
+            body(serde_json::json!({"model": "m", "api_key": "k", "max_output_tokens": 9}));
+        assert_eq!(openai["max_completion_tokens"], 9);
+        assert_eq!(openai.get("max_tokens"), None);
+        let anthropic = body(serde_json::json!({"model": "claude-m", "api_key": "k"}));
+        assert_eq!(anthropic["cache_control"]["type"], "ephemeral");
     }
 
     #[test]

@@ -72,6 +72,12 @@ fn overlay(
         lookup,
     )?;
     parsed(&mut own.idle_timeout_ms, prefix, "IDLE_TIMEOUT_MS", lookup)?;
+    parsed(
+        &mut own.answer_timeout_ms,
+        prefix,
+        "ANSWER_TIMEOUT_MS",
+        lookup,
+    )?;
     Ok((base.is_some() || own != ModelSettings::default()).then_some(own))
 }
 

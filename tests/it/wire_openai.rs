@@ -484,7 +484,9 @@ async fn a_dropped_future_closes_its_connection() {
             messages: &messages,
         };
         client
-            .complete(&request, &mut |_| drop(seen.send(())))
+            .complete(&request, &mut |_| {
+                let _ = seen.send(());
+            })
             .await
     });
     first.recv().await.unwrap();

@@ -89,10 +89,12 @@ impl Decoder {
         message: &Value,
         on_progress: &mut OnProgress<'_>,
     ) -> Result<(), Fault> {
-        match message.get("content").and_then(Value::as_str) {
-            Some(text) if !text.is_empty() => {
-                self.draft.text.push_str(text);
-                on_progress(Progress::Text(text));
+        match message.get("content") {
+            Some(Value::String(text)) if !text.is_empty() => self.take_text(text, on_progress),
+            // Some servers send the content in parts, reasoning among them.
+            Some(Value::Array(parts)) => {
+                let texts = parts.iter().filter_map(|part| part.get("text")?.as_str());
+                texts.for_each(|text| self.take_text(text, on_progress));
             }
             _ => on_progress(Progress::Alive),
         }
@@ -112,6 +114,11 @@ impl Decoder {
             self.take_call(call, on_progress)?;
         }
         Ok(())
+    }
+
+    fn take_text(&mut self, text: &str, on_progress: &mut OnProgress<'_>) {
+        self.draft.text.push_str(text);
+        on_progress(Progress::Text(text));
     }
 
     fn take_call(&mut self, delta: &Value, on_progress: &mut OnProgress<'_>) -> Result<(), Fault> {
@@ -229,6 +236,13 @@ mod tests {
             ]),
             expected(&[("a", "x", "{}"), ("b", "x", "{}")])
         );
+    }
+
+    #[test]
+    fn content_in_parts() {
+        let parts =
+            r#"{"content":[{"type":"thinking","thinking":[]},{"type":"text","text":"hi"}]}"#;
+        assert_eq!(draft(&[parts]).text, "hi");
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub enum Answer {
     Hang,
 }
 
+/// How long accepting rests after it failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
 /// Makes the answer to a request. It runs on the server's task: it must not block.
 pub type Handler = Arc<dyn Fn(&ReceivedRequest) -> Answer + Send + Sync>;
 
@@ -143,7 +146,10 @@ async fn accept(listener: TcpListener, handler: Handler, arrivals: Arc<Mutex<Vec
                     connections.spawn(serve(stream, Arc::clone(&handler), Arc::clone(&arrivals)));
                 }
                 // Out of descriptors, or the peer is gone already: let others go first.
-                Err(_) => tokio::task::yield_now().await,
+                Err(error) => {
+                    tracing::debug!(%error, "a replay connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             },
             Some(ended) = connections.join_next() => {
                 if let Ok(Err(error)) = ended {

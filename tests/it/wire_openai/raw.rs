@@ -250,7 +250,7 @@ pub fn tools() -> Vec<ToolSpec> {
 
 /// A session of three turns with parallel calls, as it grows: each step is what one request sends.
 pub fn growing_session() -> Vec<Vec<Message>> {
-    let all = vec![
+    let all = [
         user("go 🦀"),
         Message::Assistant {
             text: "I look.".into(),
