@@ -2,10 +2,12 @@
 
 pub mod client;
 pub mod documents;
+pub mod hunks;
 pub mod outbox;
 pub mod parent;
 pub mod peer;
 pub mod raw;
 pub mod root;
 pub mod text;
+pub mod todo;
 pub mod transport;
