@@ -57,9 +57,7 @@ impl Client {
                 .and_then(Value::as_str)
                 .unwrap_or("unknown")
                 .to_owned(),
-            process_id: params["processId"]
-                .as_u64()
-                .and_then(|pid| u32::try_from(pid).ok()),
+            process_id: params["processId"].as_u64().and_then(|pid| u32::try_from(pid).ok()),
             root: root(params),
             encoding: encoding(at("/general/positionEncodings")),
             progress: is("/window/workDoneProgress"),
@@ -78,14 +76,7 @@ impl Client {
 }
 
 fn root(params: &Value) -> Option<PathBuf> {
-    let uri = |value: &Value| {
-        value
-            .as_str()?
-            .parse::<Uri>()
-            .ok()
-            .as_ref()
-            .and_then(file_path)
-    };
+    let uri = |value: &Value| value.as_str()?.parse::<Uri>().ok().as_ref().and_then(file_path);
     params
         .pointer("/workspaceFolders/0/uri")
         .and_then(uri)
@@ -95,12 +86,8 @@ fn root(params: &Value) -> Option<PathBuf> {
 
 /// UTF-8 where the client knows it, else UTF-16, which every client knows.
 fn encoding(offered: Option<&Value>) -> Encoding {
-    let offered: Vec<&str> = offered
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let offered: Vec<&str> =
+        offered.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     if offered.contains(&"utf-8") {
         Encoding::Utf8
     } else if offered.contains(&"utf-32") && !offered.contains(&"utf-16") {
@@ -120,13 +107,7 @@ mod tests {
     fn oddities_count_as_not_declared() {
         let odd = json!({"processId": -1, "rootUri": 3, "workspaceFolders": "no", "capabilities": {
             "window": {"workDoneProgress": "yes"}, "general": {"positionEncodings": ["utf-7", 8]}}});
-        assert_eq!(
-            Client::read(&odd),
-            Client {
-                name: "unknown".into(),
-                ..Client::default()
-            }
-        );
+        assert_eq!(Client::read(&odd), Client { name: "unknown".into(), ..Client::default() });
         assert_eq!(Client::read(&Value::Null).encoding, Encoding::Utf16);
     }
 
@@ -139,10 +120,7 @@ mod tests {
             "capabilities": {"window": {"workDoneProgress": true}, "workspace": {"applyEdit": true},
                 "general": {"positionEncodings": ["utf-16", "utf-8"]}}}));
         assert_eq!(client.root, Some(PathBuf::from("/work space")));
-        assert_eq!(
-            (client.process_id, client.encoding),
-            (Some(7), Encoding::Utf8)
-        );
+        assert_eq!((client.process_id, client.encoding), (Some(7), Encoding::Utf8));
         assert!(
             client.progress && client.apply_edit && client.mission_views && !client.versioned_edits
         );

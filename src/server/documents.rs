@@ -27,11 +27,7 @@ pub struct Documents {
 impl Documents {
     /// Adds a document, or replaces it when the client opens it again.
     pub fn open(&self, uri: Uri, version: i32, text: String) {
-        let document = Document {
-            uri: uri.clone(),
-            version,
-            text: text.into(),
-        };
+        let document = Document { uri: uri.clone(), version, text: text.into() };
         self.lock().insert(uri, document);
     }
 
@@ -117,11 +113,8 @@ mod tests {
         assert!(documents.change(&uri, 2, changes, Encoding::Utf16));
         let document = documents.get(&uri).unwrap();
         assert_eq!((&*document.text, document.version), ("😀ü 1two!", 2));
-        let whole = TextDocumentContentChangeEvent {
-            range: None,
-            range_length: None,
-            text: "x".into(),
-        };
+        let whole =
+            TextDocumentContentChangeEvent { range: None, range_length: None, text: "x".into() };
         assert!(documents.change(&uri, 3, vec![whole], Encoding::Utf8));
         assert_eq!(&*documents.get(&uri).unwrap().text, "x");
         documents.close(&uri);

@@ -69,9 +69,7 @@ fn trim<'new>(old: &str, range: Range<usize>, text: &'new str) -> (Range<usize>,
     let front = common(&mut was.chars().zip(text.chars()));
     let (was, text) = (&was[front..], &text[front..]);
     // The line end that both sides end in stays where it is, and whatever stands before it alike.
-    let line_end = ["\r\n", "\n"]
-        .into_iter()
-        .find(|end| was.ends_with(end) && text.ends_with(end));
+    let line_end = ["\r\n", "\n"].into_iter().find(|end| was.ends_with(end) && text.ends_with(end));
     let kept = line_end.map_or(0, str::len);
     if kept == 1 && (was.ends_with("\r\n") != text.ends_with("\r\n")) {
         return (range.start + front..range.end, text);
@@ -101,10 +99,7 @@ mod tests {
         let edits = edits(old, new, Encoding::Utf16);
         assert_eq!(edits.len(), 1);
         assert_eq!(edits[0].new_text, "y");
-        assert_eq!(
-            (edits[0].range.start.line, edits[0].range.start.character),
-            (2, 8)
-        );
+        assert_eq!((edits[0].range.start.line, edits[0].range.start.character), (2, 8));
         assert_eq!(edits[0].range.end.character, 9);
         assert!(hunks(old, old).is_empty());
     }

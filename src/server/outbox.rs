@@ -114,11 +114,8 @@ impl Outbox {
                 let mut queue = self.lock();
                 if !queue.entries.is_empty() {
                     let count = queue.entries.len().min(16);
-                    let batch: Vec<_> = queue
-                        .entries
-                        .drain(..count)
-                        .map(|entry| entry.body)
-                        .collect();
+                    let batch: Vec<_> =
+                        queue.entries.drain(..count).map(|entry| entry.body).collect();
                     queue.bytes -= batch.iter().map(Vec::len).sum::<usize>();
                     return Some(batch);
                 }
@@ -148,11 +145,7 @@ impl Queue {
         if *weight == Weight::Must {
             return false;
         }
-        let Some(entry) = self
-            .entries
-            .iter_mut()
-            .find(|entry| entry.weight == *weight)
-        else {
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.weight == *weight) else {
             return false;
         };
         self.bytes = self.bytes - entry.body.len() + body.len();
@@ -162,10 +155,8 @@ impl Queue {
 
     /// Drops the oldest message that may be dropped.
     fn drop_one(&mut self) -> bool {
-        let found = self
-            .entries
-            .iter()
-            .position(|entry| matches!(entry.weight, Weight::MayDrop(_)));
+        let found =
+            self.entries.iter().position(|entry| matches!(entry.weight, Weight::MayDrop(_)));
         let dropped = found.and_then(|at| self.entries.remove(at));
         self.bytes -= dropped.as_ref().map_or(0, |entry| entry.body.len());
         dropped.is_some()
@@ -180,10 +171,7 @@ mod tests {
         outbox.close();
         let mut bytes = Vec::new();
         outbox.write_to(&mut bytes).await;
-        String::from_utf8(bytes)
-            .unwrap()
-            .replace("Content-Length: ", "")
-            .replace("\r\n\r\n", ":")
+        String::from_utf8(bytes).unwrap().replace("Content-Length: ", "").replace("\r\n\r\n", ":")
     }
 
     #[tokio::test]

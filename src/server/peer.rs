@@ -58,17 +58,14 @@ impl Peer {
 
     /// Sends a notification that the protocol does not know.
     pub fn notify_raw(&self, weight: Weight, method: &str, params: Value) {
-        let message = Message::from(Notification {
-            method: method.to_owned(),
-            params: Some(params),
-        });
+        let message =
+            Message::from(Notification { method: method.to_owned(), params: Some(params) });
         self.outbox.push(weight, message.to_bytes());
     }
 
     /// Sends a response.
     pub fn respond(&self, response: Response) {
-        self.outbox
-            .push(Weight::Must, Message::from(response).to_bytes());
+        self.outbox.push(Weight::Must, Message::from(response).to_bytes());
     }
 
     /// Sends a request now; the future waits for its answer. Await it outside of handlers only.
@@ -82,33 +79,21 @@ impl Peer {
     ) -> impl Future<Output = Result<R::Result, PeerError>> + Send + use<R> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let (answer, wait) = oneshot::channel();
-        self.pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, answer);
-        let waiting = Waiting {
-            id,
-            peer: self.clone(),
-        };
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(id, answer);
+        let waiting = Waiting { id, peer: self.clone() };
         let params = serde_json::to_value(params).map(|params| {
             // `null` stands for "no params", which are left out.
             let params = (!params.is_null()).then_some(params);
-            let message = Message::from(Request {
-                id: Id::Number(id),
-                method: R::METHOD.to_owned(),
-                params,
-            });
+            let message =
+                Message::from(Request { id: Id::Number(id), method: R::METHOD.to_owned(), params });
             self.outbox.push(Weight::Must, message.to_bytes());
         });
         async move {
             let _waiting = waiting;
             params?;
-            let outcome = tokio::time::timeout(limit, wait)
-                .await
-                .map_err(|_| PeerError::Silent(limit))?;
-            Ok(serde_json::from_value(
-                outcome.map_err(|_| PeerError::Ended)??,
-            )?)
+            let outcome =
+                tokio::time::timeout(limit, wait).await.map_err(|_| PeerError::Silent(limit))?;
+            Ok(serde_json::from_value(outcome.map_err(|_| PeerError::Ended)??)?)
         }
     }
 
@@ -117,21 +102,14 @@ impl Peer {
         let Some(Id::Number(id)) = response.id else {
             return;
         };
-        let waiting = self
-            .pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
+        let waiting = self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         // The receiver may have timed out in this very moment.
         let _ = waiting.map(|answer| answer.send(response.outcome));
     }
 
     /// Fails every request that waits for an answer.
     pub fn end(&self) {
-        self.pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -143,12 +121,8 @@ struct Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let unanswered = self
-            .peer
-            .pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
+        let unanswered =
+            self.peer.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
         if unanswered.is_some() {
             self.peer.notify_raw(
                 Weight::Must,
@@ -184,14 +158,8 @@ mod tests {
     async fn an_answer_reaches_its_request() {
         let peer = Peer::default();
         let (first, second) = (ask(&peer, Duration::MAX), ask(&peer, Duration::MAX));
-        peer.settle(Response {
-            id: Some(Id::Number(2)),
-            outcome: Ok(serde_json::json!([2])),
-        });
-        peer.settle(Response {
-            id: Some(Id::Number(99)),
-            outcome: Ok(Value::Null),
-        });
+        peer.settle(Response { id: Some(Id::Number(2)), outcome: Ok(serde_json::json!([2])) });
+        peer.settle(Response { id: Some(Id::Number(99)), outcome: Ok(Value::Null) });
         assert_eq!(second.await.unwrap(), [2]);
         peer.end();
         assert!(matches!(first.await, Err(PeerError::Ended)));
@@ -201,14 +169,8 @@ mod tests {
     #[tokio::test]
     async fn silence_ends_in_a_cancel() {
         let peer = Peer::default();
-        assert!(matches!(
-            ask(&peer, Duration::ZERO).await,
-            Err(PeerError::Silent(_))
-        ));
-        peer.settle(Response {
-            id: Some(Id::Number(1)),
-            outcome: Ok(Value::Null),
-        });
+        assert!(matches!(ask(&peer, Duration::ZERO).await, Err(PeerError::Silent(_))));
+        peer.settle(Response { id: Some(Id::Number(1)), outcome: Ok(Value::Null) });
         assert_eq!(sent(&peer).await.matches("$/cancelRequest").count(), 1);
     }
 }

@@ -11,11 +11,7 @@ use serde_json::{Value, json};
 pub fn mend(method: &str, params: Option<Value>) -> Option<Value> {
     let mut params = params?;
     mend_uris(&mut params, 0);
-    Some(if method == "initialize" {
-        wrap_initialize(params)
-    } else {
-        params
-    })
+    Some(if method == "initialize" { wrap_initialize(params) } else { params })
 }
 
 /// `initialize` is the one message full of enums that this server never reads. It goes through the typed parser empty,
@@ -46,9 +42,7 @@ fn mend_uris(value: &mut Value, depth: usize) {
 fn mend_uri(uri: &mut String) {
     let bytes = uri.as_bytes();
     let legal = |at: usize| match bytes[at] {
-        b'%' => bytes
-            .get(at + 1..at + 3)
-            .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)),
+        b'%' => bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)),
         byte => byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(&byte),
     };
     if (0..bytes.len()).all(legal) {
@@ -77,10 +71,7 @@ mod tests {
             "folders": [{"uri": "file:///ok%20.rs"}], "newUri": "x y", "rootUri": null,
         });
         let mended = mend("textDocument/didOpen", Some(params)).unwrap();
-        assert_eq!(
-            mended["textDocument"]["uri"],
-            "file:///a%20b/%C3%BC%20%25zz.rs"
-        );
+        assert_eq!(mended["textDocument"]["uri"], "file:///a%20b/%C3%BC%20%25zz.rs");
         assert_eq!(mended["textDocument"]["text"], "a b");
         assert_eq!(mended["folders"][0]["uri"], "file:///ok%20.rs");
         assert_eq!(mended["newUri"], "x%20y");

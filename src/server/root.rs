@@ -43,13 +43,8 @@ impl Root {
 
 /// The path of a `file:` URI.
 pub fn file_path(uri: &Uri) -> Option<PathBuf> {
-    let is_file = uri
-        .scheme()
-        .is_some_and(|scheme| scheme.as_str().eq_ignore_ascii_case("file"));
-    is_file
-        .then(|| uri.to_file_path())
-        .flatten()
-        .map(|path| path.into_owned())
+    let is_file = uri.scheme().is_some_and(|scheme| scheme.as_str().eq_ignore_ascii_case("file"));
+    is_file.then(|| uri.to_file_path()).flatten().map(|path| path.into_owned())
 }
 
 #[cfg(test)]

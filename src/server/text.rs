@@ -45,11 +45,7 @@ pub struct Lines<'text> {
 impl<'text> Lines<'text> {
     /// Indexes `text`; linear in its length.
     pub fn new(text: &'text str, encoding: Encoding) -> Lines<'text> {
-        Lines {
-            text,
-            index: LineIndex::new(text),
-            encoding,
-        }
+        Lines { text, index: LineIndex::new(text), encoding }
     }
 
     /// The byte offset of `position`, on a character's boundary. What lies behind a line's end is the line's end, what
@@ -59,10 +55,8 @@ impl<'text> Lines<'text> {
             return self.text.len();
         };
         let start = usize::from(line.start());
-        let end = start
-            + self.text[start..usize::from(line.end())]
-                .trim_end_matches(['\n', '\r'])
-                .len();
+        let end =
+            start + self.text[start..usize::from(line.end())].trim_end_matches(['\n', '\r']).len();
         let column = self.column_in_bytes(position).unwrap_or(u32::MAX);
         let mut offset = end.min(start.saturating_add(column as usize));
         while !self.text.is_char_boundary(offset) {
@@ -78,19 +72,13 @@ impl<'text> Lines<'text> {
             offset -= 1;
         }
         let size = u32::try_from(offset).map_or(self.index.len(), TextSize::from);
-        let place = self
-            .index
-            .try_line_col(size)
-            .unwrap_or(LineCol { line: 0, col: 0 });
+        let place = self.index.try_line_col(size).unwrap_or(LineCol { line: 0, col: 0 });
         self.in_encoding(place)
     }
 
     /// The range of the bytes `start..end`.
     pub fn range(&self, start: usize, end: usize) -> Range {
-        Range {
-            start: self.position(start),
-            end: self.position(end),
-        }
+        Range { start: self.position(start), end: self.position(end) }
     }
 
     /// The position of a line and a column in bytes; clamped like an offset.
@@ -99,9 +87,8 @@ impl<'text> Lines<'text> {
             None => self.position(self.text.len()),
             Some(range) => {
                 let start = usize::from(range.start());
-                let length = self.text[start..usize::from(range.end())]
-                    .trim_end_matches(['\n', '\r'])
-                    .len();
+                let length =
+                    self.text[start..usize::from(range.end())].trim_end_matches(['\n', '\r']).len();
                 self.position(start + length.min(column as usize))
             }
         }
@@ -111,18 +98,12 @@ impl<'text> Lines<'text> {
         let Some(wide) = self.encoding.wide() else {
             return Some(position.character);
         };
-        let place = WideLineCol {
-            line: position.line,
-            col: position.character,
-        };
+        let place = WideLineCol { line: position.line, col: position.character };
         self.index.to_utf8(wide, place).map(|place| place.col)
     }
 
     fn in_encoding(&self, place: LineCol) -> Position {
-        let wide = self
-            .encoding
-            .wide()
-            .and_then(|wide| self.index.to_wide(wide, place));
+        let wide = self.encoding.wide().and_then(|wide| self.index.to_wide(wide, place));
         let (line, character) = wide.map_or((place.line, place.col), |wide| (wide.line, wide.col));
         Position { line, character }
     }
@@ -137,11 +118,8 @@ mod tests {
     #[test]
     fn columns_count_what_was_negotiated() {
         let bar = TEXT.find('|').unwrap();
-        for (encoding, column) in [
-            (Encoding::Utf8, 7),
-            (Encoding::Utf16, 4),
-            (Encoding::Utf32, 3),
-        ] {
+        for (encoding, column) in [(Encoding::Utf8, 7), (Encoding::Utf16, 4), (Encoding::Utf32, 3)]
+        {
             let lines = Lines::new(TEXT, encoding);
             assert_eq!(lines.position(bar), Position::new(1, column));
             assert_eq!(lines.offset(Position::new(1, column)), bar);
@@ -155,10 +133,7 @@ mod tests {
             let lines = Lines::new(TEXT, encoding);
             assert_eq!(lines.offset(Position::new(0, 99)), 2);
             assert_eq!(lines.offset(Position::new(0, u32::MAX)), 2);
-            assert_eq!(
-                lines.offset(Position::new(1, u32::MAX)),
-                TEXT.find("\nl").unwrap()
-            );
+            assert_eq!(lines.offset(Position::new(1, u32::MAX)), TEXT.find("\nl").unwrap());
             assert_eq!(lines.offset(Position::new(99, 0)), TEXT.len());
             assert_eq!(lines.position(TEXT.len() + 9), Position::new(2, 4));
             assert_eq!(lines.position_of(99, 1), Position::new(2, 4));

@@ -71,12 +71,8 @@ where
     let mut writer = tokio::spawn(peer.outbox().clone().write_to(output));
     let (frames, mut incoming) = mpsc::channel(FRAMES_AHEAD);
     let reader = tokio::spawn(read(FrameReader::new(input), frames));
-    let mut session = Session {
-        service,
-        peer: peer.clone(),
-        calls: JoinSet::new(),
-        shut_down: false,
-    };
+    let mut session =
+        Session { service, peer: peer.clone(), calls: JoinSet::new(), shut_down: false };
 
     let lost = peer.outbox().lost().clone();
     tokio::pin!(gone);
@@ -141,9 +137,7 @@ where
         let body = match frame {
             Frame::Body(body) => body,
             Frame::TooLarge { len } => {
-                self.complain(format!(
-                    "a message of {len} bytes is too large; it was skipped"
-                ));
+                self.complain(format!("a message of {len} bytes is too large; it was skipped"));
                 return None;
             }
             Frame::BadHeader { why } => {
@@ -154,15 +148,10 @@ where
         match Message::parse(&body) {
             Ok(Message::Response(response)) => self.peer.settle(response),
             Ok(Message::Request(request)) => {
-                self.call(request.method, Some(request.id), request.params)
-                    .await
+                self.call(request.method, Some(request.id), request.params).await
             }
             Ok(Message::Notification(note)) if note.method == "exit" => {
-                return Some(if self.shut_down {
-                    End::Clean
-                } else {
-                    End::ExitWithoutShutdown
-                });
+                return Some(if self.shut_down { End::Clean } else { End::ExitWithoutShutdown });
             }
             Ok(Message::Notification(note)) => self.call(note.method, None, note.params).await,
             Err(bad) => self.peer.respond(bad.to_response()),
@@ -191,15 +180,8 @@ where
 
     fn complain(&self, message: String) {
         tracing::warn!("{message}");
-        let error = ResponseError {
-            code: code::INVALID_REQUEST,
-            message,
-            data: None,
-        };
-        self.peer.respond(Response {
-            id: None,
-            outcome: Err(error),
-        });
+        let error = ResponseError { code: code::INVALID_REQUEST, message, data: None };
+        self.peer.respond(Response { id: None, outcome: Err(error) });
     }
 }
 
@@ -228,32 +210,21 @@ async fn answer<E>(peer: Peer, id: Option<Id>, handler: ServiceFuture<E>) -> boo
         }),
     };
     let succeeded = outcome.is_ok();
-    peer.respond(Response {
-        id: Some(id),
-        outcome,
-    });
+    peer.respond(Response { id: Some(id), outcome });
     succeeded
 }
 
 fn panicked(peer: &Peer, id: Option<Id>, panic: &(dyn Any + Send)) {
     let what = panic.downcast_ref::<&str>().copied();
-    let what = what
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("unknown");
+    let what =
+        what.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown");
     tracing::error!("a handler panicked: {what}");
     if let Some(id) = id {
         let message = format!(
             "the server failed to handle this request ({what}); it goes on with the next one"
         );
-        let error = ResponseError {
-            code: code::INTERNAL_ERROR,
-            message,
-            data: None,
-        };
-        peer.respond(Response {
-            id: Some(id),
-            outcome: Err(error),
-        });
+        let error = ResponseError { code: code::INTERNAL_ERROR, message, data: None };
+        peer.respond(Response { id: Some(id), outcome: Err(error) });
     }
 }
 

@@ -22,22 +22,14 @@ pub fn lenses(text: &str, encoding: Encoding) -> Vec<CodeLens> {
                 let (done, total) = progress(&items);
                 lenses.push(lens(
                     item,
-                    command(
-                        format!("{done} of {total} done"),
-                        "orchestrator.status",
-                        vec![],
-                    ),
+                    command(format!("{done} of {total} done"), "orchestrator.status", vec![]),
                 ));
             }
             Kind::Task if has_open_step(&items, at) => {
                 let arguments = vec![json!({ "item": item.id })];
                 lenses.push(lens(
                     item,
-                    command(
-                        format!("▶ Run {}", item.id),
-                        "orchestrator.todo.run",
-                        arguments,
-                    ),
+                    command(format!("▶ Run {}", item.id), "orchestrator.todo.run", arguments),
                 ));
             }
             _ => {}
@@ -67,10 +59,8 @@ mod tests {
     #[test]
     fn the_mission_and_open_tasks_have_lenses() {
         let lenses = lenses(PLAN, Encoding::Utf16);
-        let titles: Vec<_> = lenses
-            .iter()
-            .map(|lens| lens.command.as_ref().unwrap().title.as_str())
-            .collect();
+        let titles: Vec<_> =
+            lenses.iter().map(|lens| lens.command.as_ref().unwrap().title.as_str()).collect();
         assert_eq!(titles, ["1 of 3 done", "▶ Run T1.1", "▶ Run T1.2"]);
         assert_eq!(lenses[1].range.start.line, 3);
     }

@@ -52,16 +52,7 @@ pub fn outline(text: &str) -> Vec<Item> {
             continue;
         };
         let parent = items.iter().rposition(|item| item.kind < kind);
-        items.push(Item {
-            kind,
-            id,
-            title,
-            mark,
-            line,
-            end: bytes.end,
-            bytes,
-            parent,
-        });
+        items.push(Item { kind, id, title, mark, line, end: bytes.end, bytes, parent });
     }
     for at in (0..items.len()).rev() {
         if let Some(parent) = items[at].parent {
@@ -74,18 +65,13 @@ pub fn outline(text: &str) -> Vec<Item> {
 /// How many steps are done, and how many there are.
 pub fn progress(items: &[Item]) -> (usize, usize) {
     let steps = || items.iter().filter(|item| item.kind == Kind::Step);
-    (
-        steps().filter(|item| item.mark == Some('x')).count(),
-        steps().count(),
-    )
+    (steps().filter(|item| item.mark == Some('x')).count(), steps().count())
 }
 
 fn head(line: &str) -> Option<(Kind, Option<char>, &str)> {
-    for (prefix, kind) in [
-        ("### ", Kind::Task),
-        ("## ", Kind::Milestone),
-        ("# Mission:", Kind::Mission),
-    ] {
+    for (prefix, kind) in
+        [("### ", Kind::Task), ("## ", Kind::Milestone), ("# Mission:", Kind::Mission)]
+    {
         if let Some(rest) = line.strip_prefix(prefix) {
             return Some((kind, None, rest.trim()));
         }
@@ -136,10 +122,7 @@ pub(crate) mod tests {
                 ("S1.2.1", Some('-'), Some(5), 8),
             ]
         );
-        assert_eq!(
-            (items[1].title.as_str(), items[4].title.as_str()),
-            ("first", "two: more")
-        );
+        assert_eq!((items[1].title.as_str(), items[4].title.as_str()), ("first", "two: more"));
         assert_eq!(items[2].end, items[4].bytes.end);
         assert_eq!(items[0].end, items[6].bytes.end);
         assert_eq!(progress(&items), (1, 3));

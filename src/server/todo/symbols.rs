@@ -15,19 +15,13 @@ pub fn symbols(text: &str, uri: &Uri, encoding: Encoding, tree: bool) -> Documen
         DocumentSymbolResponse::Nested(children(&items, None, &lines))
     } else {
         DocumentSymbolResponse::Flat(
-            items
-                .iter()
-                .map(|item| flat(item, &items, uri, &lines))
-                .collect(),
+            items.iter().map(|item| flat(item, &items, uri, &lines)).collect(),
         )
     }
 }
 
 fn children(items: &[Item], parent: Option<usize>, lines: &Lines<'_>) -> Vec<DocumentSymbol> {
-    let mine = items
-        .iter()
-        .enumerate()
-        .filter(|(_, item)| item.parent == parent);
+    let mine = items.iter().enumerate().filter(|(_, item)| item.parent == parent);
     mine.map(|(at, item)| {
         let below = children(items, Some(at), lines);
         #[expect(deprecated, reason = "the struct has no other constructor")]
@@ -52,10 +46,7 @@ fn flat(item: &Item, items: &[Item], uri: &Uri, lines: &Lines<'_>) -> SymbolInfo
         kind: kind(item),
         tags: None,
         deprecated: None,
-        location: Location {
-            uri: uri.clone(),
-            range: lines.range(item.bytes.start, item.end),
-        },
+        location: Location { uri: uri.clone(), range: lines.range(item.bytes.start, item.end) },
         container_name: item.parent.map(|at| name(&items[at])),
     }
 }
@@ -91,18 +82,8 @@ mod tests {
             panic!()
         };
         let milestone = &tree[0].children.as_ref().unwrap()[0];
-        assert_eq!(
-            (tree[0].name.as_str(), milestone.name.as_str()),
-            ("mend it", "M1: first")
-        );
-        assert_eq!(
-            milestone.children.as_ref().unwrap()[0]
-                .children
-                .as_ref()
-                .unwrap()
-                .len(),
-            2
-        );
+        assert_eq!((tree[0].name.as_str(), milestone.name.as_str()), ("mend it", "M1: first"));
+        assert_eq!(milestone.children.as_ref().unwrap()[0].children.as_ref().unwrap().len(), 2);
         let DocumentSymbolResponse::Flat(list) = symbols(PLAN, &uri, Encoding::Utf16, false) else {
             panic!()
         };
