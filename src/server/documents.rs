@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use tower_lsp::lsp_types::{TextDocumentContentChangeEvent, Uri};
 
 use super::text::{Encoding, Lines};
@@ -22,6 +23,7 @@ pub struct Document {
 #[derive(Debug, Default)]
 pub struct Documents {
     open: Mutex<HashMap<Uri, Document>>,
+    changed: watch::Sender<()>,
 }
 
 impl Documents {
@@ -49,6 +51,7 @@ impl Documents {
         }
         document.text = text.into();
         document.version = version;
+        self.changed.send_replace(());
         true
     }
 
@@ -65,6 +68,11 @@ impl Documents {
     /// All open documents, in no order.
     pub fn all(&self) -> Vec<Document> {
         self.lock().values().cloned().collect()
+    }
+
+    /// Told of every change of a text.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Uri, Document>> {

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 /// What `method` gets for its parameters.
 pub fn mend(method: &str, params: Option<Value>) -> Option<Value> {
-    let mut params = params?;
+    // `shutdown` has no parameters, but some clients send an empty object.
+    let mut params = params.filter(|_| method != "shutdown")?;
     mend_uris(&mut params, 0);
     Some(if method == "initialize" { wrap_initialize(params) } else { params })
 }
