@@ -5,5 +5,15 @@
 //! "Not checked" is never "clean".
 
 pub mod diagnostic;
+#[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
+pub mod gate;
 pub mod language;
+pub mod receipt;
 pub mod report;
+pub mod stage;
+
+pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
+pub use gate::{Checked, Diagnosis, Gate, GateError, Settings};
+pub use receipt::{ChainError, Receipt, verify_chain};
+pub use report::{Report, Stage, StageReport, StageVerdict, Verdict};
+pub use stage::{Answer, Overlay, ServerStage};
