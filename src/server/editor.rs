@@ -75,7 +75,7 @@ async fn apply(session: &Session, edits: Vec<VersionedEdit>) -> Result<(), Strin
         if document.version != edit.version {
             return Err(format!("{} was changed in the editor", edit.path));
         }
-        wanted.push((document, edit.new_text));
+        wanted.push((document, edit.after));
     }
     let params = ApplyWorkspaceEditParams {
         label: Some("Orchestrator".to_owned()),
