@@ -6,7 +6,9 @@ use crate::workspace::change::ChangeSet;
 use crate::workspace::path::RelPath;
 
 /// A place in a text: 0-based line, 0-based column in UTF-8 bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct Place {
     /// 0-based line.
     pub line: u32,
@@ -15,7 +17,9 @@ pub struct Place {
 }
 
 /// A half-open range of a text.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct Range {
     /// First place.
     pub start: Place,

@@ -96,7 +96,9 @@ pub enum GateError {
 
 impl GateError {
     pub(super) fn internal(error: tokio::task::JoinError) -> GateError {
-        GateError::Internal { why: error.to_string() }
+        GateError::Internal {
+            why: error.to_string(),
+        }
     }
 }
 
@@ -128,7 +130,9 @@ pub struct Gate {
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("root", &self.workspace.root()).finish_non_exhaustive()
+        f.debug_struct("Gate")
+            .field("root", &self.workspace.root())
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,7 +168,10 @@ impl Gate {
     ///
     /// # Errors
     /// When the gate itself cannot work.
-    pub async fn servers(&self, open: &OpenTexts) -> Result<Option<Arc<dyn ServerStage>>, GateError> {
+    pub async fn servers(
+        &self,
+        open: &OpenTexts,
+    ) -> Result<Option<Arc<dyn ServerStage>>, GateError> {
         let base = self.layout(open).await?;
         let bench = self.bench().await?;
         let Some(bench) = bench.as_ref() else {
@@ -252,8 +259,13 @@ impl Gate {
             return Ok(Diagnosis::default());
         };
         let (answered, unverified) = prove::survey(bench, &layout).await?;
-        let mut diagnostics: Vec<Diagnostic> = answered.found.into_iter().map(|found| found.diagnostic).collect();
-        diagnostics.sort_by(|a, b| (&a.path, a.range, &a.message).cmp(&(&b.path, b.range, &b.message)));
+        let mut diagnostics: Vec<Diagnostic> = answered
+            .found
+            .into_iter()
+            .map(|found| found.diagnostic)
+            .collect();
+        diagnostics
+            .sort_by(|a, b| (&a.path, a.range, &a.message).cmp(&(&b.path, b.range, &b.message)));
         Ok(Diagnosis {
             diagnostics,
             unverified,
@@ -308,15 +320,24 @@ fn scan(workspace: &Workspace, open: &OpenTexts) -> Result<Layout, GateError> {
     for language in language::all() {
         for folder in language::project_folders(language, tree.files.keys()) {
             for name in &language.needs {
-                let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
-                let Ok(path) = RelPath::new(&path) else { continue };
+                let path = if folder.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{folder}/{name}")
+                };
+                let Ok(path) = RelPath::new(&path) else {
+                    continue;
+                };
                 if let Some(hash) = workspace.hash_of(&path)? {
                     tree.files.entry(path).or_insert(hash);
                 }
             }
         }
     }
-    let texts = open.iter().map(|(path, open)| (path.clone(), open.text.clone())).collect();
+    let texts = open
+        .iter()
+        .map(|(path, open)| (path.clone(), open.text.clone()))
+        .collect();
     Ok(Layout::new(tree, texts))
 }
 
@@ -327,7 +348,8 @@ fn lay_over(base: &Layout, resolved: &Resolved) -> Layout {
     for file in &resolved.files {
         match &file.result {
             Some(text) => {
-                tree.files.insert(file.path.clone(), sha256(text.as_bytes()));
+                tree.files
+                    .insert(file.path.clone(), sha256(text.as_bytes()));
                 texts.insert(file.path.clone(), text.clone());
             }
             None => {
@@ -339,7 +361,11 @@ fn lay_over(base: &Layout, resolved: &Resolved) -> Layout {
     Layout::new(tree, texts)
 }
 
-fn prepare(workspace: &Workspace, change: &ChangeSet, open: &OpenTexts) -> Result<Prepared, GateError> {
+fn prepare(
+    workspace: &Workspace,
+    change: &ChangeSet,
+    open: &OpenTexts,
+) -> Result<Prepared, GateError> {
     let began = Instant::now();
     let mut report = Report {
         verdict: Verdict::Unverified,
@@ -351,36 +377,78 @@ fn prepare(workspace: &Workspace, change: &ChangeSet, open: &OpenTexts) -> Resul
     let (resolved, base) = match fit(workspace, change, open)? {
         Ok(fitted) => fitted,
         Err(problems) => {
-            report.stages.push(cheap(Stage::Apply, StageVerdict::Refused, format!("{} do not fit", problems.len()), began));
+            report.stages.push(cheap(
+                Stage::Apply,
+                StageVerdict::Refused,
+                format!("{} do not fit", problems.len()),
+                began,
+            ));
             report.problems = problems.into_iter().map(not_fitting).collect();
             report.verdict = Verdict::Refused;
             let (resolved, base) = (Resolved::default(), Layout::default());
-            return Ok(Prepared { report, resolved, base, suspects: Vec::new() });
+            return Ok(Prepared {
+                report,
+                resolved,
+                base,
+                suspects: Vec::new(),
+            });
         }
     };
     report.files = resolved.files.iter().map(proof_of).collect();
     let count = resolved.files.len();
-    report.stages.push(cheap(Stage::Apply, StageVerdict::Passed, format!("{count} files fit their base"), began));
+    report.stages.push(cheap(
+        Stage::Apply,
+        StageVerdict::Passed,
+        format!("{count} files fit their base"),
+        began,
+    ));
 
     let began = Instant::now();
     let (suspects, looked_at) = suspects(&resolved);
     let (verdict, detail) = match (looked_at, suspects.len()) {
-        (0, _) => (StageVerdict::NotApplicable, "no file of a known grammar".to_owned()),
-        (files, 0) => (StageVerdict::Passed, format!("{files} files parse as well as before")),
-        (_, places) => (StageVerdict::Unverified, format!("the grammar doubts {places} places")),
+        (0, _) => (
+            StageVerdict::NotApplicable,
+            "no file of a known grammar".to_owned(),
+        ),
+        (files, 0) => (
+            StageVerdict::Passed,
+            format!("{files} files parse as well as before"),
+        ),
+        (_, places) => (
+            StageVerdict::Unverified,
+            format!("the grammar doubts {places} places"),
+        ),
     };
-    report.stages.push(cheap(Stage::Syntax, verdict, detail, began));
+    report
+        .stages
+        .push(cheap(Stage::Syntax, verdict, detail, began));
 
     let began = Instant::now();
     let breaches = breaches(&resolved)?;
-    let refuses = breaches.iter().any(|problem| problem.diagnostic.severity == Severity::Error);
-    let verdict = if refuses { StageVerdict::Refused } else { StageVerdict::Passed };
-    report.stages.push(cheap(Stage::Rules, verdict, format!("{} breaches", breaches.len()), began));
+    let refuses = breaches
+        .iter()
+        .any(|problem| problem.diagnostic.severity == Severity::Error);
+    let verdict = if refuses {
+        StageVerdict::Refused
+    } else {
+        StageVerdict::Passed
+    };
+    report.stages.push(cheap(
+        Stage::Rules,
+        verdict,
+        format!("{} breaches", breaches.len()),
+        began,
+    ));
     if refuses {
         report.verdict = Verdict::Refused;
         report.problems = suspects.iter().cloned().chain(breaches).collect();
     }
-    Ok(Prepared { report, resolved, base, suspects })
+    Ok(Prepared {
+        report,
+        resolved,
+        base,
+        suspects,
+    })
 }
 
 type Fitted = Result<(Resolved, Layout), Vec<ApplyProblem>>;
@@ -408,12 +476,16 @@ fn fit(workspace: &Workspace, change: &ChangeSet, open: &OpenTexts) -> Result<Fi
     }
     match moving {
         Some(path) => Err(GateError::Moving { path }),
-        None => Err(GateError::Internal { why: "no attempt was made to read the tree".to_owned() }),
+        None => Err(GateError::Internal {
+            why: "no attempt was made to read the tree".to_owned(),
+        }),
     }
 }
 
 fn empty_change() -> Result<ApplyProblem, GateError> {
-    let path = RelPath::new("change-set").map_err(|error| GateError::Internal { why: error.to_string() })?;
+    let path = RelPath::new("change-set").map_err(|error| GateError::Internal {
+        why: error.to_string(),
+    })?;
     Ok(ApplyProblem {
         path,
         line: 0,
@@ -441,7 +513,10 @@ fn not_fitting(problem: ApplyProblem) -> Problem {
         stage: Stage::Apply,
         diagnostic: Diagnostic {
             path: problem.path,
-            range: Range { start: place, end: place },
+            range: Range {
+                start: place,
+                end: place,
+            },
             severity: Severity::Error,
             code: None,
             message: problem.message,
@@ -474,10 +549,16 @@ fn suspects(resolved: &Resolved) -> (Vec<Problem>, usize) {
     let mut suspects = Vec::new();
     let mut looked_at = 0;
     for file in &resolved.files {
-        let (Some(after), Some(grammar)) = (&file.result, Grammar::for_path(&file.path)) else { continue };
+        let (Some(after), Some(grammar)) = (&file.result, Grammar::for_path(&file.path)) else {
+            continue;
+        };
         looked_at += 1;
         let found = syntax::new_errors(&file.path, grammar, text_before(file), after);
-        suspects.extend(found.into_iter().map(|diagnostic| problem(Stage::Syntax, diagnostic, after)));
+        suspects.extend(
+            found
+                .into_iter()
+                .map(|diagnostic| problem(Stage::Syntax, diagnostic, after)),
+        );
     }
     (suspects, looked_at)
 }
@@ -487,7 +568,11 @@ fn breaches(resolved: &Resolved) -> Result<Vec<Problem>, GateError> {
     for file in &resolved.files {
         let Some(after) = &file.result else { continue };
         let found = rules::new_breaches(&file.path, text_before(file), after)?;
-        breaches.extend(found.into_iter().map(|diagnostic| problem(Stage::Rules, diagnostic, after)));
+        breaches.extend(
+            found
+                .into_iter()
+                .map(|diagnostic| problem(Stage::Rules, diagnostic, after)),
+        );
     }
     Ok(breaches)
 }
@@ -504,18 +589,30 @@ fn problem(stage: Stage, diagnostic: Diagnostic, text: &str) -> Problem {
 /// Puts what a stage found into the report, each with the code as it would be after the change.
 fn add_problems(report: &mut Report, stage: Stage, findings: &Findings, resolved: &Resolved) {
     for diagnostic in &findings.new {
-        let changed = resolved.files.iter().find(|file| file.path == diagnostic.path);
+        let changed = resolved
+            .files
+            .iter()
+            .find(|file| file.path == diagnostic.path);
         let text = match changed {
             Some(file) => file.result.clone().unwrap_or_default(),
-            None => findings.texts.get(&diagnostic.path).cloned().unwrap_or_default(),
+            None => findings
+                .texts
+                .get(&diagnostic.path)
+                .cloned()
+                .unwrap_or_default(),
         };
-        report.problems.push(problem(stage, diagnostic.clone(), &text));
+        report
+            .problems
+            .push(problem(stage, diagnostic.clone(), &text));
     }
 }
 
 fn refused(mut report: Report) -> Checked {
     report.verdict = Verdict::Refused;
-    let doubted = report.problems.iter().any(|problem| problem.stage == Stage::Syntax);
+    let doubted = report
+        .problems
+        .iter()
+        .any(|problem| problem.stage == Stage::Syntax);
     if doubted {
         set_verdict(&mut report, Stage::Syntax, StageVerdict::Refused, "");
     }
@@ -526,26 +623,45 @@ fn refused(mut report: Report) -> Checked {
 }
 
 fn set_verdict(report: &mut Report, stage: Stage, verdict: StageVerdict, more: &str) {
-    for found in report.stages.iter_mut().filter(|found| found.stage == stage) {
+    for found in report
+        .stages
+        .iter_mut()
+        .filter(|found| found.stage == stage)
+    {
         found.verdict = verdict;
         found.detail.push_str(more);
     }
 }
 
 /// The verdict where no stage refused: every changed file of a known language must have been proved by somebody.
-fn conclude(mut report: Report, resolved: &Resolved, suspects: Vec<Problem>, findings: &[Findings]) -> Checked {
+fn conclude(
+    mut report: Report,
+    resolved: &Resolved,
+    suspects: Vec<Problem>,
+    findings: &[Findings],
+) -> Checked {
     let is_proved = |name: &str| findings.iter().any(|found| found.proved.contains(name));
-    let proved = prove::touched(resolved).iter().all(|language| is_proved(&language.name));
+    let proved = prove::touched(resolved)
+        .iter()
+        .all(|language| is_proved(&language.name));
     if !suspects.is_empty() {
         if !proved {
             report.problems = suspects;
             return refused(report);
         }
-        set_verdict(&mut report, Stage::Syntax, StageVerdict::Passed, "; the compiler does not, and it decides");
+        set_verdict(
+            &mut report,
+            Stage::Syntax,
+            StageVerdict::Passed,
+            "; the compiler does not, and it decides",
+        );
     }
     if !proved {
         report.verdict = Verdict::Unverified;
-        return Checked { report, contents: Vec::new() };
+        return Checked {
+            report,
+            contents: Vec::new(),
+        };
     }
     report.verdict = Verdict::Accepted;
     let contents = resolved.files.iter().map(|file| FileWrite {
@@ -559,7 +675,11 @@ fn conclude(mut report: Report, resolved: &Resolved, suspects: Vec<Problem>, fin
     }
 }
 
-fn whole_tools(answered: &super::tools::Answered, unverified: &[String], began: Instant) -> StageReport {
+fn whole_tools(
+    answered: &super::tools::Answered,
+    unverified: &[String],
+    began: Instant,
+) -> StageReport {
     let errors: Vec<&Diagnostic> = answered
         .found
         .iter()
@@ -569,13 +689,25 @@ fn whole_tools(answered: &super::tools::Answered, unverified: &[String], began: 
     let (verdict, detail) = if let Some(first) = errors.first() {
         let place = format!("{}:{}", first.path, first.range.start.line + 1);
         let message = first.message.lines().next().unwrap_or_default();
-        (StageVerdict::Refused, format!("{} errors stand, the first at {place}: {message}", errors.len()))
+        (
+            StageVerdict::Refused,
+            format!(
+                "{} errors stand, the first at {place}: {message}",
+                errors.len()
+            ),
+        )
     } else if !unverified.is_empty() {
         (StageVerdict::Unverified, unverified.join("; "))
     } else if answered.tool.is_empty() {
-        (StageVerdict::NotApplicable, "nothing here to check".to_owned())
+        (
+            StageVerdict::NotApplicable,
+            "nothing here to check".to_owned(),
+        )
     } else {
-        (StageVerdict::Passed, "no error in the whole tree".to_owned())
+        (
+            StageVerdict::Passed,
+            "no error in the whole tree".to_owned(),
+        )
     };
     StageReport {
         tools: answered.tool.lines().map(str::to_owned).collect(),

@@ -47,9 +47,16 @@ pub(super) struct Workbench {
 impl Workbench {
     /// Takes a shadow for the workspace at the canonical `root` and starts the servers stage in it.
     pub(super) fn open(root: &Path, settings: &Settings) -> Result<Workbench, GateError> {
-        let cache = settings.cache_dir.clone().or_else(shadow::cache_dir).ok_or(ShadowError::NoCache)?;
+        let cache = settings
+            .cache_dir
+            .clone()
+            .or_else(shadow::cache_dir)
+            .ok_or(ShadowError::NoCache)?;
         let shadow = Shadow::open(&cache, root)?;
-        let servers = settings.servers.as_ref().map(|open| open(shadow.servers.root()));
+        let servers = settings
+            .servers
+            .as_ref()
+            .map(|open| open(shadow.servers.root()));
         let runner = Runner {
             root: shadow.tools.root().to_owned(),
             target: shadow.target().to_owned(),
@@ -72,7 +79,12 @@ impl Workbench {
     }
 
     pub(super) fn servers_root(&self) -> PathBuf {
-        self.shadow.lock().unwrap_or_else(PoisonError::into_inner).servers.root().to_owned()
+        self.shadow
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .servers
+            .root()
+            .to_owned()
     }
 
     pub(super) fn runner(&self) -> &Runner {
@@ -80,7 +92,11 @@ impl Workbench {
     }
 
     /// Brings one of the copies to `layout`.
-    async fn sync(&self, layout: &Layout, which: fn(&mut Shadow) -> &mut shadow::ShadowCopy) -> Result<Vec<RelPath>, GateError> {
+    async fn sync(
+        &self,
+        layout: &Layout,
+        which: fn(&mut Shadow) -> &mut shadow::ShadowCopy,
+    ) -> Result<Vec<RelPath>, GateError> {
         let shadow = Arc::clone(&self.shadow);
         let layout = layout.clone();
         let synced = tokio::task::spawn_blocking(move || {
@@ -103,7 +119,12 @@ impl Workbench {
     }
 
     /// What a tool says of a tree; from memory when it said it before.
-    pub(super) async fn ask_tool(&mut self, spec: &ToolSpec, folder: &str, layout: &Layout) -> Result<Outcome, GateError> {
+    pub(super) async fn ask_tool(
+        &mut self,
+        spec: &ToolSpec,
+        folder: &str,
+        layout: &Layout,
+    ) -> Result<Outcome, GateError> {
         let question = (spec.name.clone(), folder.to_owned(), layout.hash.clone());
         if let Some((_, known)) = self.outcomes.iter().find(|(known, _)| *known == question) {
             return Ok(known.clone());
@@ -119,11 +140,18 @@ impl Workbench {
 
     /// Brings the tools' copy to `layout`.
     pub(super) async fn lay_out(&self, layout: &Layout) -> Result<(), GateError> {
-        self.sync(layout, |shadow| &mut shadow.tools).await.map(|_| ())
+        self.sync(layout, |shadow| &mut shadow.tools)
+            .await
+            .map(|_| ())
     }
 
     /// What a server says of `files` of the base; from memory when it said it before.
-    pub(super) async fn ask_server_of_base(&mut self, language: &Language, base: &Layout, files: &[RelPath]) -> Answer {
+    pub(super) async fn ask_server_of_base(
+        &mut self,
+        language: &Language,
+        base: &Layout,
+        files: &[RelPath],
+    ) -> Answer {
         let names: Vec<&str> = files.iter().map(RelPath::as_str).collect();
         let question = (language.name.clone(), names.join("\n"), base.hash.clone());
         if let Some((_, known)) = self.answers.iter().find(|(known, _)| *known == question) {
@@ -137,7 +165,12 @@ impl Workbench {
     }
 
     /// What a server says of `files` with `overlay` laid over the base.
-    pub(super) async fn ask_server(&self, language: &Language, overlay: &Overlay, files: &[RelPath]) -> Answer {
+    pub(super) async fn ask_server(
+        &self,
+        language: &Language,
+        overlay: &Overlay,
+        files: &[RelPath],
+    ) -> Answer {
         let Some(servers) = &self.servers else {
             return Answer::Unverified {
                 reason: "no language server is set up".to_owned(),
@@ -151,7 +184,12 @@ impl Workbench {
         }
         let deadline = self.settings.server_deadline;
         // The stage keeps to its deadline itself; this one is for a stage that does not.
-        match tokio::time::timeout(deadline * 2, servers.diagnose(language, overlay, files, deadline)).await {
+        match tokio::time::timeout(
+            deadline * 2,
+            servers.diagnose(language, overlay, files, deadline),
+        )
+        .await
+        {
             Ok(answer) => answer,
             Err(_) => Answer::Unverified {
                 reason: format!("the {} server did not answer in time", language.name),
