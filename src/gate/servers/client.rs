@@ -17,7 +17,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::process::{Pipes, Process};
-use crate::wire::{Frame, FrameReader, Id, Message, Notification, Request, Response, ResponseError, code, write_frame};
+use crate::wire::{
+    Frame, FrameReader, Id, Message, Notification, Request, Response, ResponseError, code,
+    write_frame,
+};
 
 /// How many lines of a server's stderr are kept for the reason of its end.
 const STDERR_LINES: usize = 6;
@@ -89,8 +92,17 @@ impl Client {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(write(pipes.stdin, outbox));
-        tasks.spawn(read(pipes.stdout, listen(pipes.stderr, shared.clone()), shared.clone()));
-        Client { shared, next_id: AtomicI64::new(1), process, _tasks: tasks }
+        tasks.spawn(read(
+            pipes.stdout,
+            listen(pipes.stderr, shared.clone()),
+            shared.clone(),
+        ));
+        Client {
+            shared,
+            next_id: AtomicI64::new(1),
+            process,
+            _tasks: tasks,
+        }
     }
 
     /// Sends a request now and waits for the answer. Dropping the future sends `$/cancelRequest`.
@@ -105,8 +117,15 @@ impl Client {
         let number = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         lock(&self.shared.pending).insert(number, answer);
-        let call = Call { shared: self.shared.clone(), number };
-        let request = Request { id: Id::Number(number), method: method.to_owned(), params };
+        let call = Call {
+            shared: self.shared.clone(),
+            number,
+        };
+        let request = Request {
+            id: Id::Number(number),
+            method: method.to_owned(),
+            params,
+        };
         call.shared.send(request.into());
         async move {
             // The end of the server may have come before the entry was made; then nobody else will take it out.
@@ -122,7 +141,13 @@ impl Client {
 
     /// Sends a notification.
     pub fn notify(&self, method: &str, params: Option<Value>) {
-        self.shared.send(Notification { method: method.to_owned(), params }.into());
+        self.shared.send(
+            Notification {
+                method: method.to_owned(),
+                params,
+            }
+            .into(),
+        );
     }
 
     /// What the server says of itself, as it changes.
@@ -142,7 +167,10 @@ impl Client {
     pub async fn shutdown(mut self) -> Result<(), CallError> {
         self.request("shutdown", None).await?;
         self.notify("exit", None);
-        self.process.wait().await.map_err(|error| CallError::Gone(error.to_string()))
+        self.process
+            .wait()
+            .await
+            .map_err(|error| CallError::Gone(error.to_string()))
     }
 }
 
@@ -156,7 +184,13 @@ impl Drop for Call {
     fn drop(&mut self) {
         if lock(&self.shared.pending).remove(&self.number).is_some() {
             let params = Some(json!({ "id": self.number }));
-            self.shared.send(Notification { method: "$/cancelRequest".to_owned(), params }.into());
+            self.shared.send(
+                Notification {
+                    method: "$/cancelRequest".to_owned(),
+                    params,
+                }
+                .into(),
+            );
         }
     }
 }
@@ -164,7 +198,10 @@ impl Drop for Call {
 impl Shared {
     fn send(&self, message: Message) {
         if self.out.send(message).is_err() {
-            tracing::debug!(server = self.name, "a message was not sent: the server has ended");
+            tracing::debug!(
+                server = self.name,
+                "a message was not sent: the server has ended"
+            );
         }
     }
 
@@ -175,23 +212,39 @@ impl Shared {
 
     fn end(&self, why: &str) {
         let said = Vec::from_iter(lock(&self.stderr).iter().cloned()).join(" / ");
-        let said = if said.is_empty() { said } else { format!(": {said}") };
-        self.status.send_modify(|status| status.gone = Some(format!("{} {why}{said}", self.name)));
+        let said = if said.is_empty() {
+            said
+        } else {
+            format!(": {said}")
+        };
+        self.status
+            .send_modify(|status| status.gone = Some(format!("{} {why}{said}", self.name)));
         lock(&self.pending).clear();
     }
 
     fn receive(&self, body: &[u8]) {
         match Message::parse(body) {
-            Ok(Message::Response(Response { id: Some(Id::Number(number)), outcome })) => {
+            Ok(Message::Response(Response {
+                id: Some(Id::Number(number)),
+                outcome,
+            })) => {
                 // A late answer to a cancelled request has nobody to go to.
                 if let Some(answer) = lock(&self.pending).remove(&number) {
                     answer.send(outcome).ok();
                 }
             }
-            Ok(Message::Response(response)) => tracing::warn!(server = self.name, ?response, "an answer to no request"),
+            Ok(Message::Response(response)) => {
+                tracing::warn!(server = self.name, ?response, "an answer to no request")
+            }
             Ok(Message::Request(request)) => {
                 let outcome = self.serve(&request);
-                self.send(Response { id: Some(request.id), outcome }.into());
+                self.send(
+                    Response {
+                        id: Some(request.id),
+                        outcome,
+                    }
+                    .into(),
+                );
             }
             Ok(Message::Notification(notification)) => self.note(&notification),
             Err(error) => tracing::warn!(server = self.name, "{error}"),
@@ -199,11 +252,14 @@ impl Shared {
     }
 
     fn serve(&self, request: &Request) -> Result<Value, ResponseError> {
-        let refresh = request.method.starts_with("workspace/") && request.method.ends_with("/refresh");
+        let refresh =
+            request.method.starts_with("workspace/") && request.method.ends_with("/refresh");
         match request.method.as_str() {
             "workspace/configuration" => Ok(self.configuration(request.params.as_ref())),
             // Nothing that a server computes is ever applied behind the gate's back.
-            "workspace/applyEdit" => Ok(json!({ "applied": false, "failureReason": "edits are not taken unasked" })),
+            "workspace/applyEdit" => {
+                Ok(json!({ "applied": false, "failureReason": "edits are not taken unasked" }))
+            }
             "client/registerCapability"
             | "client/unregisterCapability"
             | "window/workDoneProgress/create"
@@ -212,13 +268,19 @@ impl Shared {
             _ if refresh => Ok(Value::Null),
             other => {
                 let message = format!("{other} is not served");
-                Err(ResponseError { code: code::METHOD_NOT_FOUND, message, data: None })
+                Err(ResponseError {
+                    code: code::METHOD_NOT_FOUND,
+                    message,
+                    data: None,
+                })
             }
         }
     }
 
     fn configuration(&self, params: Option<&Value>) -> Value {
-        let items = params.and_then(|params| params.get("items")).and_then(Value::as_array);
+        let items = params
+            .and_then(|params| params.get("items"))
+            .and_then(Value::as_array);
         let answer = |item: &Value| match item.get("section").and_then(Value::as_str) {
             Some(section) if section != self.name => look_up(&self.settings, section),
             _ => self.settings.clone(),
@@ -235,11 +297,14 @@ impl Shared {
                 status.ailment = (params["health"] != "ok").then(|| message.trim().to_owned());
             }),
             "$/typescriptVersion" => self.status.send_modify(|status| {
-                status.compiler = params["version"].as_str().map(|version| format!("typescript {version}"));
+                status.compiler = params["version"]
+                    .as_str()
+                    .map(|version| format!("typescript {version}"));
             }),
             "$/progress" => {
                 if let Some(title) = params["value"]["title"].as_str() {
-                    self.status.send_modify(|status| status.doing = Some(title.to_owned()));
+                    self.status
+                        .send_modify(|status| status.doing = Some(title.to_owned()));
                 }
             }
             _ => {}
@@ -249,7 +314,9 @@ impl Shared {
 
 /// `a.b` of the settings, null for what is not there.
 fn look_up(settings: &Value, section: &str) -> Value {
-    let found = section.split('.').try_fold(settings, |value, key| value.get(key));
+    let found = section
+        .split('.')
+        .try_fold(settings, |value, key| value.get(key));
     found.cloned().unwrap_or_default()
 }
 
@@ -273,7 +340,9 @@ async fn read(stdout: ChildStdout, stderr: impl Future<Output = ()>, shared: Arc
         loop {
             match frames.next().await {
                 Ok(Some(Frame::Body(body))) => shared.receive(&body),
-                Ok(Some(Frame::TooLarge { len })) => break format!("sent a message of {len} bytes, which is too large"),
+                Ok(Some(Frame::TooLarge { len })) => {
+                    break format!("sent a message of {len} bytes, which is too large");
+                }
                 Ok(Some(Frame::BadHeader { why })) => tracing::warn!(server = shared.name, "{why}"),
                 Ok(None) => break "ended".to_owned(),
                 Err(error) => break format!("ended ({error})"),
@@ -290,7 +359,9 @@ async fn read(stdout: ChildStdout, stderr: impl Future<Output = ()>, shared: Arc
         }
     };
     // The last words may still be in the pipe; a grandchild that holds it open must not keep us.
-    tokio::time::timeout(Duration::from_millis(200), stderr).await.ok();
+    tokio::time::timeout(Duration::from_millis(200), stderr)
+        .await
+        .ok();
     shared.end(&why);
 }
 
@@ -357,7 +428,13 @@ impl Start<'_> {
     /// # Errors
     /// When the program does not start.
     pub fn client(&self, settings: Value) -> io::Result<Client> {
-        let (process, pipes) = Process::start(self.program, self.args, self.folder, self.path, self.environment)?;
+        let (process, pipes) = Process::start(
+            self.program,
+            self.args,
+            self.folder,
+            self.path,
+            self.environment,
+        )?;
         Ok(Client::new(self.name, process, pipes, settings))
     }
 }

@@ -11,8 +11,11 @@ pub fn find(program: &str, project: &Path, path: &OsStr) -> Option<PathBuf> {
         return executable(PathBuf::from(program));
     }
     // A package of a monorepo finds its tools in the folders above it, as node itself does.
-    let own = project.ancestors().map(|folder| folder.join("node_modules").join(".bin"));
-    own.chain(std::env::split_paths(path)).find_map(|folder| executable(folder.join(program)))
+    let own = project
+        .ancestors()
+        .map(|folder| folder.join("node_modules").join(".bin"));
+    own.chain(std::env::split_paths(path))
+        .find_map(|folder| executable(folder.join(program)))
 }
 
 #[cfg(unix)]
@@ -52,7 +55,11 @@ mod tests {
         let path = elsewhere.parent().unwrap().as_os_str();
         assert_eq!(find("tsc", &project, path), Some(elsewhere.clone()));
         place(&project.join("node_modules/.bin"), 0o644);
-        assert_eq!(find("tsc", &project, path), Some(elsewhere), "a file that is not executable is no program");
+        assert_eq!(
+            find("tsc", &project, path),
+            Some(elsewhere),
+            "a file that is not executable is no program"
+        );
         let above = place(&root.path().join("a/node_modules/.bin"), 0o755);
         assert_eq!(find("tsc", &project, path), Some(above));
         assert_eq!(find("no-such-program", &project, path), None);

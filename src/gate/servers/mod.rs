@@ -69,9 +69,20 @@ impl Servers {
     /// own root, and on PATH. Nothing is started yet.
     pub fn new(root: PathBuf, project: PathBuf) -> Servers {
         // Servers answer with real paths; a root behind a link would not match them.
-        let root = if cfg!(windows) { root } else { root.canonicalize().unwrap_or(root) };
+        let root = if cfg!(windows) {
+            root
+        } else {
+            root.canonicalize().unwrap_or(root)
+        };
         let path = std::env::var_os("PATH").unwrap_or_default();
-        Servers { around: Surroundings { root, project, path }, slots: Table::default() }
+        Servers {
+            around: Surroundings {
+                root,
+                project,
+                path,
+            },
+            slots: Table::default(),
+        }
     }
 
     /// Looks for programs on `path` instead of PATH, and shows that to the servers.
@@ -82,23 +93,44 @@ impl Servers {
 
     /// What the language's first working server says of `files` when `overlay` is laid over the disk. A deleted file is
     /// shown empty (the protocol has no better way), so the bare mention of one is left to the native tools.
-    pub async fn diagnose(&self, language: &Language, overlay: &Overlay, files: &[RelPath], deadline: Duration) -> Answer {
+    pub async fn diagnose(
+        &self,
+        language: &Language,
+        overlay: &Overlay,
+        files: &[RelPath],
+        deadline: Duration,
+    ) -> Answer {
         if let Some(reason) = beyond(language, overlay) {
             return Answer::Unverified { reason };
         }
-        let files: Vec<RelPath> =
-            files.iter().filter(|path| !matches!(overlay.get(*path), Some(None))).cloned().collect();
+        let files: Vec<RelPath> = files
+            .iter()
+            .filter(|path| !matches!(overlay.get(*path), Some(None)))
+            .cloned()
+            .collect();
         if files.is_empty() {
-            return Answer::Unverified { reason: "no file is left that a server could look at".to_owned() };
+            return Answer::Unverified {
+                reason: "no file is left that a server could look at".to_owned(),
+            };
         }
         let mut asked = String::new();
-        let answer = tokio::time::timeout(deadline, self.ask(language, overlay, &files, &mut asked)).await;
+        let answer =
+            tokio::time::timeout(deadline, self.ask(language, overlay, &files, &mut asked)).await;
         match answer {
-            Ok(Ok((diagnostics, server))) => Answer::Diagnosed { diagnostics, server },
+            Ok(Ok((diagnostics, server))) => Answer::Diagnosed {
+                diagnostics,
+                server,
+            },
             Ok(Err(reason)) => Answer::Unverified { reason },
             Err(_) => {
-                let who = if asked.is_empty() { "a language server".to_owned() } else { asked };
-                Answer::Unverified { reason: format!("{who} did not answer within {deadline:?}") }
+                let who = if asked.is_empty() {
+                    "a language server".to_owned()
+                } else {
+                    asked
+                };
+                Answer::Unverified {
+                    reason: format!("{who} did not answer within {deadline:?}"),
+                }
             }
         }
     }
@@ -135,7 +167,12 @@ impl Servers {
 
     /// The quick fixes of the language's servers for a diagnostic of the text that `overlay` and disk make up: those of
     /// the first server that has any. No answer is no quick fix; why, is in the log.
-    pub async fn remedies(&self, language: &Language, overlay: &Overlay, diagnostic: &Diagnostic) -> Vec<Remedy> {
+    pub async fn remedies(
+        &self,
+        language: &Language,
+        overlay: &Overlay,
+        diagnostic: &Diagnostic,
+    ) -> Vec<Remedy> {
         for spec in &language.servers {
             let search = async {
                 let slot = self.slot(language, spec);
@@ -169,7 +206,11 @@ impl Servers {
                 continue;
             };
             let mut slot = slot.lock().await;
-            let own: Vec<RelPath> = paths.iter().filter(|path| speaks(language, path)).cloned().collect();
+            let own: Vec<RelPath> = paths
+                .iter()
+                .filter(|path| speaks(language, path))
+                .cloned()
+                .collect();
             if paths.iter().any(|path| is_project_file(language, path)) {
                 drop(slot.retire());
             } else if let Some(session) = slot.running()
@@ -185,7 +226,8 @@ impl Servers {
         for (_, slot) in self.all() {
             let session = slot.lock().await.retire();
             if let Some(session) = session
-                && let Ok(Err(error)) = tokio::time::timeout(SHUTDOWN_DEADLINE, session.client.shutdown()).await
+                && let Ok(Err(error)) =
+                    tokio::time::timeout(SHUTDOWN_DEADLINE, session.client.shutdown()).await
             {
                 tracing::debug!("a server was killed: {error}");
             }
@@ -197,7 +239,9 @@ impl Servers {
         let mut running = Vec::new();
         for ((_, name), slot) in self.all() {
             let mut slot = slot.lock().await;
-            let session = slot.running().filter(|session| session.client.status().borrow().gone.is_none());
+            let session = slot
+                .running()
+                .filter(|session| session.client.status().borrow().gone.is_none());
             let id = session.and_then(|session| session.client.process_id());
             running.extend(id.map(|id| (name, id)));
         }
@@ -205,13 +249,19 @@ impl Servers {
     }
 
     fn all(&self) -> Slots {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn slot(&self, language: &Language, spec: &ServerSpec) -> Arc<Mutex<Slot>> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (language.name.clone(), spec.name.clone());
-        slots.entry(key).or_insert_with(|| Arc::new(Mutex::new(Slot::new(spec.clone())))).clone()
+        slots
+            .entry(key)
+            .or_insert_with(|| Arc::new(Mutex::new(Slot::new(spec.clone()))))
+            .clone()
     }
 }
 
@@ -222,21 +272,48 @@ async fn diagnose(
     overlay: &Overlay,
     files: &[RelPath],
 ) -> Result<(Vec<Diagnostic>, String), Trouble> {
-    let overlay: Overlay =
-        overlay.iter().filter(|(path, _)| speaks(language, path)).map(|(path, text)| (path.clone(), text.clone())).collect();
+    let overlay: Overlay = overlay
+        .iter()
+        .filter(|(path, _)| speaks(language, path))
+        .map(|(path, text)| (path.clone(), text.clone()))
+        .collect();
     // tsserver speaks only of files that are open.
-    let opened = if spec.diagnostics == DiagnosticsBy::TsserverRequest { files } else { &[] };
+    let opened = if spec.diagnostics == DiagnosticsBy::TsserverRequest {
+        files
+    } else {
+        &[]
+    };
     session.loaded().await?;
-    let edited: Vec<RelPath> = files.iter().filter(|path| overlay.contains_key(*path)).cloned().collect();
-    session.prove(&overlay, if edited.is_empty() { &files[..1] } else { &edited }).await?;
+    let edited: Vec<RelPath> = files
+        .iter()
+        .filter(|path| overlay.contains_key(*path))
+        .cloned()
+        .collect();
+    session
+        .prove(
+            &overlay,
+            if edited.is_empty() {
+                &files[..1]
+            } else {
+                &edited
+            },
+        )
+        .await?;
     session.show(&overlay, opened).await?;
     let found = session.diagnose(files).await?;
     let name = session.name();
     session.show(&Overlay::new(), &[]).await?;
-    Ok((found.into_iter().map(|found| found.diagnostic).collect(), name))
+    Ok((
+        found.into_iter().map(|found| found.diagnostic).collect(),
+        name,
+    ))
 }
 
-async fn search(session: &mut Session, overlay: &Overlay, diagnostic: &Diagnostic) -> Result<Vec<Remedy>, Trouble> {
+async fn search(
+    session: &mut Session,
+    overlay: &Overlay,
+    diagnostic: &Diagnostic,
+) -> Result<Vec<Remedy>, Trouble> {
     let file = std::slice::from_ref(&diagnostic.path);
     session.loaded().await?;
     if !session.awake {
@@ -250,8 +327,12 @@ async fn search(session: &mut Session, overlay: &Overlay, diagnostic: &Diagnosti
 
 /// Why no server could judge this overlay.
 fn beyond(language: &Language, overlay: &Overlay) -> Option<String> {
-    let path = overlay.keys().find(|path| is_project_file(language, path))?;
-    Some(format!("{path} changes, which language servers read from the disk only"))
+    let path = overlay
+        .keys()
+        .find(|path| is_project_file(language, path))?;
+    Some(format!(
+        "{path} changes, which language servers read from the disk only"
+    ))
 }
 
 fn is_project_file(language: &Language, path: &RelPath) -> bool {
@@ -260,5 +341,6 @@ fn is_project_file(language: &Language, path: &RelPath) -> bool {
 }
 
 fn speaks(language: &Language, path: &RelPath) -> bool {
-    path.extension().is_some_and(|extension| language.extensions.iter().any(|own| own == extension))
+    path.extension()
+        .is_some_and(|extension| language.extensions.iter().any(|own| own == extension))
 }

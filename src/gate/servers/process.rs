@@ -13,10 +13,39 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 
 /// What a child may see of our environment: where programs, homes, caches and temporary files are, and the language.
 const ALLOWED: &[&str] = &[
-    "PATH", "HOME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "USER", "LOGNAME", "USERNAME", "APPDATA", "LOCALAPPDATA",
-    "PROGRAMDATA", "PROGRAMFILES", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TMPDIR", "TMP", "TEMP",
-    "LANG", "LC_ALL", "LC_CTYPE", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTC_WRAPPER", "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "DEVELOPER_DIR", "SDKROOT",
+    "PATH",
+    "HOME",
+    "USERPROFILE",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "USER",
+    "LOGNAME",
+    "USERNAME",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "WINDIR",
+    "COMSPEC",
+    "PATHEXT",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "CARGO_HOME",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+    "RUSTC_WRAPPER",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "DEVELOPER_DIR",
+    "SDKROOT",
 ];
 
 /// A running child and all that it starts; dropping it kills them.
@@ -52,7 +81,11 @@ impl Process {
             .args(args)
             .current_dir(folder)
             .env_clear()
-            .envs(ALLOWED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .envs(
+                ALLOWED
+                    .iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            )
             .env("PATH", path)
             .envs(extra)
             .stdin(Stdio::piped())
@@ -65,10 +98,22 @@ impl Process {
         #[cfg(windows)]
         wrap.wrap(process_wrap::tokio::JobObject);
         let mut child = wrap.spawn()?;
-        let pipes = child.stdin().take().zip(child.stdout().take()).zip(child.stderr().take());
+        let pipes = child
+            .stdin()
+            .take()
+            .zip(child.stdout().take())
+            .zip(child.stderr().take());
         let process = Process { child };
-        let ((stdin, stdout), stderr) = pipes.ok_or_else(|| io::Error::other("a pipe is missing"))?;
-        Ok((process, Pipes { stdin, stdout, stderr }))
+        let ((stdin, stdout), stderr) =
+            pipes.ok_or_else(|| io::Error::other("a pipe is missing"))?;
+        Ok((
+            process,
+            Pipes {
+                stdin,
+                stdout,
+                stderr,
+            },
+        ))
     }
 
     /// The process id of the group's leader, while it runs.

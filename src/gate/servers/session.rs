@@ -86,7 +86,12 @@ impl Session {
     ///
     /// # Errors
     /// When it ends or refuses.
-    pub async fn initialize(client: Client, spec: &ServerSpec, root: &Path, settings: Value) -> Result<Session, Trouble> {
+    pub async fn initialize(
+        client: Client,
+        spec: &ServerSpec,
+        root: &Path,
+        settings: Value,
+    ) -> Result<Session, Trouble> {
         let folder = uri::from_path(root);
         let params = json!({
             "processId": std::process::id(),
@@ -103,7 +108,10 @@ impl Session {
             _ => Encoding::Utf16,
         };
         let version = answer["serverInfo"]["version"].as_str();
-        let name = version.map_or_else(|| spec.name.clone(), |version| format!("{} {version}", spec.name));
+        let name = version.map_or_else(
+            || spec.name.clone(),
+            |version| format!("{} {version}", spec.name),
+        );
         Ok(Session {
             client,
             spec: spec.clone(),
@@ -153,7 +161,11 @@ impl Session {
             let there = path.in_root(&self.root).is_file();
             // A server that never heard of the file ignores `changed`, one that did ignores `created`.
             let kinds: &[u8] = if there { &[1, 2] } else { &[3] };
-            events.extend(kinds.iter().map(|kind| json!({ "uri": self.uri(path), "type": kind })));
+            events.extend(
+                kinds
+                    .iter()
+                    .map(|kind| json!({ "uri": self.uri(path), "type": kind })),
+            );
             if there {
                 self.pinned.insert(path.clone());
                 self.ghosts.remove(path);
@@ -162,7 +174,10 @@ impl Session {
                 self.ghosts.insert(path.clone());
             }
         }
-        self.client.notify("workspace/didChangeWatchedFiles", Some(json!({ "changes": events })));
+        self.client.notify(
+            "workspace/didChangeWatchedFiles",
+            Some(json!({ "changes": events })),
+        );
     }
 
     /// Shows the server the disk with `overlay` over it, and nothing else. A deleted file is shown empty, because the
@@ -178,8 +193,17 @@ impl Session {
                 wanted.insert(path.clone(), text);
             }
         }
-        wanted.extend(overlay.iter().map(|(path, text)| (path.clone(), text.clone().unwrap_or_default())));
-        let shut: Vec<RelPath> = self.shown.keys().filter(|path| !wanted.contains_key(*path)).cloned().collect();
+        wanted.extend(
+            overlay
+                .iter()
+                .map(|(path, text)| (path.clone(), text.clone().unwrap_or_default())),
+        );
+        let shut: Vec<RelPath> = self
+            .shown
+            .keys()
+            .filter(|path| !wanted.contains_key(*path))
+            .cloned()
+            .collect();
         for path in shut {
             self.hide(&path);
         }
@@ -205,8 +229,12 @@ impl Session {
             self.client.notify("textDocument/didChange", Some(params));
         } else {
             let language = language_id(&path);
-            let document = json!({ "uri": uri, "languageId": language, "version": 1, "text": text });
-            self.client.notify("textDocument/didOpen", Some(json!({ "textDocument": document })));
+            let document =
+                json!({ "uri": uri, "languageId": language, "version": 1, "text": text });
+            self.client.notify(
+                "textDocument/didOpen",
+                Some(json!({ "textDocument": document })),
+            );
             self.shown.insert(path, Shown { version: 1, text });
         }
     }
@@ -231,11 +259,18 @@ impl Session {
         for path in std::mem::take(&mut self.ghosts) {
             for pause in pauses() {
                 let params = json!({ "textDocument": { "uri": self.uri(&path) } });
-                match self.client.request("textDocument/diagnostic", Some(params)).await {
+                match self
+                    .client
+                    .request("textDocument/diagnostic", Some(params))
+                    .await
+                {
                     Err(CallError::Refused { error, .. }) if !is_passing(error.code) => break,
                     Err(gone @ CallError::Gone(_)) => return Err(gone.into()),
                     _ if pause.is_none() => {
-                        return Err(Trouble::Unfit(format!("{} still believes in {path}, which is gone", self.name)));
+                        return Err(Trouble::Unfit(format!(
+                            "{} still believes in {path}, which is gone",
+                            self.name
+                        )));
                     }
                     _ => tokio::time::sleep(pause.unwrap_or_default()).await,
                 }
@@ -247,12 +282,17 @@ impl Session {
     /// Whether the server still answers at all; any answer will do.
     pub async fn is_alive(&self) -> bool {
         let ping = self.client.request("orchestrator/ping", None);
-        matches!(tokio::time::timeout(Duration::from_secs(2), ping).await, Ok(Ok(_) | Err(CallError::Refused { .. })))
+        matches!(
+            tokio::time::timeout(Duration::from_secs(2), ping).await,
+            Ok(Ok(_) | Err(CallError::Refused { .. }))
+        )
     }
 
     /// The code of a diagnostic as the server itself spells it.
     pub fn raw_code(&self, code: &str) -> Value {
-        let number = code.strip_prefix(&self.spec.code_prefix).and_then(|number| number.parse::<u32>().ok());
+        let number = code
+            .strip_prefix(&self.spec.code_prefix)
+            .and_then(|number| number.parse::<u32>().ok());
         number.map_or_else(|| code.into(), Value::from)
     }
 
@@ -263,17 +303,22 @@ impl Session {
     pub async fn loaded(&self) -> Result<(), Trouble> {
         let mut status = self.client.status();
         let announces = self.spec.announces_readiness;
-        let ready = status.wait_for(|status| status.gone.is_some() || !announces || status.quiescent == Some(true));
+        let ready = status.wait_for(|status| {
+            status.gone.is_some() || !announces || status.quiescent == Some(true)
+        });
         let status = ready.await.map(|status| status.clone()).unwrap_or_default();
         match (status.gone, status.ailment) {
             (Some(gone), _) => Err(CallError::Gone(gone).into()),
-            (None, Some(ailment)) => Err(Trouble::Unfit(format!("{} is not well: {ailment}", self.name))),
+            (None, Some(ailment)) => Err(Trouble::Unfit(format!(
+                "{} is not well: {ailment}",
+                self.name
+            ))),
             (None, None) => Ok(()),
         }
     }
 
-    /// Proves that the server looks at these files: with a known error at its end, each must be reported. Asks until
-    /// it is; the caller sets the deadline. Afterwards `overlay` is shown as it is.
+    /// Proves that the server looks at these files: with a known error at its end, each must be reported. Asks for
+    /// some seconds until it is. Afterwards `overlay` is shown as it is.
     ///
     /// # Errors
     /// When the server ends, or is awake and yet blind for one of the files.
@@ -281,10 +326,18 @@ impl Session {
         let mut marked = overlay.clone();
         let mut lines = BTreeMap::new();
         for path in files {
-            let text = overlay.get(path).cloned().flatten().or_else(|| self.text(path)).unwrap_or_default();
+            let text = overlay
+                .get(path)
+                .cloned()
+                .flatten()
+                .or_else(|| self.text(path))
+                .unwrap_or_default();
             let line = text.bytes().filter(|byte| *byte == b'\n').count();
             lines.insert(path.clone(), u32::try_from(line).unwrap_or(u32::MAX) + 1);
-            marked.insert(path.clone(), Some(format!("{text}\n{}\n", self.spec.canary.text)));
+            marked.insert(
+                path.clone(),
+                Some(format!("{text}\n{}\n", self.spec.canary.text)),
+            );
         }
         self.show(&marked, files).await?;
         for (path, line) in lines {
@@ -298,15 +351,15 @@ impl Session {
         for pause in pauses() {
             let found = self.pull(path).await?;
             let canary = |found: &Found| {
-                found.diagnostic.range.start.line >= line && found.diagnostic.code.as_ref() == Some(&self.spec.canary.code)
+                found.diagnostic.range.start.line >= line
+                    && found.diagnostic.code.as_ref() == Some(&self.spec.canary.code)
             };
             if found.iter().any(canary) {
                 return Ok(());
             }
-            // One that never woke up may be loading for minutes; one that did has no excuse after a few seconds.
+            // Whoever says when it has loaded was waited for; the others answer when they have. Seconds are enough.
             match pause {
                 Some(pause) => tokio::time::sleep(pause).await,
-                None if !self.awake => tokio::time::sleep(Duration::from_millis(500)).await,
                 None => break,
             }
         }
@@ -322,20 +375,28 @@ impl Session {
     /// When one of them is not answered.
     pub async fn diagnose(&self, files: &[RelPath]) -> Result<Vec<Found>, Trouble> {
         let questions = files.iter().map(|path| self.pull(path));
-        let answers: Vec<Vec<Found>> = stream::iter(questions).buffered(AT_ONCE).try_collect().await?;
+        let answers: Vec<Vec<Found>> = stream::iter(questions)
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
         Ok(answers.into_iter().flatten().collect())
     }
 
     async fn pull(&self, path: &RelPath) -> Result<Vec<Found>, Trouble> {
         let Some(text) = self.text(path) else {
-            return Err(Trouble::Unfit(format!("{path} cannot be read as UTF-8 text")));
+            return Err(Trouble::Unfit(format!(
+                "{path} cannot be read as UTF-8 text"
+            )));
         };
         let items = match self.spec.diagnostics {
             DiagnosticsBy::Pull => self.pull_document(path).await?,
             DiagnosticsBy::TsserverRequest => self.ask_tsserver(path).await?,
         };
         let lines = Text::new(&text);
-        items.into_iter().map(|item| self.found(path, &lines, item)).collect()
+        items
+            .into_iter()
+            .map(|item| self.found(path, &lines, item))
+            .collect()
     }
 
     async fn pull_document(&self, path: &RelPath) -> Result<Vec<Value>, Trouble> {
@@ -344,18 +405,26 @@ impl Session {
         match (report["kind"].as_str(), report["items"].as_array()) {
             (Some("full"), Some(items)) => Ok(items.clone()),
             // We never send a previous result id, so that "unchanged" would be an answer to somebody else.
-            _ => Err(Trouble::Unfit(format!("{} gave no full report for {path}", self.name))),
+            _ => Err(Trouble::Unfit(format!(
+                "{} gave no full report for {path}",
+                self.name
+            ))),
         }
     }
 
     async fn ask_tsserver(&self, path: &RelPath) -> Result<Vec<Value>, Trouble> {
         let mut items = Vec::new();
         for command in ["syntacticDiagnosticsSync", "semanticDiagnosticsSync"] {
-            let file = path.in_root(&self.root).to_string_lossy().replace('\\', "/");
+            let file = path
+                .in_root(&self.root)
+                .to_string_lossy()
+                .replace('\\', "/");
             let params = json!({ "command": "typescript.tsserverRequest", "arguments": [command, { "file": file }] });
             let answer = self.patiently("workspace/executeCommand", params).await?;
             let body = answer["body"].as_array();
-            let body = body.ok_or_else(|| Trouble::Unfit(format!("{} gave no diagnostics for {path}", self.name)))?;
+            let body = body.ok_or_else(|| {
+                Trouble::Unfit(format!("{} gave no diagnostics for {path}", self.name))
+            })?;
             items.extend(body.iter().map(from_tsserver));
         }
         Ok(items)
@@ -370,7 +439,10 @@ impl Session {
         loop {
             match self.client.request(method, Some(params.clone())).await {
                 Err(CallError::Refused { error, .. }) if is_passing(error.code) => {
-                    let pause = pauses.next().flatten().unwrap_or(Duration::from_millis(500));
+                    let pause = pauses
+                        .next()
+                        .flatten()
+                        .unwrap_or(Duration::from_millis(500));
                     tokio::time::sleep(pause).await;
                 }
                 other => return other,
@@ -379,8 +451,12 @@ impl Session {
     }
 
     fn found(&self, path: &RelPath, lines: &Text<'_>, raw: Value) -> Result<Found, Trouble> {
-        let item = Raw::deserialize(&raw)
-            .map_err(|error| Trouble::Unfit(format!("{} sent a diagnostic that cannot be read: {error}", self.name)))?;
+        let item = Raw::deserialize(&raw).map_err(|error| {
+            Trouble::Unfit(format!(
+                "{} sent a diagnostic that cannot be read: {error}",
+                self.name
+            ))
+        })?;
         let severity = match item.severity {
             Some(2) if self.spec.warnings_are_errors => Severity::Error,
             Some(2) => Severity::Warning,
@@ -415,14 +491,26 @@ fn pauses() -> impl Iterator<Item = Option<Duration>> {
 
 /// Whether a refusal only says that the question was overtaken.
 fn is_passing(error: i64) -> bool {
-    matches!(error, code::SERVER_CANCELLED | code::CONTENT_MODIFIED | code::SERVER_NOT_INITIALIZED)
+    matches!(
+        error,
+        code::SERVER_CANCELLED | code::CONTENT_MODIFIED | code::SERVER_NOT_INITIALIZED
+    )
 }
 
 /// A diagnostic of tsserver (1-based, UTF-16) in the protocol's shape.
 fn from_tsserver(item: &Value) -> Value {
     let position = |at: &Value| {
-        let number = |value: &Value| value.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(1).saturating_sub(1);
-        Position { line: number(&at["line"]), character: number(&at["offset"]) }
+        let number = |value: &Value| {
+            value
+                .as_u64()
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(1)
+                .saturating_sub(1)
+        };
+        Position {
+            line: number(&at["line"]),
+            character: number(&at["offset"]),
+        }
     };
     let severity = match item["category"].as_str() {
         Some("error") => 1,

@@ -45,7 +45,13 @@ pub struct Slot {
 impl Slot {
     /// A place for the server of `spec`.
     pub fn new(spec: ServerSpec) -> Slot {
-        Slot { spec, session: None, starts: VecDeque::new(), off: None, asking: false }
+        Slot {
+            spec,
+            session: None,
+            starts: VecDeque::new(),
+            off: None,
+            asking: false,
+        }
     }
 
     /// The running server, if there is one.
@@ -95,14 +101,24 @@ impl Slot {
         {
             return Err(why.clone());
         }
-        let ServerSpec { name, install, command, .. } = self.spec.clone();
-        let (program, args) = command.split_first().ok_or_else(|| format!("{name}: its command is empty"))?;
+        let ServerSpec {
+            name,
+            install,
+            command,
+            ..
+        } = self.spec.clone();
+        let (program, args) = command
+            .split_first()
+            .ok_or_else(|| format!("{name}: its command is empty"))?;
         let Some(found) = discover::find(program, &around.project, &around.path) else {
-            return Err(format!("{name}: `{program}` is not in node_modules/.bin nor on PATH; to get it: {install}"));
+            return Err(format!(
+                "{name}: `{program}` is not in node_modules/.bin nor on PATH; to get it: {install}"
+            ));
         };
         self.spend_a_start().await?;
         let settings = match &self.spec.settings {
-            Some(text) => serde_json::from_str(text).map_err(|error| format!("{}: bad settings: {error}", self.spec.name))?,
+            Some(text) => serde_json::from_str(text)
+                .map_err(|error| format!("{}: bad settings: {error}", self.spec.name))?,
             None => Value::Null,
         };
         let start = Start {
@@ -114,11 +130,17 @@ impl Slot {
             environment: &self.spec.environment,
         };
         let begun = match start.client(settings.clone()) {
-            Ok(client) => Session::initialize(client, &self.spec, &around.root, settings).await.map_err(|e| e.to_string()),
+            Ok(client) => Session::initialize(client, &self.spec, &around.root, settings)
+                .await
+                .map_err(|e| e.to_string()),
             Err(error) => Err(error.to_string()),
         };
         begun.map_err(|error| {
-            let why = format!("failed to start {} ({}): {error}", self.spec.name, found.display());
+            let why = format!(
+                "failed to start {} ({}): {error}",
+                self.spec.name,
+                found.display()
+            );
             self.off = Some((Instant::now(), why.clone()));
             why
         })

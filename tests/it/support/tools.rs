@@ -8,14 +8,21 @@ use std::process::Command;
 /// rust-analyzer with the standard library's sources: from PATH, from rustup, or built with cargo (15–30 minutes, once).
 pub fn rust_analyzer() -> PathBuf {
     let _lock = lock("rust-analyzer");
-    let built = tools().join("rust-analyzer").join("bin").join(exe("rust-analyzer"));
+    let built = tools()
+        .join("rust-analyzer")
+        .join("bin")
+        .join(exe("rust-analyzer"));
     let on_path = on_path("rust-analyzer");
     for candidate in on_path.iter().chain([&built]) {
         if answers(candidate) && standard_library_sources() {
             return candidate.clone();
         }
     }
-    let from_rustup = run("rustup", &["component", "add", "rust-analyzer", "rust-src"], &checkout());
+    let from_rustup = run(
+        "rustup",
+        &["component", "add", "rust-analyzer", "rust-src"],
+        &checkout(),
+    );
     if let (Ok(()), Some(found)) = (&from_rustup, self::on_path("rust-analyzer"))
         && answers(&found)
     {
@@ -23,8 +30,21 @@ pub fn rust_analyzer() -> PathBuf {
     }
     let root = tools().join("rust-analyzer");
     let root = root.to_str().expect("the checkout's path is UTF-8");
-    let from_cargo = run("cargo", &["install", "ra_ap_rust-analyzer@0.0.348", "--locked", "--root", root], &checkout());
-    assert!(from_cargo.is_ok() && answers(&built), "rust-analyzer cannot be had: {from_rustup:?}; {from_cargo:?}");
+    let from_cargo = run(
+        "cargo",
+        &[
+            "install",
+            "ra_ap_rust-analyzer@0.0.348",
+            "--locked",
+            "--root",
+            root,
+        ],
+        &checkout(),
+    );
+    assert!(
+        from_cargo.is_ok() && answers(&built),
+        "rust-analyzer cannot be had: {from_rustup:?}; {from_cargo:?}"
+    );
     built
 }
 
@@ -36,7 +56,11 @@ pub fn typescript7() -> PathBuf {
 /// A folder with typescript-language-server and the last compiler that it can work with in its `node_modules`.
 pub fn typescript_language_server() -> PathBuf {
     let packages = ["typescript-language-server@5.3.0", "typescript@6.0.3"];
-    npm("typescript-language-server", &packages, "typescript-language-server")
+    npm(
+        "typescript-language-server",
+        &packages,
+        "typescript-language-server",
+    )
 }
 
 /// Installs packages into `.tools/<name>`, unless they are there.
@@ -49,15 +73,22 @@ fn npm(name: &str, packages: &[&str], program: &str) -> PathBuf {
         return folder;
     }
     fs::create_dir_all(&folder).expect("`.tools` can be written");
-    fs::write(folder.join("package.json"), r#"{ "private": true }"#).expect("`.tools` can be written");
+    fs::write(folder.join("package.json"), r#"{ "private": true }"#)
+        .expect("`.tools` can be written");
     let mut args = vec!["install", "--no-audit", "--no-fund", "--save-exact"];
     args.extend(packages);
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
     if let Err(why) = run(npm, &args, &folder) {
-        panic!("{name} cannot be installed with npm (is node 20 or later on PATH, and the network up?): {why}");
+        panic!(
+            "{name} cannot be installed with npm (is node 20 or later on PATH, and the network up?): {why}"
+        );
     }
     let bin = folder.join("node_modules").join(".bin").join(program);
-    assert!(bin.exists() || bin.with_extension("cmd").exists(), "{} is missing after npm install", bin.display());
+    assert!(
+        bin.exists() || bin.with_extension("cmd").exists(),
+        "{} is missing after npm install",
+        bin.display()
+    );
     fs::write(&done, wanted).expect("`.tools` can be written");
     folder
 }
@@ -85,26 +116,46 @@ fn exe(name: &str) -> String {
 
 fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(exe(program))).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(exe(program)))
+        .find(|file| file.is_file())
 }
 
 /// Whether it runs; rustup's stand-in for a component that is not installed does not.
 fn answers(program: &Path) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+    Command::new(program)
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
 
 fn standard_library_sources() -> bool {
-    let output = Command::new("rustc").args(["--print", "sysroot"]).current_dir(checkout()).output();
-    let sysroot = output.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
-    Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/std").is_dir()
+    let output = Command::new("rustc")
+        .args(["--print", "sysroot"])
+        .current_dir(checkout())
+        .output();
+    let sysroot = output
+        .ok()
+        .and_then(|output| String::from_utf8(output.stdout).ok())
+        .unwrap_or_default();
+    Path::new(sysroot.trim())
+        .join("lib/rustlib/src/rust/library/std")
+        .is_dir()
 }
 
 fn run(program: &str, args: &[&str], folder: &Path) -> Result<(), String> {
-    let output = Command::new(program).args(args).current_dir(folder).output();
+    let output = Command::new(program)
+        .args(args)
+        .current_dir(folder)
+        .output();
     let output = output.map_err(|error| format!("failed to run {program}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("`{program} {}` failed: {}", args.join(" "), said.trim()))
+    Err(format!(
+        "`{program} {}` failed: {}",
+        args.join(" "),
+        said.trim()
+    ))
 }
