@@ -384,7 +384,7 @@ async fn a_missing_server_is_named_with_the_way_to_get_it() {
         "{reason}"
     );
     assert!(
-        reason.contains("npm install --save-dev typescript-language-server typescript"),
+        reason.contains("npm install --save-dev typescript-language-server@5 typescript@6"),
         "{reason}"
     );
 }

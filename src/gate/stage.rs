@@ -1,0 +1,51 @@
+//! What the gate asks of the servers stage, so that it can be proved against a stand-in in tests.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::diagnostic::Diagnostic;
+use super::language::Language;
+use crate::workspace::path::RelPath;
+
+/// Candidate texts laid over the base on disk; `None` is a file that the candidate removes.
+pub type Overlay = BTreeMap<RelPath, Option<String>>;
+
+/// A future that may be sent to another thread.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a downstream server said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Every file asked about was answered for exactly the texts given.
+    Diagnosed {
+        /// All that was reported, of every severity.
+        diagnostics: Vec<Diagnostic>,
+        /// Name and version of the server.
+        server: String,
+    },
+    /// It was not; never the same as clean.
+    Unverified {
+        /// Why, and what a person can do.
+        reason: String,
+    },
+}
+
+/// Downstream language servers rooted in the `servers` shadow.
+pub trait ServerStage: Send + Sync {
+    /// The diagnostics of `files` with `overlay` laid over the shadow; the overlay is taken back before it returns.
+    fn diagnose<'a>(
+        &'a self,
+        language: &'a Language,
+        overlay: &'a Overlay,
+        files: &'a [RelPath],
+        deadline: Duration,
+    ) -> Boxed<'a, Answer>;
+
+    /// The base on the shadow's disk has changed in these files; called before the next [`ServerStage::diagnose`].
+    fn base_changed<'a>(&'a self, files: &'a [RelPath]) -> Boxed<'a, ()> {
+        let _ = files;
+        Box::pin(std::future::ready(()))
+    }
+}

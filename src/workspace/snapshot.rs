@@ -1,0 +1,388 @@
+//! The dirty tree as it is now: tracked, untracked and unsaved text alike.
+//!
+//! Git is asked only which ignored files are tracked all the same; without git the ignore rules alone decide.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use ignore::{DirEntry, WalkBuilder};
+
+use super::apply::{ApplyError, locate};
+use super::hash::sha256;
+use super::path::RelPath;
+
+/// Files larger than this are never edited (bytes); they are still hashed and copied.
+pub const MAX_TEXT: u64 = 8 * 1024 * 1024;
+
+/// A modification time this near to the moment of hashing proves nothing: a second write may fall into the same tick.
+const RACY: Duration = Duration::from_secs(2);
+
+/// The text of an editor's open document, which overlays the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenText {
+    /// The document's version, as the editor counts it.
+    pub version: i32,
+    /// Its whole text.
+    pub text: String,
+}
+
+/// All open documents of the workspace.
+pub type OpenTexts = BTreeMap<RelPath, OpenText>;
+
+/// The text of a file, as it would be edited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileText {
+    /// The whole text, byte order mark and line ends as they are.
+    pub text: String,
+    /// SHA-256 of its bytes, lower hex.
+    pub hash: String,
+}
+
+impl FileText {
+    /// The text with its hash.
+    pub fn new(text: String) -> FileText {
+        let hash = sha256(text.as_bytes());
+        FileText { text, hash }
+    }
+}
+
+/// Why a workspace cannot be opened or read.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkspaceError {
+    /// The root is not a folder that can be read.
+    #[error("failed to open the workspace {root}: {source}")]
+    Root {
+        /// The folder.
+        root: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something in it cannot be listed or read.
+    #[error("failed to read {path}: {source}")]
+    Io {
+        /// What.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Why a file cannot be read for an edit. Nothing is lost: the file stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It holds bytes that are not UTF-8 (first at the 0-based offset `at`).
+    #[error("{path} is not UTF-8 text (byte {at}); it is left untouched, convert it to UTF-8 first")]
+    NotUtf8 {
+        /// The file.
+        path: RelPath,
+        /// Offset of the first bad byte.
+        at: usize,
+    },
+    /// It holds a NUL byte.
+    #[error("{path} is a binary file; it is left untouched")]
+    Binary {
+        /// The file.
+        path: RelPath,
+    },
+    /// It is larger than [`MAX_TEXT`].
+    #[error("{path} has {size} bytes, more than the {MAX_TEXT} that are edited; it is left untouched")]
+    TooLarge {
+        /// The file.
+        path: RelPath,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// It lies outside, or is no plain file.
+    #[error("refused to read {path}: {why}")]
+    Outside {
+        /// The path.
+        path: RelPath,
+        /// The reason.
+        why: &'static str,
+    },
+    /// The system's error.
+    #[error("failed to read {path}: {source}")]
+    Io {
+        /// The file.
+        path: RelPath,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Every file of the workspace by its hash, at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// SHA-256 (lower hex) of each file's bytes; unsaved text counts instead of the disk's.
+    pub files: BTreeMap<RelPath, String>,
+}
+
+impl Tree {
+    /// One hash over all paths and hashes.
+    pub fn hash(&self) -> String {
+        let mut lines = String::new();
+        for (path, hash) in &self.files {
+            lines.push_str(path.as_str());
+            lines.push('\0');
+            lines.push_str(hash);
+            lines.push('\n');
+        }
+        sha256(lines.as_bytes())
+    }
+}
+
+/// What was known of a file when it was last hashed.
+#[derive(Debug, Clone)]
+struct Stat {
+    len: u64,
+    modified: SystemTime,
+    hashed_at: SystemTime,
+    hash: String,
+}
+
+/// A workspace on disk.
+#[derive(Debug)]
+pub struct Workspace {
+    root: PathBuf,
+    known: Mutex<HashMap<RelPath, Stat>>,
+}
+
+impl Workspace {
+    /// Opens the folder `root`.
+    ///
+    /// # Errors
+    /// When it is not a folder that can be read.
+    pub fn open(root: &Path) -> Result<Workspace, WorkspaceError> {
+        let failed = |source| WorkspaceError::Root {
+            root: root.to_owned(),
+            source,
+        };
+        let canonical = root.canonicalize().map_err(failed)?;
+        fs::read_dir(&canonical).map_err(failed)?;
+        Ok(Workspace {
+            root: canonical,
+            known: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// The canonical root.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether two names that differ only in case are one file here.
+    pub fn folds_case(&self) -> bool {
+        cfg!(any(windows, target_os = "macos"))
+    }
+
+    /// The text of a file on disk; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it is no text that can be edited, see [`ReadError`].
+    pub fn read(&self, path: &RelPath) -> Result<Option<FileText>, ReadError> {
+        let place = self.place(path)?;
+        let io_failed = |source| ReadError::Io {
+            path: path.clone(),
+            source,
+        };
+        let size = match fs::metadata(&place) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_failed(error)),
+        };
+        if size > MAX_TEXT {
+            return Err(ReadError::TooLarge {
+                path: path.clone(),
+                size,
+            });
+        }
+        let bytes = fs::read(&place).map_err(io_failed)?;
+        let text = String::from_utf8(bytes).map_err(|error| ReadError::NotUtf8 {
+            path: path.clone(),
+            at: error.utf8_error().valid_up_to(),
+        })?;
+        if text.contains('\0') {
+            return Err(ReadError::Binary { path: path.clone() });
+        }
+        Ok(Some(FileText::new(text)))
+    }
+
+    /// Where `path` lies on disk; links that lead out of the root are refused.
+    fn place(&self, path: &RelPath) -> Result<PathBuf, ReadError> {
+        match locate(&self.root, path) {
+            Ok(place) => Ok(place),
+            // Reading needs no permission to write.
+            Err(ApplyError::ReadOnly { .. }) => Ok(path.in_root(&self.root)),
+            Err(ApplyError::Outside { path, why }) => Err(ReadError::Outside { path, why }),
+            Err(ApplyError::Io { path, source }) => Err(ReadError::Io { path, source }),
+            Err(other) => Err(ReadError::Io {
+                path: path.clone(),
+                source: io::Error::other(other.to_string()),
+            }),
+        }
+    }
+
+    /// The files on disk: tracked, and untracked but not ignored; never `.git`, `.opencode`, `node_modules` or a folder
+    /// that tags itself as a cache. Links are listed only when they lead to a file inside.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn paths(&self) -> Result<Vec<RelPath>, WorkspaceError> {
+        let mut paths: Vec<RelPath> = Vec::new();
+        for entry in self.walker().build() {
+            let entry = entry.map_err(|error| WorkspaceError::Io {
+                path: self.root.clone(),
+                source: error.into_io_error().unwrap_or_else(|| io::Error::other("the walk failed")),
+            })?;
+            if self.is_ours(&entry)
+                && let Ok(path) = RelPath::under(&self.root, entry.path())
+            {
+                paths.push(path);
+            }
+        }
+        paths.extend(self.tracked());
+        paths.sort();
+        paths.dedup();
+        Ok(paths)
+    }
+
+    fn walker(&self) -> WalkBuilder {
+        let in_git = self.in_git();
+        let mut walker = WalkBuilder::new(&self.root);
+        walker
+            .hidden(false)
+            .ignore(false)
+            .require_git(false)
+            .parents(in_git)
+            .follow_links(false)
+            .filter_entry(|entry| entry.depth() == 0 || !is_foreign(entry));
+        walker
+    }
+
+    fn in_git(&self) -> bool {
+        self.root.ancestors().any(|dir| dir.join(".git").exists())
+    }
+
+    fn is_ours(&self, entry: &DirEntry) -> bool {
+        match entry.file_type() {
+            Some(kind) if kind.is_file() => true,
+            Some(kind) if kind.is_symlink() => entry
+                .path()
+                .canonicalize()
+                .is_ok_and(|target| target.starts_with(&self.root) && target.is_file()),
+            _ => false,
+        }
+    }
+
+    /// Tracked files that the ignore rules would hide. Git is told to run no hook; when it fails the rules alone decide.
+    fn tracked(&self) -> Vec<RelPath> {
+        if !self.in_git() {
+            return Vec::new();
+        }
+        let output = std::process::Command::new("git")
+            .args(["-c", "core.fsmonitor=false", "ls-files", "-z", "-c", "-i", "--exclude-standard"])
+            .current_dir(&self.root)
+            .stdin(std::process::Stdio::null())
+            .output();
+        match output {
+            Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout)
+                .split('\0')
+                .filter_map(|text| RelPath::new(text).ok())
+                .filter(|path| !is_reserved(path) && path.in_root(&self.root).is_file())
+                .collect(),
+            Ok(output) => {
+                let why = String::from_utf8_lossy(&output.stderr).into_owned();
+                tracing::debug!(%why, "git does not list this workspace");
+                Vec::new()
+            }
+            Err(error) => {
+                tracing::debug!(%error, "git cannot be run");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Every file with its hash, unsaved text laid over the disk. Unchanged files are not read again.
+    ///
+    /// # Errors
+    /// When something cannot be listed or read.
+    pub fn scan(&self, open: &OpenTexts) -> Result<Tree, WorkspaceError> {
+        let mut files = BTreeMap::new();
+        for path in self.paths()? {
+            if let Some(hash) = self.hash_of(&path)? {
+                files.insert(path, hash);
+            }
+        }
+        for (path, open) in open.iter().filter(|(path, _)| !is_reserved(path)) {
+            files.insert(path.clone(), sha256(open.text.as_bytes()));
+        }
+        Ok(Tree { files })
+    }
+
+    /// The hash of a file on disk, from memory when size and time prove that it is unchanged; `None` when it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn hash_of(&self, path: &RelPath) -> Result<Option<String>, WorkspaceError> {
+        let place = path.in_root(&self.root);
+        let failed = |source| WorkspaceError::Io {
+            path: place.clone(),
+            source,
+        };
+        let metadata = match fs::metadata(&place) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let modified = metadata.modified().map_err(failed)?;
+        if let Some(hash) = self.remembered(path, &metadata, modified) {
+            return Ok(Some(hash));
+        }
+        let hashed_at = SystemTime::now();
+        let bytes = fs::read(&place).map_err(failed)?;
+        let hash = sha256(&bytes);
+        let stat = Stat {
+            len: metadata.len(),
+            modified,
+            hashed_at,
+            hash: hash.clone(),
+        };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(path.clone(), stat);
+        Ok(Some(hash))
+    }
+
+    fn remembered(&self, path: &RelPath, metadata: &Metadata, modified: SystemTime) -> Option<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let stat = known.get(path)?;
+        let same = stat.len == metadata.len() && stat.modified == modified;
+        let settled = stat
+            .hashed_at
+            .duration_since(stat.modified)
+            .is_ok_and(|age| age > RACY);
+        (same && settled).then(|| stat.hash.clone())
+    }
+}
+
+/// Folders that are never part of a workspace's own text.
+fn is_foreign(entry: &DirEntry) -> bool {
+    if !entry.file_type().is_some_and(|kind| kind.is_dir()) {
+        return entry.depth() == 1 && entry.file_name() == ".git";
+    }
+    let name = entry.file_name();
+    name == ".git" || name == ".opencode" || name == "node_modules" || entry.path().join("CACHEDIR.TAG").is_file()
+}
+
+fn is_reserved(path: &RelPath) -> bool {
+    path.as_str()
+        .split('/')
+        .any(|part| matches!(part, ".git" | ".opencode" | "node_modules"))
+}
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod tests;
