@@ -88,7 +88,9 @@ pub struct Gate {
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("root", &self.workspace.root()).finish_non_exhaustive()
+        f.debug_struct("Gate")
+            .field("root", &self.workspace.root())
+            .finish_non_exhaustive()
     }
 }
 
@@ -143,7 +145,10 @@ impl Gate {
     /// When the gate itself cannot work.
     pub async fn diagnose(&self, open: &OpenTexts) -> Result<Diagnosis, GateError> {
         self.workspace.scan(open)?;
-        let unverified = vec![format!("no tool was run within {:?}", self.settings.tool_deadline)];
+        let unverified = vec![format!(
+            "no tool was run within {:?}",
+            self.settings.tool_deadline
+        )];
         Ok(Diagnosis {
             diagnostics: Vec::new(),
             unverified,

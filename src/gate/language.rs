@@ -135,22 +135,39 @@ const EMBEDDED: &[Embedded] = &[
     Embedded {
         toml: include_str!("../../grammars/rust/language.toml"),
         rules: &[
-            ("elision", include_str!("../../grammars/rust/rules/elision.scm")),
-            ("placeholder", include_str!("../../grammars/rust/rules/placeholder.scm")),
+            (
+                "elision",
+                include_str!("../../grammars/rust/rules/elision.scm"),
+            ),
+            (
+                "placeholder",
+                include_str!("../../grammars/rust/rules/placeholder.scm"),
+            ),
         ],
     },
     Embedded {
         toml: include_str!("../../grammars/typescript/language.toml"),
         rules: &[
-            ("elision", include_str!("../../grammars/typescript/rules/elision.scm")),
-            ("placeholder", include_str!("../../grammars/typescript/rules/placeholder.scm")),
+            (
+                "elision",
+                include_str!("../../grammars/typescript/rules/elision.scm"),
+            ),
+            (
+                "placeholder",
+                include_str!("../../grammars/typescript/rules/placeholder.scm"),
+            ),
         ],
     },
 ];
 
 static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
-    #[expect(clippy::expect_used, reason = "compiled in, and a test reads every one of them")]
-    let read = |embedded: &Embedded| toml::from_str(embedded.toml).expect("an embedded language.toml is valid");
+    #[expect(
+        clippy::expect_used,
+        reason = "compiled in, and a test reads every one of them"
+    )]
+    let read = |embedded: &Embedded| {
+        toml::from_str(embedded.toml).expect("an embedded language.toml is valid")
+    };
     EMBEDDED.iter().map(read).collect()
 });
 
@@ -162,7 +179,9 @@ pub fn all() -> &'static [Language] {
 /// The language of a file, by its extension.
 pub fn for_path(path: &RelPath) -> Option<&'static Language> {
     let extension = path.extension()?;
-    all().iter().find(|language| language.extensions.iter().any(|known| known == extension))
+    all()
+        .iter()
+        .find(|language| language.extensions.iter().any(|known| known == extension))
 }
 
 /// The language whose projects are described by this file (`Cargo.toml`, `Cargo.lock`, `tsconfig.json`, `package.json`).
@@ -173,14 +192,19 @@ pub fn described_by(path: &RelPath) -> Option<&'static Language> {
         "package.json" => "tsconfig.json",
         other => other,
     };
-    all().iter().find(|language| language.roots.iter().any(|root| root == also))
+    all()
+        .iter()
+        .find(|language| language.roots.iter().any(|root| root == also))
 }
 
 /// The languages that have a project at the top of the folder `root` (or one level below it).
 pub fn detect(root: &Path) -> Vec<&'static Language> {
     let mut folders = vec![root.to_owned()];
     if let Ok(entries) = std::fs::read_dir(root) {
-        let below = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+        let below = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.is_dir());
         folders.extend(below);
     }
     let has = |language: &&Language| {
@@ -191,16 +215,26 @@ pub fn detect(root: &Path) -> Vec<&'static Language> {
 }
 
 /// The folders of a language's projects among `paths`, outermost only, `""` for the root itself.
-pub fn project_folders<'a>(language: &Language, paths: impl Iterator<Item = &'a RelPath>) -> Vec<String> {
+pub fn project_folders<'a>(
+    language: &Language,
+    paths: impl Iterator<Item = &'a RelPath>,
+) -> Vec<String> {
     let mut folders = BTreeSet::new();
     for path in paths {
-        let (folder, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
+        let (folder, name) = path
+            .as_str()
+            .rsplit_once('/')
+            .unwrap_or(("", path.as_str()));
         if language.roots.iter().any(|root| root == name) {
             folders.insert(folder.to_owned());
         }
     }
     let inside = |outer: &String, inner: &String| {
-        outer != inner && (outer.is_empty() || inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/')))
+        outer != inner
+            && (outer.is_empty()
+                || inner
+                    .strip_prefix(outer.as_str())
+                    .is_some_and(|rest| rest.starts_with('/')))
     };
     let outermost = |folder: &&String| !folders.iter().any(|outer| inside(outer, folder));
     folders.iter().filter(outermost).cloned().collect()
@@ -209,7 +243,9 @@ pub fn project_folders<'a>(language: &Language, paths: impl Iterator<Item = &'a 
 /// The rules of a language: name and query text.
 pub(super) fn rules_of(language: &Language) -> &'static [(&'static str, &'static str)] {
     let position = all().iter().position(|known| known.name == language.name);
-    position.and_then(|at| EMBEDDED.get(at)).map_or(&[], |embedded| embedded.rules)
+    position
+        .and_then(|at| EMBEDDED.get(at))
+        .map_or(&[], |embedded| embedded.rules)
 }
 
 #[cfg(test)]
@@ -222,10 +258,20 @@ mod tests {
 
     #[test]
     fn every_folder_can_be_read() {
-        let names: Vec<&str> = all().iter().map(|language| language.name.as_str()).collect();
+        let names: Vec<&str> = all()
+            .iter()
+            .map(|language| language.name.as_str())
+            .collect();
         assert_eq!(names, ["rust", "typescript"]);
         for language in all() {
-            assert!(language.tools.iter().any(|tool| tool.purpose == Purpose::Check), "{}", language.name);
+            assert!(
+                language
+                    .tools
+                    .iter()
+                    .any(|tool| tool.purpose == Purpose::Check),
+                "{}",
+                language.name
+            );
             assert!(!rules_of(language).is_empty());
         }
     }
@@ -249,7 +295,10 @@ mod tests {
             project_folders(rust, paths.iter())
         };
         assert_eq!(folders(&["Cargo.toml", "crates/a/Cargo.toml"]), [""]);
-        assert_eq!(folders(&["a/Cargo.toml", "a/b/Cargo.toml", "ab/Cargo.toml"]), ["a", "ab"]);
+        assert_eq!(
+            folders(&["a/Cargo.toml", "a/b/Cargo.toml", "ab/Cargo.toml"]),
+            ["a", "ab"]
+        );
         assert!(folders(&["src/lib.rs"]).is_empty());
     }
 }

@@ -99,7 +99,8 @@ impl Receipt {
     /// When the text is no receipt, or not in canonical form.
     pub fn from_json(text: &str) -> Result<Receipt, ChainError> {
         let failed = |why: String| ChainError { seq: 0, why };
-        let receipt: Receipt = serde_json::from_str(text).map_err(|error| failed(format!("it cannot be read: {error}")))?;
+        let receipt: Receipt = serde_json::from_str(text)
+            .map_err(|error| failed(format!("it cannot be read: {error}")))?;
         if receipt.to_json() != text {
             return Err(ChainError {
                 seq: receipt.seq,
@@ -122,7 +123,10 @@ fn canonical(value: &Value) -> String {
                 .collect();
             format!("{{{}}}", parts.join(","))
         }
-        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(canonical).collect::<Vec<_>>().join(",")
+        ),
         other => other.to_string(),
     }
 }
@@ -196,7 +200,15 @@ mod tests {
             revealed: Vec::new(),
         };
         let item = "T1".to_owned();
-        let first = Receipt::next(None, "m1", Proof::Change { item: item.clone(), report: report.clone() }, 1);
+        let first = Receipt::next(
+            None,
+            "m1",
+            Proof::Change {
+                item: item.clone(),
+                report: report.clone(),
+            },
+            1,
+        );
         let second = Receipt::next(Some(&first), "m1", Proof::Change { item, report }, 2);
         let seal = Proof::Seal {
             plan: sha256(b"plan"),
@@ -219,7 +231,10 @@ mod tests {
     #[test]
     fn keys_are_sorted_and_blanks_are_gone() {
         let json = chain()[0].to_json();
-        assert!(json.starts_with("{\"at_ms\":1,\"format\":1,\"hash\":\""), "{json}");
+        assert!(
+            json.starts_with("{\"at_ms\":1,\"format\":1,\"hash\":\""),
+            "{json}"
+        );
         assert!(!json.contains(": "), "{json}");
     }
 
@@ -232,11 +247,18 @@ mod tests {
                 for flip in [1u8, 2, 0x20] {
                     let mut bytes = json.clone().into_bytes();
                     bytes[at] ^= flip;
-                    let Ok(text) = String::from_utf8(bytes) else { continue };
-                    let Ok(read) = Receipt::from_json(&text) else { continue };
+                    let Ok(text) = String::from_utf8(bytes) else {
+                        continue;
+                    };
+                    let Ok(read) = Receipt::from_json(&text) else {
+                        continue;
+                    };
                     let mut tampered = chain.clone();
                     tampered[index] = read;
-                    assert!(verify_chain(&tampered).is_err(), "byte {at} of receipt {index}: {text}");
+                    assert!(
+                        verify_chain(&tampered).is_err(),
+                        "byte {at} of receipt {index}: {text}"
+                    );
                 }
             }
         }

@@ -38,7 +38,9 @@ impl Header {
     fn read(source: &str) -> Header {
         let mut header = Header::default();
         for line in source.lines().map_while(|line| line.strip_prefix(';')) {
-            let Some((key, value)) = line.trim().split_once(": ") else { continue };
+            let Some((key, value)) = line.trim().split_once(": ") else {
+                continue;
+            };
             match key {
                 "message" => header.message = value.to_owned(),
                 "severity" => header.warning = value == "warning",
@@ -78,7 +80,10 @@ type Compiled = Result<&'static [Rule], BadRule>;
 fn rules(language: &Language, grammar: Grammar) -> Compiled {
     static CACHE: LazyLock<Mutex<HashMap<Grammar, Compiled>>> = LazyLock::new(Mutex::default);
     let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-    cache.entry(grammar).or_insert_with(|| compile(language, grammar)).clone()
+    cache
+        .entry(grammar)
+        .or_insert_with(|| compile(language, grammar))
+        .clone()
 }
 
 fn compile(language: &Language, grammar: Grammar) -> Compiled {
@@ -92,7 +97,11 @@ fn compile(language: &Language, grammar: Grammar) -> Compiled {
         rules.push(Rule {
             name,
             message: header.message,
-            severity: if header.warning { Severity::Warning } else { Severity::Error },
+            severity: if header.warning {
+                Severity::Warning
+            } else {
+                Severity::Error
+            },
             query,
         });
     }
@@ -103,7 +112,11 @@ fn compile(language: &Language, grammar: Grammar) -> Compiled {
 ///
 /// # Errors
 /// When a rule cannot be compiled.
-pub fn new_breaches(path: &RelPath, base: Option<&str>, after: &str) -> Result<Vec<Diagnostic>, BadRule> {
+pub fn new_breaches(
+    path: &RelPath,
+    base: Option<&str>,
+    after: &str,
+) -> Result<Vec<Diagnostic>, BadRule> {
     let mut found = conflict_markers(path, base.unwrap_or_default(), after);
     let Some((language, grammar)) = language::for_path(path).zip(Grammar::for_path(path)) else {
         return Ok(found);
@@ -114,7 +127,10 @@ pub fn new_breaches(path: &RelPath, base: Option<&str>, after: &str) -> Result<V
         return Ok(found);
     }
     let mut known: HashMap<(&str, String), usize> = HashMap::new();
-    for hit in base.map(|base| matches(rules, grammar, base)).unwrap_or_default() {
+    for hit in base
+        .map(|base| matches(rules, grammar, base))
+        .unwrap_or_default()
+    {
         *known.entry((hit.rule.name, hit.key)).or_default() += 1;
     }
     let changed = changed_lines(base.unwrap_or_default(), after);
@@ -129,7 +145,10 @@ pub fn new_breaches(path: &RelPath, base: Option<&str>, after: &str) -> Result<V
 }
 
 fn touches(changed: &BTreeSet<u32>, range: Range) -> bool {
-    changed.range(range.start.line..=range.end.line).next().is_some()
+    changed
+        .range(range.start.line..=range.end.line)
+        .next()
+        .is_some()
 }
 
 struct Hit {
@@ -160,12 +179,17 @@ fn matches(rules: &'static [Rule], grammar: Grammar, text: &str) -> Vec<Hit> {
     };
     let mut hits = Vec::new();
     for rule in rules {
-        let Some(index) = rule.query.capture_index_for_name(rule.name) else { continue };
+        let Some(index) = rule.query.capture_index_for_name(rule.name) else {
+            continue;
+        };
         let mut cursor = QueryCursor::new();
         let mut matches = cursor.matches(&rule.query, tree.root_node(), text.as_bytes());
         while let Some(found) = matches.next() {
             for node in found.nodes_for_capture_index(index) {
-                let own = text[node.byte_range()].split_whitespace().collect::<Vec<_>>().join(" ");
+                let own = text[node.byte_range()]
+                    .split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" ");
                 hits.push(Hit {
                     rule,
                     key: format!("{} in {}", own, home(node, text)),
@@ -191,9 +215,16 @@ fn home(node: Node<'_>, text: &str) -> String {
 
 /// Conflict markers at line starts, in any file, that the base does not have.
 fn conflict_markers(path: &RelPath, base: &str, after: &str) -> Vec<Diagnostic> {
-    let is_marker = |line: &str| ["<<<<<<< ", ">>>>>>> ", "||||||| "].iter().any(|mark| line.starts_with(mark));
+    let is_marker = |line: &str| {
+        ["<<<<<<< ", ">>>>>>> ", "||||||| "]
+            .iter()
+            .any(|mark| line.starts_with(mark))
+    };
     let old: Vec<&str> = base.lines().filter(|line| is_marker(line)).collect();
-    let new = after.lines().enumerate().filter(|(_, line)| is_marker(line) && !old.contains(line));
+    let new = after
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| is_marker(line) && !old.contains(line));
     new.map(|(index, line)| {
         let line_number = u32::try_from(index).unwrap_or(u32::MAX);
         let place = |column: usize| Place {
@@ -223,7 +254,10 @@ mod tests {
     fn breaches(name: &str, base: Option<&str>, after: &str) -> Vec<String> {
         let path = RelPath::new(name).expect("a good path");
         let found = new_breaches(&path, base, after).expect("the rules compile");
-        found.into_iter().map(|diagnostic| diagnostic.code.expect("a rule has a name")).collect()
+        found
+            .into_iter()
+            .map(|diagnostic| diagnostic.code.expect("a rule has a name"))
+            .collect()
     }
 
     #[test]
@@ -231,14 +265,22 @@ mod tests {
         for language in language::all() {
             for (name, source) in language::rules_of(language) {
                 let header = Header::read(source);
-                assert!(!header.message.is_empty() && !header.fails.is_empty() && !header.passes.is_empty(), "{name}");
+                assert!(
+                    !header.message.is_empty()
+                        && !header.fails.is_empty()
+                        && !header.passes.is_empty(),
+                    "{name}"
+                );
                 for extension in &language.extensions {
                     let file = format!("a.{extension}");
                     for example in &header.fails {
                         assert_eq!(breaches(&file, None, example), [*name], "{file}: {example}");
                     }
                     for example in &header.passes {
-                        assert!(breaches(&file, None, example).is_empty(), "{file}: {example}");
+                        assert!(
+                            breaches(&file, None, example).is_empty(),
+                            "{file}: {example}"
+                        );
                     }
                 }
             }
@@ -252,13 +294,23 @@ mod tests {
         // Moved, and indented differently.
         assert!(breaches("a.rs", Some(base), "fn b() {}\nfn a() {\n    todo!()\n}\n").is_empty());
         // The name around it changed, the placeholder's own line did not.
-        assert!(breaches("a.rs", Some("fn a() {\n  todo!()\n}\n"), "fn z() {\n  todo!()\n}\n").is_empty());
+        assert!(
+            breaches(
+                "a.rs",
+                Some("fn a() {\n  todo!()\n}\n"),
+                "fn z() {\n  todo!()\n}\n"
+            )
+            .is_empty()
+        );
     }
 
     #[test]
     fn a_placeholder_cannot_hide_behind_a_mended_one() {
         let base = "fn a() { todo!() }\nfn b() { c() }\n";
-        assert_eq!(breaches("a.rs", Some(base), "fn a() { c() }\nfn b() { todo!() }\n"), ["placeholder"]);
+        assert_eq!(
+            breaches("a.rs", Some(base), "fn a() { c() }\nfn b() { todo!() }\n"),
+            ["placeholder"]
+        );
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub enum ShadowError {
     #[error("failed to find a cache folder; set ORCHESTRATOR_CACHE_DIR")]
     NoCache,
     /// All slots are taken.
-    #[error("failed to get a shadow copy: {SLOTS} other processes have one of this workspace; end one of them")]
+    #[error(
+        "failed to get a shadow copy: {SLOTS} other processes have one of this workspace; end one of them"
+    )]
     Busy,
     /// The lock cannot be had.
     #[error(transparent)]
@@ -77,7 +79,10 @@ impl Shadow {
                 Err(error) => return Err(error.into()),
             };
             // Tools resolve links on the way to a file and would then name places that we do not know.
-            let dir = dir.canonicalize().map_err(|source| ShadowError::Io { path: dir.clone(), source })?;
+            let dir = dir.canonicalize().map_err(|source| ShadowError::Io {
+                path: dir.clone(),
+                source,
+            })?;
             return Ok(Shadow {
                 servers: ShadowCopy::open(root, &dir, "servers")?,
                 tools: ShadowCopy::open(root, &dir, "tools")?,
@@ -96,7 +101,11 @@ impl Shadow {
 
 /// The folder below which all shadows live: `ORCHESTRATOR_CACHE_DIR`, else the platform's cache folder.
 pub fn cache_dir() -> Option<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     if let Some(given) = variable("ORCHESTRATOR_CACHE_DIR") {
         return Some(given);
     }
@@ -139,7 +148,10 @@ pub struct ShadowCopy {
 impl ShadowCopy {
     fn open(source: &Path, dir: &Path, name: &str) -> Result<ShadowCopy, ShadowError> {
         let root = dir.join(name);
-        fs::create_dir_all(&root).map_err(|source| ShadowError::Io { path: root.clone(), source })?;
+        fs::create_dir_all(&root).map_err(|source| ShadowError::Io {
+            path: root.clone(),
+            source,
+        })?;
         let manifest_file = dir.join(format!("{name}.json"));
         let manifest = fs::read(&manifest_file)
             .ok()
@@ -163,11 +175,27 @@ impl ShadowCopy {
     ///
     /// # Errors
     /// [`ShadowError::Moving`] when the disk no longer has what `tree` says; [`ShadowError::Io`].
-    pub fn sync(&mut self, tree: &Tree, texts: &BTreeMap<RelPath, String>) -> Result<Vec<RelPath>, ShadowError> {
-        let gone: Vec<RelPath> = self.manifest.files.keys().filter(|path| !tree.files.contains_key(path)).cloned().collect();
-        let wanted = tree.files.iter().filter(|(path, hash)| !self.has(path, hash));
-        let wanted: Vec<(RelPath, String)> = wanted.map(|(path, hash)| (path.clone(), hash.clone())).collect();
-        modules::link(&self.source, &self.root, tree.files.keys()).map_err(|error| self.failed(&self.root, error))?;
+    pub fn sync(
+        &mut self,
+        tree: &Tree,
+        texts: &BTreeMap<RelPath, String>,
+    ) -> Result<Vec<RelPath>, ShadowError> {
+        let gone: Vec<RelPath> = self
+            .manifest
+            .files
+            .keys()
+            .filter(|path| !tree.files.contains_key(path))
+            .cloned()
+            .collect();
+        let wanted = tree
+            .files
+            .iter()
+            .filter(|(path, hash)| !self.has(path, hash));
+        let wanted: Vec<(RelPath, String)> = wanted
+            .map(|(path, hash)| (path.clone(), hash.clone()))
+            .collect();
+        modules::link(&self.source, &self.root, tree.files.keys())
+            .map_err(|error| self.failed(&self.root, error))?;
         if gone.is_empty() && wanted.is_empty() {
             return Ok(Vec::new());
         }
@@ -188,16 +216,26 @@ impl ShadowCopy {
             self.write(path, hash, texts.get(path))?;
         }
         self.save()?;
-        Ok(gone.into_iter().chain(wanted.into_iter().map(|(path, _)| path)).collect())
+        Ok(gone
+            .into_iter()
+            .chain(wanted.into_iter().map(|(path, _)| path))
+            .collect())
     }
 
     /// Whether the copy's file is the one that was written with this hash.
     fn has(&self, path: &RelPath, hash: &str) -> bool {
-        let Some(made) = self.manifest.files.get(path).filter(|made| made.hash == hash) else {
+        let Some(made) = self
+            .manifest
+            .files
+            .get(path)
+            .filter(|made| made.hash == hash)
+        else {
             return false;
         };
         let metadata = fs::symlink_metadata(path.in_root(&self.root));
-        metadata.is_ok_and(|data| data.is_file() && data.len() == made.len && nanos(data.modified().ok()) == made.modified)
+        metadata.is_ok_and(|data| {
+            data.is_file() && data.len() == made.len && nanos(data.modified().ok()) == made.modified
+        })
     }
 
     fn remove(&mut self, path: &RelPath) -> Result<(), ShadowError> {
@@ -209,12 +247,22 @@ impl ShadowCopy {
         }
         self.manifest.files.remove(path);
         // Folders that this emptied; the first that is not empty ends it.
-        let above = place.ancestors().skip(1).take_while(|dir| *dir != self.root);
-        above.take_while(|dir| fs::remove_dir(dir).is_ok()).for_each(drop);
+        let above = place
+            .ancestors()
+            .skip(1)
+            .take_while(|dir| *dir != self.root);
+        above
+            .take_while(|dir| fs::remove_dir(dir).is_ok())
+            .for_each(drop);
         Ok(())
     }
 
-    fn write(&mut self, path: &RelPath, hash: &str, text: Option<&String>) -> Result<(), ShadowError> {
+    fn write(
+        &mut self,
+        path: &RelPath,
+        hash: &str,
+        text: Option<&String>,
+    ) -> Result<(), ShadowError> {
         let place = path.in_root(&self.root);
         let source = path.in_root(&self.source);
         let bytes = match text {
@@ -224,7 +272,9 @@ impl ShadowCopy {
         if sha256(&bytes) != hash {
             return Err(ShadowError::Moving { path: path.clone() });
         }
-        let made = self.put(&place, &source, &bytes).map_err(|error| self.failed(&place, error))?;
+        let made = self
+            .put(&place, &source, &bytes)
+            .map_err(|error| self.failed(&place, error))?;
         let modified = made;
         let made = Made {
             hash: hash.to_owned(),
@@ -259,7 +309,8 @@ impl ShadowCopy {
             let folder = self.manifest_file.parent().unwrap_or(&self.root);
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             serde_json::to_writer(&mut file, &self.manifest)?;
-            file.persist(&self.manifest_file).map_err(|error| error.error)?;
+            file.persist(&self.manifest_file)
+                .map_err(|error| error.error)?;
             Ok(())
         };
         write().map_err(|error| self.failed(&self.manifest_file, error))
@@ -275,7 +326,9 @@ impl ShadowCopy {
 
 fn nanos(time: Option<SystemTime>) -> u64 {
     let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+    since
+        .and_then(|since| u64::try_from(since.as_nanos()).ok())
+        .unwrap_or(0)
 }
 
 /// Scripts stay executable; nothing becomes read-only, or the next candidate could not be written.
@@ -283,7 +336,10 @@ fn nanos(time: Option<SystemTime>) -> u64 {
 fn copy_mode(source: &Path, place: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     match fs::metadata(source) {
-        Ok(data) => fs::set_permissions(place, fs::Permissions::from_mode(data.permissions().mode() | 0o600)),
+        Ok(data) => fs::set_permissions(
+            place,
+            fs::Permissions::from_mode(data.permissions().mode() | 0o600),
+        ),
         Err(_) => Ok(()),
     }
 }

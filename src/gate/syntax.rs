@@ -50,7 +50,12 @@ impl Grammar {
 }
 
 /// The errors of `after` that `base` does not have, as a multiset of kind and surrounding text, never of positions.
-pub fn new_errors(path: &RelPath, grammar: Grammar, base: Option<&str>, after: &str) -> Vec<Diagnostic> {
+pub fn new_errors(
+    path: &RelPath,
+    grammar: Grammar,
+    base: Option<&str>,
+    after: &str,
+) -> Vec<Diagnostic> {
     let found = errors(grammar, after);
     if found.is_empty() {
         return Vec::new();
@@ -125,8 +130,13 @@ pub(super) fn range_of(node: Node<'_>) -> Range {
 /// The node's text with the rest of its lines, blanks squeezed, at most 200 characters.
 fn around(node: Node<'_>, text: &str) -> String {
     let start = text[..node.start_byte()].rfind('\n').map_or(0, |at| at + 1);
-    let end = text[node.end_byte()..].find('\n').map_or(text.len(), |at| node.end_byte() + at);
-    let squeezed = text[start..end].split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = text[node.end_byte()..]
+        .find('\n')
+        .map_or(text.len(), |at| node.end_byte() + at);
+    let squeezed = text[start..end]
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     squeezed.chars().take(200).collect()
 }
 
@@ -158,7 +168,10 @@ mod tests {
         let path = RelPath::new(name).expect("a good path");
         let grammar = Grammar::for_path(&path).expect("a known extension");
         let found = new_errors(&path, grammar, base, after);
-        found.into_iter().map(|diagnostic| diagnostic.message).collect()
+        found
+            .into_iter()
+            .map(|diagnostic| diagnostic.message)
+            .collect()
     }
 
     #[test]

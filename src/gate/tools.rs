@@ -101,30 +101,45 @@ impl Runner {
             deadline: self.deadline,
         };
         let ended = process::run(&spec.name, &request(false)).await?;
-        if spec.output == ToolOutput::CargoJson && !ended.success && cargo::wants_network(&ended.stderr) {
+        if spec.output == ToolOutput::CargoJson
+            && !ended.success
+            && cargo::wants_network(&ended.stderr)
+        {
             return process::run(&spec.name, &request(true)).await;
         }
         Ok(ended)
     }
 
-    fn program<'a>(&self, spec: &'a ToolSpec, folder: &str) -> Result<(PathBuf, &'a [String]), String> {
+    fn program<'a>(
+        &self,
+        spec: &'a ToolSpec,
+        folder: &str,
+    ) -> Result<(PathBuf, &'a [String]), String> {
         let Some((name, arguments)) = spec.command.split_first() else {
             return Err(format!("{} has no command", spec.name));
         };
         let found = process::find(name, &self.bin_folders(folder), self.path.as_deref());
-        let program = found.ok_or_else(|| format!("{} is not installed: {}", spec.name, spec.install))?;
+        let program =
+            found.ok_or_else(|| format!("{} is not installed: {}", spec.name, spec.install))?;
         Ok((program, arguments))
     }
 
     fn folder(&self, folder: &str) -> PathBuf {
-        folder.split('/').filter(|part| !part.is_empty()).fold(self.root.clone(), |path, part| path.join(part))
+        folder
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .fold(self.root.clone(), |path, part| path.join(part))
     }
 
     /// `node_modules/.bin` of the project folder and of those above it.
     fn bin_folders(&self, folder: &str) -> Vec<PathBuf> {
         let project = self.folder(folder);
-        let inside = project.ancestors().take_while(|dir| dir.starts_with(&self.root));
-        inside.map(|dir| dir.join("node_modules").join(".bin")).collect()
+        let inside = project
+            .ancestors()
+            .take_while(|dir| dir.starts_with(&self.root));
+        inside
+            .map(|dir| dir.join("node_modules").join(".bin"))
+            .collect()
     }
 
     fn environment(&self, folder: &str, offline: bool) -> Vec<(OsString, OsString)> {
@@ -158,7 +173,13 @@ impl Runner {
             deadline: Duration::from_secs(20),
         };
         match process::run(&spec.name, &request).await {
-            Ok(ended) if ended.success => ended.stdout.lines().next().unwrap_or(&spec.name).trim().to_owned(),
+            Ok(ended) if ended.success => ended
+                .stdout
+                .lines()
+                .next()
+                .unwrap_or(&spec.name)
+                .trim()
+                .to_owned(),
             _ => spec.name.clone(),
         }
     }
@@ -173,7 +194,11 @@ pub(super) fn rel_path(root: &Path, folder: &str, named: &str) -> Option<RelPath
         let inside = named.strip_prefix(root.as_str())?.strip_prefix('/')?;
         return RelPath::new(inside).ok();
     }
-    let joined = if folder.is_empty() { named } else { format!("{folder}/{named}") };
+    let joined = if folder.is_empty() {
+        named
+    } else {
+        format!("{folder}/{named}")
+    };
     let mut parts: Vec<&str> = Vec::new();
     for part in joined.split('/') {
         match part {

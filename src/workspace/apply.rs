@@ -35,7 +35,9 @@ pub struct Applied {
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// The file on disk is no longer the one that the change was proved for.
-    #[error("{path} changed on disk since the change was made for it; read it again and make the change anew")]
+    #[error(
+        "{path} changed on disk since the change was made for it; read it again and make the change anew"
+    )]
     Stale {
         /// The file.
         path: RelPath,
@@ -85,7 +87,11 @@ pub enum ApplyError {
 }
 
 fn list<T: ToString>(items: &[T]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    items
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Applies `writes` below `root` on the real disk: all or nothing.
@@ -100,7 +106,11 @@ pub fn apply(root: &Path, writes: &[FileWrite]) -> Result<Applied, ApplyError> {
 ///
 /// # Errors
 /// See [`ApplyError`].
-pub fn apply_with(files: &dyn Files, root: &Path, writes: &[FileWrite]) -> Result<Applied, ApplyError> {
+pub fn apply_with(
+    files: &dyn Files,
+    root: &Path,
+    writes: &[FileWrite],
+) -> Result<Applied, ApplyError> {
     let mut transaction = Transaction {
         files,
         steps: Vec::new(),
@@ -156,7 +166,10 @@ struct Transaction<'a> {
 impl Transaction<'_> {
     /// The bytes on disk, if they are those that the write expects.
     fn check(&self, write: &FileWrite, target: &Path) -> Result<Option<Vec<u8>>, ApplyError> {
-        let bytes = self.files.read(target).map_err(|error| failed(&write.path, error))?;
+        let bytes = self
+            .files
+            .read(target)
+            .map_err(|error| failed(&write.path, error))?;
         let found = bytes.as_deref().map(sha256);
         if found != write.expect {
             return Err(ApplyError::Stale {
@@ -174,12 +187,17 @@ impl Transaction<'_> {
         for step in self.steps.iter_mut().filter(|step| !step.is_noop()) {
             let path = &step.write.path;
             if let Some(result) = &step.write.result {
-                create_dirs(files, &step.target, &mut self.created_dirs).map_err(|error| failed(path, error))?;
-                let staged = files.stage(&step.target, result).map_err(|error| failed(path, error))?;
+                create_dirs(files, &step.target, &mut self.created_dirs)
+                    .map_err(|error| failed(path, error))?;
+                let staged = files
+                    .stage(&step.target, result)
+                    .map_err(|error| failed(path, error))?;
                 step.staged = Some(staged);
             }
             if let Some(base) = &step.base {
-                let backup = files.stage(&step.target, base).map_err(|error| failed(path, error))?;
+                let backup = files
+                    .stage(&step.target, base)
+                    .map_err(|error| failed(path, error))?;
                 step.backup = Some(backup);
             }
         }
@@ -222,7 +240,11 @@ impl Transaction<'_> {
             discard(self.files, backup);
         }
         Applied {
-            files: self.steps.iter().map(|step| step.write.path.clone()).collect(),
+            files: self
+                .steps
+                .iter()
+                .map(|step| step.write.path.clone())
+                .collect(),
             created_dirs: self.created_dirs,
         }
     }
@@ -244,7 +266,9 @@ impl Transaction<'_> {
                 }
                 (None, false) => Ok(()),
             };
-            if undone.is_err() && !matches!(self.files.read(&step.target), Ok(bytes) if bytes == step.base) {
+            if undone.is_err()
+                && !matches!(self.files.read(&step.target), Ok(bytes) if bytes == step.base)
+            {
                 broken.push(step.write.path.clone());
                 kept.extend(step.backup.iter().map(|path| path.display().to_string()));
             }
@@ -307,7 +331,9 @@ pub(crate) fn locate(root: &Path, path: &RelPath) -> Result<PathBuf, ApplyError>
                     .canonicalize()
                     .map_err(|_| outside("it goes through a symbolic link that leads nowhere"))?;
                 if !place.starts_with(&root) {
-                    return Err(outside("it goes through a symbolic link that leads out of the workspace"));
+                    return Err(outside(
+                        "it goes through a symbolic link that leads out of the workspace",
+                    ));
                 }
             }
             Ok(_) => {}
@@ -317,7 +343,9 @@ pub(crate) fn locate(root: &Path, path: &RelPath) -> Result<PathBuf, ApplyError>
     }
     match place.metadata() {
         Ok(metadata) if !metadata.is_file() => Err(outside("it is not a plain file")),
-        Ok(metadata) if metadata.permissions().readonly() => Err(ApplyError::ReadOnly { path: path.clone() }),
+        Ok(metadata) if metadata.permissions().readonly() => {
+            Err(ApplyError::ReadOnly { path: path.clone() })
+        }
         _ => Ok(place),
     }
 }
@@ -325,7 +353,9 @@ pub(crate) fn locate(root: &Path, path: &RelPath) -> Result<PathBuf, ApplyError>
 fn failed(path: &RelPath, source: io::Error) -> ApplyError {
     let path = path.clone();
     match source.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ApplyError::ReadOnly { path },
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            ApplyError::ReadOnly { path }
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ApplyError::DiskFull { path },
         _ => ApplyError::Io { path, source },
     }

@@ -19,7 +19,11 @@ impl Faulty {
     fn turn(&self) -> io::Result<()> {
         let call = self.calls.get();
         self.calls.set(call + 1);
-        if call == self.fail_at { Err(self.error.into()) } else { Ok(()) }
+        if call == self.fail_at {
+            Err(self.error.into())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -64,7 +68,12 @@ fn tree(root: &Path) -> BTreeMap<String, String> {
         .flatten()
         .filter(|entry| entry.path().is_file())
         .map(|entry| {
-            let name = entry.path().strip_prefix(root).expect("below").display().to_string();
+            let name = entry
+                .path()
+                .strip_prefix(root)
+                .expect("below")
+                .display()
+                .to_string();
             (name, fs::read_to_string(entry.path()).expect("readable"))
         })
         .collect()
@@ -115,7 +124,11 @@ fn a_fault_at_any_operation_leaves_the_tree_as_it_was() -> Outcome {
             Ok(_) => break,
             Err(error) => assert!(matches!(error, ApplyError::DiskFull { .. }), "{error}"),
         }
-        assert_eq!(tree(root.path()), before, "after a fault at operation {fail_at}");
+        assert_eq!(
+            tree(root.path()),
+            before,
+            "after a fault at operation {fail_at}"
+        );
         assert!(!root.path().join("new").exists());
         faults += 1;
     }
@@ -154,7 +167,10 @@ fn a_stale_file_stops_all() -> Outcome {
     fs::write(root.path().join("b.txt"), "somebody else's")?;
     let before = tree(root.path());
     let error = apply(root.path(), &writes()).expect_err("b.txt is stale");
-    assert!(matches!(&error, ApplyError::Stale { path, .. } if path.as_str() == "b.txt"), "{error}");
+    assert!(
+        matches!(&error, ApplyError::Stale { path, .. } if path.as_str() == "b.txt"),
+        "{error}"
+    );
     assert_eq!(tree(root.path()), before);
     Ok(())
 }
@@ -189,7 +205,8 @@ fn links_out_of_the_workspace_are_refused() -> Outcome {
     std::os::unix::fs::symlink(elsewhere.path().join("x.txt"), root.path().join("link.txt"))?;
     std::os::unix::fs::symlink(root.path().join("a.txt"), root.path().join("inside.txt"))?;
     for path in ["dir/x.txt", "link.txt"] {
-        let error = apply(root.path(), &[write(path, Some("x"), Some("y"))]).expect_err("it leads out");
+        let error =
+            apply(root.path(), &[write(path, Some("x"), Some("y"))]).expect_err("it leads out");
         assert!(matches!(error, ApplyError::Outside { .. }), "{error}");
     }
     apply(root.path(), &[write("inside.txt", Some("a"), Some("A"))])?;

@@ -42,7 +42,10 @@ mod tests {
     fn it_reads_like_diff_u() -> Result<(), super::super::path::BadPath> {
         let path = RelPath::new("a.txt")?;
         let text = unified(&path, Some("one\ntwo\n"), Some("one\n2\n"));
-        assert_eq!(text, "--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n");
+        assert_eq!(
+            text,
+            "--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n"
+        );
         assert!(unified(&path, None, Some("x\n")).starts_with("--- /dev/null\n+++ b/a.txt\n"));
         assert_eq!(unified(&path, Some("x"), Some("x")), "");
         Ok(())
@@ -50,8 +53,15 @@ mod tests {
 
     #[test]
     fn changed_lines_are_of_the_new_text() {
-        let lines: Vec<u32> = changed_lines("a\nb\nc\n", "a\nX\nY\nc\n").into_iter().collect();
+        let lines: Vec<u32> = changed_lines("a\nb\nc\n", "a\nX\nY\nc\n")
+            .into_iter()
+            .collect();
         assert_eq!(lines, [1, 2]);
-        assert_eq!(changed_lines("a\nb\nc\n", "a\nc\n").into_iter().collect::<Vec<_>>(), [1]);
+        assert_eq!(
+            changed_lines("a\nb\nc\n", "a\nc\n")
+                .into_iter()
+                .collect::<Vec<_>>(),
+            [1]
+        );
     }
 }

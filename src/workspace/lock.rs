@@ -14,7 +14,9 @@ pub struct OwnerLock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process holds it.
-    #[error("another orchestrator owns this workspace (lock {path}); use that one, or end it first")]
+    #[error(
+        "another orchestrator owns this workspace (lock {path}); use that one, or end it first"
+    )]
     Held {
         /// The lock file.
         path: PathBuf,
@@ -74,7 +76,10 @@ mod tests {
     fn the_second_owner_is_told_so() -> Result<(), Box<dyn std::error::Error>> {
         let root = tempfile::tempdir()?;
         let first = OwnerLock::take(root.path())?;
-        assert!(matches!(OwnerLock::take(root.path()), Err(LockError::Held { .. })));
+        assert!(matches!(
+            OwnerLock::take(root.path()),
+            Err(LockError::Held { .. })
+        ));
         drop(first);
         OwnerLock::take(root.path())?;
         Ok(())

@@ -145,7 +145,10 @@ fn conflicts(change: &ChangeSet) -> Vec<ApplyProblem> {
     problems
 }
 
-fn resolve_one(change: &Change, base: &dyn BaseTexts) -> Result<Vec<ResolvedFile>, Vec<ApplyProblem>> {
+fn resolve_one(
+    change: &Change,
+    base: &dyn BaseTexts,
+) -> Result<Vec<ResolvedFile>, Vec<ApplyProblem>> {
     let path = change.path();
     let before = read(base, path)?;
     let missing = |what| ApplyProblem::whole(path, format!("there is no such file to {what}"));
@@ -165,7 +168,8 @@ fn resolve_one(change: &Change, base: &dyn BaseTexts) -> Result<Vec<ResolvedFile
             if before.is_none() {
                 free(base, path)?;
             }
-            let content = text::in_style_of(before.as_ref().map(|before| before.text.as_str()), content);
+            let content =
+                text::in_style_of(before.as_ref().map(|before| before.text.as_str()), content);
             Ok(vec![file(before, Some(content))])
         }
         (Change::Delete { .. }, Some(before)) => Ok(vec![file(Some(before), None)]),
@@ -196,7 +200,8 @@ fn free(base: &dyn BaseTexts, path: &RelPath) -> Result<(), Vec<ApplyProblem>> {
         return Err(vec![ApplyProblem::whole(path, message)]);
     }
     if let Some(twin) = base.twin(path) {
-        let message = format!("it differs only in case from `{twin}`, which is the same file on this system");
+        let message =
+            format!("it differs only in case from `{twin}`, which is the same file on this system");
         return Err(vec![ApplyProblem::whole(path, message)]);
     }
     Ok(())
@@ -233,7 +238,11 @@ fn find(before: &str, edit: &Edit) -> Result<Hunk, Miss> {
     match edit {
         Edit::Text { old, new } => anchor::find(before, old, new),
         Edit::Span { start, end, new } => {
-            if start > end || *end > before.len() || !before.is_char_boundary(*start) || !before.is_char_boundary(*end) {
+            if start > end
+                || *end > before.len()
+                || !before.is_char_boundary(*start)
+                || !before.is_char_boundary(*end)
+            {
                 return Err(Miss::BadSpan);
             }
             Ok(Hunk {
@@ -276,17 +285,27 @@ fn explain(path: &RelPath, before: &str, edit: &Edit, miss: Miss) -> ApplyProble
                 return problem(0, "the span does not fit".to_owned(), String::new());
             };
             let size = before.len();
-            let message = format!("the bytes {start}..{end} do not fit the text of {size} bytes, or cut a character");
+            let message = format!(
+                "the bytes {start}..{end} do not fit the text of {size} bytes, or cut a character"
+            );
             problem(0, message, String::new())
         }
         Miss::Stale { near } => {
             let message = "`old` does not stand in the file; this is its current text where it fits best. Copy the \
                            lines exactly as they are";
             let frame = text::frame_of_lines(before, near.start, near.end);
-            problem(u32::try_from(near.start).unwrap_or(u32::MAX), message.to_owned(), frame)
+            problem(
+                u32::try_from(near.start).unwrap_or(u32::MAX),
+                message.to_owned(),
+                frame,
+            )
         }
         Miss::Ambiguous { lines } => {
-            let listed: Vec<String> = lines.iter().take(20).map(|line| (line + 1).to_string()).collect();
+            let listed: Vec<String> = lines
+                .iter()
+                .take(20)
+                .map(|line| (line + 1).to_string())
+                .collect();
             let message = format!(
                 "`old` stands {} times, at lines {}; add lines around it until it is unique",
                 lines.len(),
@@ -298,7 +317,11 @@ fn explain(path: &RelPath, before: &str, edit: &Edit, miss: Miss) -> ApplyProble
                 .map(|line| text::frame_of_lines(before, line.saturating_sub(2), line + 3))
                 .collect();
             let first = lines.first().copied().unwrap_or_default();
-            problem(u32::try_from(first).unwrap_or(u32::MAX), message, frames.join("  …\n"))
+            problem(
+                u32::try_from(first).unwrap_or(u32::MAX),
+                message,
+                frames.join("  …\n"),
+            )
         }
     }
 }

@@ -75,7 +75,9 @@ pub enum WorkspaceError {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It holds bytes that are not UTF-8 (first at the 0-based offset `at`).
-    #[error("{path} is not UTF-8 text (byte {at}); it is left untouched, convert it to UTF-8 first")]
+    #[error(
+        "{path} is not UTF-8 text (byte {at}); it is left untouched, convert it to UTF-8 first"
+    )]
     NotUtf8 {
         /// The file.
         path: RelPath,
@@ -89,7 +91,9 @@ pub enum ReadError {
         path: RelPath,
     },
     /// It is larger than [`MAX_TEXT`].
-    #[error("{path} has {size} bytes, more than the {MAX_TEXT} that are edited; it is left untouched")]
+    #[error(
+        "{path} has {size} bytes, more than the {MAX_TEXT} that are edited; it is left untouched"
+    )]
     TooLarge {
         /// The file.
         path: RelPath,
@@ -236,7 +240,9 @@ impl Workspace {
         for entry in self.walker().build() {
             let entry = entry.map_err(|error| WorkspaceError::Io {
                 path: self.root.clone(),
-                source: error.into_io_error().unwrap_or_else(|| io::Error::other("the walk failed")),
+                source: error
+                    .into_io_error()
+                    .unwrap_or_else(|| io::Error::other("the walk failed")),
             })?;
             if self.is_ours(&entry)
                 && let Ok(path) = RelPath::under(&self.root, entry.path())
@@ -284,7 +290,15 @@ impl Workspace {
             return Vec::new();
         }
         let output = std::process::Command::new("git")
-            .args(["-c", "core.fsmonitor=false", "ls-files", "-z", "-c", "-i", "--exclude-standard"])
+            .args([
+                "-c",
+                "core.fsmonitor=false",
+                "ls-files",
+                "-z",
+                "-c",
+                "-i",
+                "--exclude-standard",
+            ])
             .current_dir(&self.root)
             .stdin(std::process::Stdio::null())
             .output();
@@ -356,7 +370,12 @@ impl Workspace {
         Ok(Some(hash))
     }
 
-    fn remembered(&self, path: &RelPath, metadata: &Metadata, modified: SystemTime) -> Option<String> {
+    fn remembered(
+        &self,
+        path: &RelPath,
+        metadata: &Metadata,
+        modified: SystemTime,
+    ) -> Option<String> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let stat = known.get(path)?;
         let same = stat.len == metadata.len() && stat.modified == modified;
@@ -374,7 +393,10 @@ fn is_foreign(entry: &DirEntry) -> bool {
         return entry.depth() == 1 && entry.file_name() == ".git";
     }
     let name = entry.file_name();
-    name == ".git" || name == ".opencode" || name == "node_modules" || entry.path().join("CACHEDIR.TAG").is_file()
+    name == ".git"
+        || name == ".opencode"
+        || name == "node_modules"
+        || entry.path().join("CACHEDIR.TAG").is_file()
 }
 
 fn is_reserved(path: &RelPath) -> bool {

@@ -7,7 +7,6 @@
 
 mod actions;
 mod client;
-mod discover;
 mod process;
 mod session;
 mod slot;
@@ -26,36 +25,16 @@ use self::session::{Session, Trouble};
 use self::slot::{Slot, Surroundings};
 use super::diagnostic::{Diagnostic, Remedy};
 use super::language::{DiagnosticsBy, Language, ServerSpec};
+use super::stage::{Answer, Boxed, Overlay, ServerStage};
 use crate::workspace::path::RelPath;
-
-pub use discover::find as find_program;
-
-/// Texts that differ from the shadow's disk; `None` is a file that is deleted.
-pub type Overlay = BTreeMap<RelPath, Option<String>>;
-
-/// What a server said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// Every file was answered for exactly these texts, by a server that was proved to look.
-    Diagnosed {
-        /// All that was reported for the files, whatever its severity.
-        diagnostics: Vec<Diagnostic>,
-        /// Name and version.
-        server: String,
-    },
-    /// It was not. Never the same as clean.
-    Unverified {
-        /// Why, and what to do about it.
-        reason: String,
-    },
-}
 
 /// How long the search for quick fixes may take, starting a server included.
 const REMEDIES_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a server is given to end by itself.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(3);
 
-type Slots = BTreeMap<(String, String), Arc<Mutex<Slot>>>;
+/// By language and server.
+type Slots = BTreeMap<(String, String), (Arc<Language>, Arc<Mutex<Slot>>)>;
 
 /// The servers of one shadow. Dropping them kills them.
 #[derive(Debug)]
@@ -91,8 +70,8 @@ impl Servers {
         self
     }
 
-    /// What the language's first working server says of `files` when `overlay` is laid over the disk. A deleted file is
-    /// shown empty (the protocol has no better way), so the bare mention of one is left to the native tools.
+    /// What the language's first working server says of `files` when `overlay` is laid over the disk.
+    /// An overlay that deletes files or changes project files is beyond them.
     pub async fn diagnose(
         &self,
         language: &Language,
@@ -103,19 +82,13 @@ impl Servers {
         if let Some(reason) = beyond(language, overlay) {
             return Answer::Unverified { reason };
         }
-        let files: Vec<RelPath> = files
-            .iter()
-            .filter(|path| !matches!(overlay.get(*path), Some(None)))
-            .cloned()
-            .collect();
         if files.is_empty() {
-            return Answer::Unverified {
-                reason: "no file is left that a server could look at".to_owned(),
-            };
+            let reason = "there is no file that a server could look at".to_owned();
+            return Answer::Unverified { reason };
         }
         let mut asked = String::new();
         let answer =
-            tokio::time::timeout(deadline, self.ask(language, overlay, &files, &mut asked)).await;
+            tokio::time::timeout(deadline, self.ask(language, overlay, files, &mut asked)).await;
         match answer {
             Ok(Ok((diagnostics, server))) => Answer::Diagnosed {
                 diagnostics,
@@ -200,18 +173,15 @@ impl Servers {
 
     /// Tells the running servers that the shadow's disk was changed to a new base in these files. A server whose
     /// project files changed is started anew, because only that proves what it has read.
-    pub async fn disk_changed(&self, languages: &[Language], paths: &[RelPath]) {
-        for ((name, _), slot) in self.all() {
-            let Some(language) = languages.iter().find(|language| language.name == name) else {
-                continue;
-            };
+    pub async fn disk_changed(&self, paths: &[RelPath]) {
+        for (language, slot) in self.all().into_values() {
             let mut slot = slot.lock().await;
             let own: Vec<RelPath> = paths
                 .iter()
-                .filter(|path| speaks(language, path))
+                .filter(|path| speaks(&language, path))
                 .cloned()
                 .collect();
-            if paths.iter().any(|path| is_project_file(language, path)) {
+            if paths.iter().any(|path| is_project_file(&language, path)) {
                 drop(slot.retire());
             } else if let Some(session) = slot.running()
                 && !own.is_empty()
@@ -223,7 +193,7 @@ impl Servers {
 
     /// Ends all servers: politely, and after a few seconds for certain.
     pub async fn shutdown(&self) {
-        for (_, slot) in self.all() {
+        for (_, slot) in self.all().into_values() {
             let session = slot.lock().await.retire();
             if let Some(session) = session
                 && let Ok(Err(error)) =
@@ -237,7 +207,7 @@ impl Servers {
     /// The process ids of the servers that run, by name; for tests and for `doctor`.
     pub async fn running(&self) -> Vec<(String, u32)> {
         let mut running = Vec::new();
-        for ((_, name), slot) in self.all() {
+        for ((_, name), (_, slot)) in self.all() {
             let mut slot = slot.lock().await;
             let session = slot
                 .running()
@@ -258,10 +228,11 @@ impl Servers {
     fn slot(&self, language: &Language, spec: &ServerSpec) -> Arc<Mutex<Slot>> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (language.name.clone(), spec.name.clone());
-        slots
-            .entry(key)
-            .or_insert_with(|| Arc::new(Mutex::new(Slot::new(spec.clone()))))
-            .clone()
+        let (_, slot) = slots.entry(key).or_insert_with(|| {
+            let slot = Slot::new(spec.clone());
+            (Arc::new(language.clone()), Arc::new(Mutex::new(slot)))
+        });
+        slot.clone()
     }
 }
 
@@ -325,22 +296,52 @@ async fn search(
     Ok(remedies)
 }
 
-/// Why no server could judge this overlay.
+/// Why no server could judge this overlay: the protocol has no way to show that a file is not there, and files that are
+/// not of the language are read from the disk only.
 fn beyond(language: &Language, overlay: &Overlay) -> Option<String> {
-    let path = overlay
-        .keys()
-        .find(|path| is_project_file(language, path))?;
-    Some(format!(
-        "{path} changes, which language servers read from the disk only"
-    ))
+    let reason = |(path, text): (&RelPath, &Option<String>)| {
+        if is_project_file(language, path) {
+            Some(format!(
+                "{path} changes, which language servers read from the disk only"
+            ))
+        } else if text.is_none() && speaks(language, path) {
+            Some(format!(
+                "{path} is deleted, which language servers cannot be shown"
+            ))
+        } else {
+            None
+        }
+    };
+    overlay.iter().find_map(reason)
 }
 
+/// Whether it is a file of the kind that describes projects: `Cargo.toml` and every other `.toml`.
 fn is_project_file(language: &Language, path: &RelPath) -> bool {
-    let name = path.as_str().rsplit('/').next().unwrap_or_default();
-    language.roots.iter().any(|root| root == name)
+    let extension = path.extension();
+    let mut kinds = language
+        .roots
+        .iter()
+        .map(|root| root.rsplit_once('.').map(|(_, extension)| extension));
+    extension.is_some() && !speaks(language, path) && kinds.any(|kind| kind == extension)
 }
 
 fn speaks(language: &Language, path: &RelPath) -> bool {
     path.extension()
         .is_some_and(|extension| language.extensions.iter().any(|own| own == extension))
+}
+
+impl ServerStage for Servers {
+    fn diagnose<'a>(
+        &'a self,
+        language: &'a Language,
+        overlay: &'a Overlay,
+        files: &'a [RelPath],
+        deadline: Duration,
+    ) -> Boxed<'a, Answer> {
+        Box::pin(self.diagnose(language, overlay, files, deadline))
+    }
+
+    fn base_changed<'a>(&'a self, files: &'a [RelPath]) -> Boxed<'a, ()> {
+        Box::pin(self.disk_changed(files))
+    }
 }

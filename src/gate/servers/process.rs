@@ -8,45 +8,9 @@ use std::io;
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::gate::tools::process::allowed_environment;
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
-
-/// What a child may see of our environment: where programs, homes, caches and temporary files are, and the language.
-const ALLOWED: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USERPROFILE",
-    "HOMEDRIVE",
-    "HOMEPATH",
-    "USER",
-    "LOGNAME",
-    "USERNAME",
-    "APPDATA",
-    "LOCALAPPDATA",
-    "PROGRAMDATA",
-    "PROGRAMFILES",
-    "SYSTEMROOT",
-    "SYSTEMDRIVE",
-    "WINDIR",
-    "COMSPEC",
-    "PATHEXT",
-    "TMPDIR",
-    "TMP",
-    "TEMP",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "CARGO_HOME",
-    "RUSTUP_HOME",
-    "RUSTUP_TOOLCHAIN",
-    "RUSTC_WRAPPER",
-    "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME",
-    "XDG_RUNTIME_DIR",
-    "DEVELOPER_DIR",
-    "SDKROOT",
-];
 
 /// A running child and all that it starts; dropping it kills them.
 #[derive(Debug)]
@@ -81,11 +45,7 @@ impl Process {
             .args(args)
             .current_dir(folder)
             .env_clear()
-            .envs(
-                ALLOWED
-                    .iter()
-                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
-            )
+            .envs(allowed_environment())
             .env("PATH", path)
             .envs(extra)
             .stdin(Stdio::piped())

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 
 use super::client::{CallError, Client};
 use super::text::{Encoding, Text};
-use super::{Overlay, uri};
+use super::uri;
 use crate::gate::diagnostic::{Diagnostic, Severity};
 use crate::gate::language::{DiagnosticsBy, ServerSpec};
+use crate::gate::stage::{Boxed, Overlay};
 use crate::wire::code;
 use crate::workspace::path::RelPath;
 
@@ -180,9 +181,8 @@ impl Session {
         );
     }
 
-    /// Shows the server the disk with `overlay` over it, and nothing else. A deleted file is shown empty, because the
-    /// protocol has no way to show that a file is not there: whoever uses its names is caught, a bare `mod` or `import`
-    /// of it is left to the native tools.
+    /// Shows the server the disk with `overlay` over it, and nothing else (a file that it
+    /// deletes is shown empty).
     ///
     /// # Errors
     /// When a file that the server knew does not vanish.
@@ -374,7 +374,9 @@ impl Session {
     /// # Errors
     /// When one of them is not answered.
     pub async fn diagnose(&self, files: &[RelPath]) -> Result<Vec<Found>, Trouble> {
-        let questions = files.iter().map(|path| self.pull(path));
+        // Boxed, because the compiler cannot see that the closure's future is `Send` for every lifetime.
+        let ask = |path| -> Boxed<'_, Result<Vec<Found>, Trouble>> { Box::pin(self.pull(path)) };
+        let questions: Vec<_> = files.iter().map(ask).collect();
         let answers: Vec<Vec<Found>> = stream::iter(questions)
             .buffered(AT_ONCE)
             .try_collect()

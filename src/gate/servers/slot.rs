@@ -11,9 +11,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::client::{CallError, Start};
-use super::discover;
 use super::session::{Session, Trouble};
 use crate::gate::language::ServerSpec;
+use crate::gate::tools::process::find;
 
 /// So many starts within [`WINDOW`] and no more.
 const STARTS: usize = 4;
@@ -110,7 +110,13 @@ impl Slot {
         let (program, args) = command
             .split_first()
             .ok_or_else(|| format!("{name}: its command is empty"))?;
-        let Some(found) = discover::find(program, &around.project, &around.path) else {
+        // A package of a monorepo finds its tools in the folders above it, as node itself does.
+        let own: Vec<PathBuf> = around
+            .project
+            .ancestors()
+            .map(|folder| folder.join("node_modules/.bin"))
+            .collect();
+        let Some(found) = find(program, &own, Some(&around.path)) else {
             return Err(format!(
                 "{name}: `{program}` is not in node_modules/.bin nor on PATH; to get it: {install}"
             ));

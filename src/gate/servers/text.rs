@@ -100,12 +100,6 @@ impl<'a> Text<'a> {
             character: u32::try_from(character).unwrap_or(u32::MAX),
         }
     }
-
-    /// A place as a byte offset.
-    pub fn offset_of(&self, place: Place) -> usize {
-        let (start, line) = self.line(place.line);
-        start + line.floor_char_boundary((place.column as usize).min(line.len()))
-    }
 }
 
 #[cfg(test)]
@@ -185,6 +179,5 @@ mod tests {
             ),
             8
         );
-        assert_eq!(lines.offset_of(Place { line: 1, column: 2 }), 6);
     }
 }

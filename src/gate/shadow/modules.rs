@@ -12,7 +12,11 @@ use super::package_folders;
 use crate::workspace::path::RelPath;
 
 /// Links the `node_modules` of every package among `paths` from `source` into `shadow`.
-pub(super) fn link<'a>(source: &Path, shadow: &Path, paths: impl Iterator<Item = &'a RelPath>) -> io::Result<()> {
+pub(super) fn link<'a>(
+    source: &Path,
+    shadow: &Path,
+    paths: impl Iterator<Item = &'a RelPath>,
+) -> io::Result<()> {
     for folder in package_folders(paths) {
         let real = source.join(&folder).join("node_modules");
         let here = shadow.join(&folder).join("node_modules");
@@ -60,17 +64,25 @@ fn own_package(source: &Path, path: &Path) -> Option<PathBuf> {
     }
     let real = path.canonicalize().ok()?;
     let inside = real.strip_prefix(source).ok()?;
-    let installed = inside.components().any(|part| part.as_os_str() == "node_modules");
+    let installed = inside
+        .components()
+        .any(|part| part.as_os_str() == "node_modules");
     (!installed).then(|| inside.to_owned())
 }
 
-fn rebuild(source: &Path, shadow: &Path, here: &Path, entries: &BTreeMap<String, PathBuf>) -> io::Result<()> {
+fn rebuild(
+    source: &Path,
+    shadow: &Path,
+    here: &Path,
+    entries: &BTreeMap<String, PathBuf>,
+) -> io::Result<()> {
     if here.is_symlink() {
         forget(here)?;
     }
     fs::create_dir_all(here)?;
     for (name, path) in entries {
-        let target = own_package(source, path).map_or_else(|| path.clone(), |inside| shadow.join(inside));
+        let target =
+            own_package(source, path).map_or_else(|| path.clone(), |inside| shadow.join(inside));
         let link = here.join(name);
         if let Some(parent) = link.parent() {
             fs::create_dir_all(parent)?;
@@ -126,5 +138,9 @@ fn make_link(target: &Path, here: &Path) -> io::Result<()> {
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other("failed to make a junction")) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other("failed to make a junction"))
+    }
 }

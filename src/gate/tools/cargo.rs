@@ -16,8 +16,15 @@ use crate::workspace::path::RelPath;
 #[derive(Debug, Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 enum Line {
-    CompilerMessage { target: Target, message: Message },
-    CompilerArtifact { manifest_path: PathBuf, target: Target, filenames: Vec<PathBuf> },
+    CompilerMessage {
+        target: Target,
+        message: Message,
+    },
+    CompilerArtifact {
+        manifest_path: PathBuf,
+        target: Target,
+        filenames: Vec<PathBuf>,
+    },
     #[serde(other)]
     Other,
 }
@@ -66,16 +73,27 @@ struct Expansion {
 
 /// Whether cargo failed for want of a network.
 pub fn wants_network(stderr: &str) -> bool {
-    ["failed to download", "Could not resolve host", "spurious network error", "network failure", "Unable to update"]
-        .iter()
-        .any(|sign| stderr.contains(sign))
+    [
+        "failed to download",
+        "Could not resolve host",
+        "spurious network error",
+        "network failure",
+        "Unable to update",
+    ]
+    .iter()
+    .any(|sign| stderr.contains(sign))
 }
 
 /// Reads what cargo said.
 ///
 /// # Errors
 /// The reason, for people, when it gave up without an error in a file of the workspace.
-pub fn read(root: &Path, target_dir: &Path, folder: &str, ended: &Ended) -> Result<Answered, String> {
+pub fn read(
+    root: &Path,
+    target_dir: &Path,
+    folder: &str,
+    ended: &Ended,
+) -> Result<Answered, String> {
     let mut reader = Reader {
         root,
         folder,
@@ -87,9 +105,15 @@ pub fn read(root: &Path, target_dir: &Path, folder: &str, ended: &Ended) -> Resu
     for line in ended.stdout.lines().filter(|line| line.starts_with('{')) {
         match serde_json::from_str(line) {
             Ok(Line::CompilerMessage { target, message }) => reader.message(&target, message),
-            Ok(Line::CompilerArtifact { manifest_path, target, filenames }) if manifest_path.starts_with(root) => {
+            Ok(Line::CompilerArtifact {
+                manifest_path,
+                target,
+                filenames,
+            }) if manifest_path.starts_with(root) => {
                 reader.answered.units.insert(target.src_path);
-                filenames.iter().for_each(|file| reader.cover_artifact(file));
+                filenames
+                    .iter()
+                    .for_each(|file| reader.cover_artifact(file));
             }
             Ok(Line::CompilerArtifact { .. } | Line::Other) => {}
             Err(error) => tracing::debug!(%error, "a line of cargo's output is not understood"),
@@ -128,12 +152,18 @@ impl Reader<'_> {
         };
         self.answered.units.insert(target.src_path.clone());
         if severity == Severity::Error {
-            self.failing.insert(target.src_path.clone(), target.name.replace('-', "_"));
+            self.failing
+                .insert(target.src_path.clone(), target.name.replace('-', "_"));
         }
         let same = |found: &Found| {
             let known = &found.diagnostic;
             (&known.path, known.range, &known.code, first_line(known))
-                == (&diagnostic.path, diagnostic.range, &diagnostic.code, first_line(&diagnostic))
+                == (
+                    &diagnostic.path,
+                    diagnostic.range,
+                    &diagnostic.code,
+                    first_line(&diagnostic),
+                )
         };
         // The library and its own tests are compiled apart and say everything twice.
         if !self.answered.found.iter().any(same) {
@@ -144,17 +174,29 @@ impl Reader<'_> {
         }
     }
 
-    fn diagnostic(&mut self, target: &Target, severity: Severity, message: Message) -> Option<Diagnostic> {
+    fn diagnostic(
+        &mut self,
+        target: &Target,
+        severity: Severity,
+        message: Message,
+    ) -> Option<Diagnostic> {
         let primary = message.spans.iter().find(|span| span.is_primary);
         let place = primary.and_then(|span| self.place(span));
         // A crate-level error without a place is said of the crate's root file.
         let (path, range) = match place {
             Some(place) => place,
-            None => (rel_path(self.root, self.folder, &target.src_path)?, Range::default()),
+            None => (
+                rel_path(self.root, self.folder, &target.src_path)?,
+                Range::default(),
+            ),
         };
-        let label = primary.and_then(|span| span.label.as_deref()).filter(|label| !label.is_empty());
+        let label = primary
+            .and_then(|span| span.label.as_deref())
+            .filter(|label| !label.is_empty());
         let mut text = match label {
-            Some(label) if !message.message.contains(label) => format!("{}: {label}", message.message),
+            Some(label) if !message.message.contains(label) => {
+                format!("{}: {label}", message.message)
+            }
             _ => message.message.clone(),
         };
         for child in &message.children {
@@ -202,7 +244,8 @@ impl Reader<'_> {
     /// The suggestions of one message. Several for the same place are alternatives.
     fn remedies(&self, message: &Message) -> Vec<Remedy> {
         let usable = |span: &&Span| {
-            span.suggested_replacement.is_some() && span.suggestion_applicability.as_deref() != Some("HasPlaceholders")
+            span.suggested_replacement.is_some()
+                && span.suggestion_applicability.as_deref() != Some("HasPlaceholders")
         };
         let spans: Vec<&Span> = message.spans.iter().filter(usable).collect();
         let Some(first) = spans.first() else {
@@ -214,7 +257,10 @@ impl Reader<'_> {
             return Vec::new();
         }
         let parts = spans.len() / alternatives;
-        spans.chunks(parts).filter_map(|parts| self.remedy(&message.message, parts, alternatives > 1)).collect()
+        spans
+            .chunks(parts)
+            .filter_map(|parts| self.remedy(&message.message, parts, alternatives > 1))
+            .collect()
     }
 
     fn remedy(&self, title: &str, parts: &[&Span], is_alternative: bool) -> Option<Remedy> {
@@ -227,10 +273,21 @@ impl Reader<'_> {
                 new: span.suggested_replacement.clone()?,
             });
         }
-        let first = parts.first().and_then(|span| span.suggested_replacement.as_deref()).unwrap_or_default();
-        let title = if is_alternative { format!("{title}: {}", first.trim()) } else { title.to_owned() };
-        let vouched = |span: &&Span| span.suggestion_applicability.as_deref() == Some("MachineApplicable");
-        let changes = edits.into_iter().map(|(path, edits)| Change::Edit { path, edits }).collect();
+        let first = parts
+            .first()
+            .and_then(|span| span.suggested_replacement.as_deref())
+            .unwrap_or_default();
+        let title = if is_alternative {
+            format!("{title}: {}", first.trim())
+        } else {
+            title.to_owned()
+        };
+        let vouched =
+            |span: &&Span| span.suggestion_applicability.as_deref() == Some("MachineApplicable");
+        let changes = edits
+            .into_iter()
+            .map(|(path, edits)| Change::Edit { path, edits })
+            .collect();
         Some(Remedy {
             title,
             change: ChangeSet { changes },
@@ -240,22 +297,33 @@ impl Reader<'_> {
 
     /// The sources behind a compiled artifact, from the dependency file beside it.
     fn cover_artifact(&mut self, artifact: &Path) {
-        let Some(folder) = artifact.parent() else { return };
-        let stem = artifact.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let stem = stem.strip_prefix("lib").filter(|_| artifact.extension().is_some()).unwrap_or(stem);
+        let Some(folder) = artifact.parent() else {
+            return;
+        };
+        let stem = artifact
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        let stem = stem
+            .strip_prefix("lib")
+            .filter(|_| artifact.extension().is_some())
+            .unwrap_or(stem);
         let beside = folder.join(format!("{stem}.d"));
         if beside.is_file() {
             self.cover(&beside);
         } else {
             // Build scripts are hard-linked under another name than their dependency file's.
-            dependency_files(folder, "build_script_").iter().for_each(|file| self.cover(file));
+            dependency_files(folder, "build_script_")
+                .iter()
+                .for_each(|file| self.cover(file));
         }
     }
 
     fn cover(&mut self, dependency_file: &Path) {
         let text = fs::read_to_string(dependency_file).unwrap_or_default();
         let sources = text.lines().filter_map(|line| line.strip_suffix(':'));
-        let sources = sources.filter_map(|source| rel_path(self.root, self.folder, &source.replace("\\ ", " ")));
+        let sources = sources
+            .filter_map(|source| rel_path(self.root, self.folder, &source.replace("\\ ", " ")));
         self.answered.covered.extend(sources);
     }
 
@@ -266,7 +334,10 @@ impl Reader<'_> {
         if !ended.success && self.failing.is_empty() {
             return Err(ended.last_words());
         }
-        let deps = target_dir.join(self.folder.replace('/', "+")).join("debug").join("deps");
+        let deps = target_dir
+            .join(self.folder.replace('/', "+"))
+            .join("debug")
+            .join("deps");
         for (root_file, name) in std::mem::take(&mut self.failing) {
             let files = dependency_files(&deps, &format!("{name}-"));
             files.iter().for_each(|file| self.cover(file));
@@ -274,16 +345,26 @@ impl Reader<'_> {
                 // It stopped before it listed its sources (a parse error): all that lies beside its root file.
                 self.cover_folder(&root_file);
             }
-            self.answered.covered.extend(rel_path(self.root, self.folder, &root_file));
+            self.answered
+                .covered
+                .extend(rel_path(self.root, self.folder, &root_file));
         }
         Ok(self.answered)
     }
 
     fn cover_folder(&mut self, root_file: &str) {
-        let Some(folder) = Path::new(root_file).parent() else { return };
-        let walk = ignore::WalkBuilder::new(folder).standard_filters(false).build();
-        let sources = walk.flatten().filter(|entry| entry.path().extension().is_some_and(|end| end == "rs"));
-        let inside: BTreeSet<RelPath> = sources.filter_map(|entry| RelPath::under(self.root, entry.path()).ok()).collect();
+        let Some(folder) = Path::new(root_file).parent() else {
+            return;
+        };
+        let walk = ignore::WalkBuilder::new(folder)
+            .standard_filters(false)
+            .build();
+        let sources = walk
+            .flatten()
+            .filter(|entry| entry.path().extension().is_some_and(|end| end == "rs"));
+        let inside: BTreeSet<RelPath> = sources
+            .filter_map(|entry| RelPath::under(self.root, entry.path()).ok())
+            .collect();
         self.answered.covered.extend(inside);
     }
 }
@@ -293,7 +374,9 @@ fn dependency_files(folder: &Path, prefix: &str) -> Vec<PathBuf> {
         return Vec::new();
     };
     let is_one = |name: &str| name.starts_with(prefix) && name.ends_with(".d");
-    let files = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_one));
+    let files = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_one));
     files.map(|entry| entry.path()).collect()
 }
 
@@ -305,13 +388,18 @@ fn first_line(diagnostic: &Diagnostic) -> &str {
 fn is_summary(message: &Message) -> bool {
     let text = &message.message;
     message.spans.is_empty()
-        && (text.starts_with("aborting due to") || text.ends_with("warning emitted") || text.ends_with("warnings emitted"))
+        && (text.starts_with("aborting due to")
+            || text.ends_with("warning emitted")
+            || text.ends_with("warnings emitted"))
 }
 
 /// The column in bytes of an offset.
 fn column(text: &str, at: usize) -> u32 {
     let before = &text.as_bytes()[..at.min(text.len())];
-    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let start = before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |newline| newline + 1);
     u32::try_from(before.len() - start).unwrap_or(u32::MAX)
 }
 
