@@ -183,6 +183,20 @@ pub fn compare(base: &Answered, after: &Answered, changes: &Changes) -> Delta {
     delta
 }
 
+/// As [`compare`], where the tool could say nothing of the base: what stands in lines that the change-set wrote is its own,
+/// all else was hidden.
+pub fn compare_with_silent_base(after: &Answered, changes: &Changes) -> Delta {
+    let (new, revealed) = errors(after)
+        .into_iter()
+        .map(|found| found.diagnostic.clone())
+        .partition(|diagnostic| changes.wrote(diagnostic));
+    Delta {
+        new,
+        revealed,
+        ..Delta::default()
+    }
+}
+
 /// As [`compare`], for diagnostics of a server, which hide nothing from each other.
 pub fn compare_plain(base: &[Diagnostic], after: &[Diagnostic], changes: &Changes) -> Delta {
     let answered = |diagnostics: &[Diagnostic]| Answered {

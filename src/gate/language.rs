@@ -22,6 +22,9 @@ pub struct Language {
     pub extensions: Vec<String>,
     /// Files that mark the root of a project of this language (`Cargo.toml`, `tsconfig.json`).
     pub roots: Vec<String>,
+    /// Files beside a project's root file that its tools need even where they are ignored (`Cargo.lock`).
+    #[serde(default)]
+    pub needs: Vec<String>,
     /// Whether a clean answer of a server is by itself a proof, as complete as the compiler's.
     #[serde(default)]
     pub servers_prove: bool,

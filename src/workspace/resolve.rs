@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::change::{Change, ChangeSet, Edit};
 use super::path::RelPath;
-use super::snapshot::{FileText, OpenTexts, ReadError, Workspace};
+use super::snapshot::{FileText, OpenTexts, ReadError, Workspace, is_reserved};
 use anchor::{Hunk, Miss};
 
 /// The texts that a change-set was made for.
@@ -126,7 +126,8 @@ pub fn resolve(change: &ChangeSet, base: &dyn BaseTexts) -> Result<Resolved, Vec
     Ok(Resolved { files })
 }
 
-/// One change per path, counted without case: two spellings are one file on some systems, and never meant.
+/// Paths that no change may touch, and one change per path, counted without case: two spellings are one file on some
+/// systems, and never meant.
 fn conflicts(change: &ChangeSet) -> Vec<ApplyProblem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
@@ -136,6 +137,10 @@ fn conflicts(change: &ChangeSet) -> Vec<ApplyProblem> {
             _ => None,
         };
         for path in [Some(change.path()), target].into_iter().flatten() {
+            if is_reserved(path) {
+                let message = "it belongs to git, to the package manager or to the orchestrator, not to the project";
+                problems.push(ApplyProblem::whole(path, message));
+            }
             if !seen.insert(path.as_str().to_lowercase()) {
                 let message = "the change-set names this path twice; put all of a file's edits into one change";
                 problems.push(ApplyProblem::whole(path, message));

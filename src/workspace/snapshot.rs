@@ -399,10 +399,14 @@ fn is_foreign(entry: &DirEntry) -> bool {
         || entry.path().join("CACHEDIR.TAG").is_file()
 }
 
-fn is_reserved(path: &RelPath) -> bool {
-    path.as_str()
-        .split('/')
-        .any(|part| matches!(part, ".git" | ".opencode" | "node_modules"))
+/// Whether a path lies in a folder that is never part of a workspace's own text.
+pub fn is_reserved(path: &RelPath) -> bool {
+    let is_foreign = |part: &str| {
+        [".git", ".opencode", "node_modules"]
+            .iter()
+            .any(|name| part.eq_ignore_ascii_case(name))
+    };
+    path.as_str().split('/').any(is_foreign)
 }
 
 #[cfg(test)]

@@ -277,8 +277,13 @@ impl Reader<'_> {
             .first()
             .and_then(|span| span.suggested_replacement.as_deref())
             .unwrap_or_default();
-        let title = if is_alternative {
-            format!("{title}: {}", first.trim())
+        let first = first.trim();
+        let says_more = parts.len() == 1
+            && !first.is_empty()
+            && !first.contains('\n')
+            && !title.contains(first);
+        let title = if says_more {
+            format!("{title}: {first}")
         } else {
             title.to_owned()
         };
