@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! `orchestrator`: the binary. It hands over to the command line at once.
 
 use std::process::ExitCode;
@@ -5,3 +6,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     orchestrator_lsp::cli::main()
 }
+=======
+fn main(){}
+>>>>>>> servers
