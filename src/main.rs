@@ -7,7 +7,10 @@ use orchestrator_lsp::{runtime, server};
 
 fn main() -> ExitCode {
     let Ok(threads) = tokio::runtime::Runtime::new() else { return ExitCode::FAILURE };
-    let connect = Box::new(|_: &std::path::Path, _| Ok(runtime::Handle::stand_in()));
+    let connect: server::Connect = Box::new(|root, editor| {
+        let settings = runtime::Settings::default();
+        runtime::Handle::open(root, settings, Some(editor)).map_err(|error| error.to_string())
+    });
     let doctor: server::Doctor = Arc::new(|_| "nothing is examined yet".to_owned());
     let session = server::serve(connect, doctor, tokio::io::stdin(), tokio::io::stdout());
     let end = threads.block_on(session);
