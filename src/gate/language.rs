@@ -1,6 +1,14 @@
 //! What the gate knows of a language, as data: `grammars/<language>/language.toml`.
+//!
+//! The folders are compiled in; the table at the end of this file names them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
+
+use crate::workspace::path::RelPath;
 
 /// One language. Adding one is a folder under `grammars/` and a grammar crate.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -12,6 +20,9 @@ pub struct Language {
     pub extensions: Vec<String>,
     /// Files that mark the root of a project of this language (`Cargo.toml`, `tsconfig.json`).
     pub roots: Vec<String>,
+    /// Whether a clean answer of a server is by itself a proof, as complete as the compiler's.
+    #[serde(default)]
+    pub servers_prove: bool,
     /// Downstream servers, best first; the first that can be found is used.
     #[serde(default)]
     pub servers: Vec<ServerSpec>,
@@ -85,4 +96,134 @@ pub enum Purpose {
     Check,
     /// Runs at the seal.
     Test,
+}
+
+/// A language's folder, compiled in.
+struct Embedded {
+    toml: &'static str,
+    rules: &'static [(&'static str, &'static str)],
+}
+
+/// Adding a language is one entry here, beside its folder and its grammar in [`super::syntax`].
+const EMBEDDED: &[Embedded] = &[
+    Embedded {
+        toml: include_str!("../../grammars/rust/language.toml"),
+        rules: &[
+            ("elision", include_str!("../../grammars/rust/rules/elision.scm")),
+            ("placeholder", include_str!("../../grammars/rust/rules/placeholder.scm")),
+        ],
+    },
+    Embedded {
+        toml: include_str!("../../grammars/typescript/language.toml"),
+        rules: &[
+            ("elision", include_str!("../../grammars/typescript/rules/elision.scm")),
+            ("placeholder", include_str!("../../grammars/typescript/rules/placeholder.scm")),
+        ],
+    },
+];
+
+static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "compiled in, and a test reads every one of them")]
+    let read = |embedded: &Embedded| toml::from_str(embedded.toml).expect("an embedded language.toml is valid");
+    EMBEDDED.iter().map(read).collect()
+});
+
+/// Every language that the gate knows.
+pub fn all() -> &'static [Language] {
+    &LANGUAGES
+}
+
+/// The language of a file, by its extension.
+pub fn for_path(path: &RelPath) -> Option<&'static Language> {
+    let extension = path.extension()?;
+    all().iter().find(|language| language.extensions.iter().any(|known| known == extension))
+}
+
+/// The language whose projects are described by this file (`Cargo.toml`, `Cargo.lock`, `tsconfig.json`, `package.json`).
+pub fn described_by(path: &RelPath) -> Option<&'static Language> {
+    let name = path.as_str().rsplit('/').next()?;
+    let also = match name {
+        "Cargo.lock" => "Cargo.toml",
+        "package.json" => "tsconfig.json",
+        other => other,
+    };
+    all().iter().find(|language| language.roots.iter().any(|root| root == also))
+}
+
+/// The languages that have a project at the top of the folder `root` (or one level below it).
+pub fn detect(root: &Path) -> Vec<&'static Language> {
+    let mut folders = vec![root.to_owned()];
+    if let Ok(entries) = std::fs::read_dir(root) {
+        let below = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+        folders.extend(below);
+    }
+    let has = |language: &&Language| {
+        let mut roots = language.roots.iter();
+        roots.any(|name| folders.iter().any(|folder| folder.join(name).is_file()))
+    };
+    all().iter().filter(has).collect()
+}
+
+/// The folders of a language's projects among `paths`, outermost only, `""` for the root itself.
+pub fn project_folders<'a>(language: &Language, paths: impl Iterator<Item = &'a RelPath>) -> Vec<String> {
+    let mut folders = BTreeSet::new();
+    for path in paths {
+        let (folder, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
+        if language.roots.iter().any(|root| root == name) {
+            folders.insert(folder.to_owned());
+        }
+    }
+    let inside = |outer: &String, inner: &String| {
+        outer != inner && (outer.is_empty() || inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/')))
+    };
+    let outermost = |folder: &&String| !folders.iter().any(|outer| inside(outer, folder));
+    folders.iter().filter(outermost).cloned().collect()
+}
+
+/// The rules of a language: name and query text.
+pub(super) fn rules_of(language: &Language) -> &'static [(&'static str, &'static str)] {
+    let position = all().iter().position(|known| known.name == language.name);
+    position.and_then(|at| EMBEDDED.get(at)).map_or(&[], |embedded| embedded.rules)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        RelPath::new(text).expect("a good path")
+    }
+
+    #[test]
+    fn every_folder_can_be_read() {
+        let names: Vec<&str> = all().iter().map(|language| language.name.as_str()).collect();
+        assert_eq!(names, ["rust", "typescript"]);
+        for language in all() {
+            assert!(language.tools.iter().any(|tool| tool.purpose == Purpose::Check), "{}", language.name);
+            assert!(!rules_of(language).is_empty());
+        }
+    }
+
+    #[test]
+    fn files_find_their_language() {
+        let name = |text| for_path(&path(text)).map(|language| language.name.as_str());
+        assert_eq!(name("src/a.rs"), Some("rust"));
+        assert_eq!(name("a.tsx"), Some("typescript"));
+        assert_eq!(name("README.md"), None);
+        let described = |text| described_by(&path(text)).map(|language| language.name.as_str());
+        assert_eq!(described("crates/a/Cargo.toml"), Some("rust"));
+        assert_eq!(described("package.json"), Some("typescript"));
+    }
+
+    #[test]
+    fn the_outermost_projects_count() {
+        let rust = &all()[0];
+        let folders = |list: &[&str]| {
+            let paths: Vec<RelPath> = list.iter().map(|text| path(text)).collect();
+            project_folders(rust, paths.iter())
+        };
+        assert_eq!(folders(&["Cargo.toml", "crates/a/Cargo.toml"]), [""]);
+        assert_eq!(folders(&["a/Cargo.toml", "a/b/Cargo.toml", "ab/Cargo.toml"]), ["a", "ab"]);
+        assert!(folders(&["src/lib.rs"]).is_empty());
+    }
 }

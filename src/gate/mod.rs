@@ -4,13 +4,19 @@
 //! tree, and it knows nothing of missions, agents or editors: change-set and unsaved texts in, [`report::Report`] out.
 //! "Not checked" is never "clean".
 
+pub mod delta;
 pub mod diagnostic;
+pub mod frame;
 #[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
 pub mod gate;
 pub mod language;
 pub mod receipt;
 pub mod report;
+pub mod rules;
+pub mod shadow;
 pub mod stage;
+pub mod syntax;
+pub mod tools;
 
 pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
 pub use gate::{Checked, Diagnosis, Gate, GateError, Settings};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conversation::{ToolCall, Turn};
+use super::conversation::{ToolCall, Turn, Usage};
 use super::fuel::Limits;
 use super::plan::{ItemId, Mark};
 
@@ -301,6 +301,9 @@ pub struct Fault {
     /// How long the provider asks to be left alone, in milliseconds.
     #[serde(default)]
     pub retry_after_ms: Option<u64>,
+    /// What the failed turn used nonetheless.
+    #[serde(default)]
+    pub usage: Usage,
 }
 
 /// What can be done about a fault.

@@ -229,7 +229,7 @@ fn a_plan_waits_and_an_item_runs_by_itself() {
 fn a_blocked_mission_goes_on_once_the_need_is_met() {
     let (m, effects) = begin(Mode::Task, fuel::Limits::default());
     let fault =
-        Fault { kind: FaultKind::NeedsHuman, message: "set the key".into(), retry_after_ms: None };
+        Fault { kind: FaultKind::NeedsHuman, message: "set the key".into(), retry_after_ms: None, usage: Usage::default() };
     let m = run(m, effects, |_, _| Outcome::Faulted { fault: fault.clone() });
     assert!(matches!(m.ended, Some(End::Blocked { ref needs }) if needs == "set the key"));
     let (m, effects) = step(m, 5_000, &Event::Commanded { command: Command::Resume });
@@ -276,7 +276,7 @@ fn random_outcome(dice: &mut Dice, act: &Act, receipts: u64) -> Outcome {
             fault: Fault {
                 kind: kinds[if n == 1 { 3 } else { n as usize % 3 }],
                 message: "f".into(),
-                retry_after_ms: None,
+                retry_after_ms: None, usage: Usage::default(),
             },
         },
         (Act::Ask { .. }, _) => turn(random_calls(dice)),

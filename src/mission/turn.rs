@@ -130,6 +130,7 @@ fn unusable(m: &mut Mission, id: SessionId, why: &str) {
 }
 
 pub(super) fn faulted(m: &mut Mission, id: SessionId, fault: &Fault) {
+    m.spent.usage += fault.usage;
     let allowed = m.limits.faults;
     let Some(session) = m.sessions.get_mut(&id) else {
         return;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::broadcast;
 
+use crate::mission::MissionId;
 use crate::mission::view::MissionView;
 
 /// How many updates a slow receiver may lag behind before it must look at the views again.
@@ -26,6 +27,8 @@ pub(super) struct Board {
     updates: broadcast::Sender<Update>,
     halted: Mutex<Option<String>>,
     stopped: (Mutex<bool>, Condvar),
+    /// Missions that were begun here and may not have a view yet.
+    begun: Mutex<Vec<MissionId>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -39,6 +42,7 @@ impl Board {
             updates: broadcast::channel(BACKLOG).0,
             halted: Mutex::new(None),
             stopped: (Mutex::new(false), Condvar::new()),
+            begun: Mutex::new(Vec::new()),
         }
     }
 
@@ -60,6 +64,14 @@ impl Board {
         }
         *self.views.write().unwrap_or_else(PoisonError::into_inner) = all.into();
         self.tell(Update::Mission(view));
+    }
+
+    pub fn begun(&self, mission: &MissionId) {
+        lock(&self.begun).push(mission.clone());
+    }
+
+    pub fn has_begun(&self, mission: &MissionId) -> bool {
+        lock(&self.begun).contains(mission)
     }
 
     pub fn tell(&self, update: Update) {

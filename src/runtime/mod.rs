@@ -159,6 +159,7 @@ impl Handle {
             return Err(Refused::Goal(text));
         }
         let mission = store::new_id();
+        self.board.begun(&mission);
         self.post(Letter::Start { mission: mission.clone(), goal: goal.to_owned(), mode })?;
         Ok(mission)
     }
@@ -168,8 +169,11 @@ impl Handle {
     /// # Errors
     /// When there is no such mission, it has ended for good, or the loop has stopped.
     pub fn command(&self, mission: &MissionId, command: Command) -> Result<(), Refused> {
-        let view = self.view(mission).ok_or_else(|| Refused::Unknown(mission.clone()))?;
-        if let Some(end) = &view.end {
+        let view = self.view(mission);
+        if view.is_none() && !self.board.has_begun(mission) {
+            return Err(Refused::Unknown(mission.clone()));
+        }
+        if let Some(end) = view.as_ref().and_then(|v| v.end.as_ref()) {
             let harmless = matches!(command, Command::DismissFinding { .. });
             let reopens = end.name() == "blocked" && command == Command::Resume;
             if !harmless && !reopens {

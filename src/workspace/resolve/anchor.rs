@@ -66,12 +66,18 @@ impl Hunk {
         places(base, old)
             .into_iter()
             .map(|start| Hunk {
-                start,
+                start: whole_line_end(base, old, start),
                 end: start + old.len(),
                 new: with_line_ends_of(base, new),
             })
             .collect()
     }
+}
+
+/// Where an anchor that begins with a line end really starts: never between the CR and the LF of one.
+fn whole_line_end(base: &str, old: &str, start: usize) -> usize {
+    let cut = old.starts_with('\n') && start > 0 && base.as_bytes()[start - 1] == b'\r';
+    if cut { start - 1 } else { start }
 }
 
 fn only(base: &str, mut hunks: Vec<Hunk>) -> Result<Hunk, Miss> {
@@ -120,14 +126,11 @@ fn by_line_ends(base: &str, old: &str, new: &str) -> Vec<Hunk> {
     places(&flat, &old)
         .into_iter()
         .map(|start| {
-            let first = origin[start];
-            // An anchor that begins with a line end takes the whole of it.
-            let crlf = old.starts_with('\n') && first > 0 && base.as_bytes()[first - 1] == b'\r';
             let end = start + old.len();
             // Its end is one past its last byte, so that it never takes the CR of a line end that it does not hold.
             let end = if end == start { origin[end] } else { origin[end - 1] + 1 };
             Hunk {
-                start: if crlf { first - 1 } else { first },
+                start: whole_line_end(base, &old, origin[start]),
                 end,
                 new: with_line_ends_of(base, new),
             }

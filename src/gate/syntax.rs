@@ -1,0 +1,186 @@
+//! The syntax stage: ERROR and MISSING nodes that the base did not have.
+//!
+//! A tree-sitter grammar is wrong about some valid files, so what it finds is a suspicion: the gate lets the language's
+//! own compiler break the tie, and refuses on the grammar's word alone only where nothing else can be asked.
+
+use std::collections::HashMap;
+
+use tree_sitter::{Node, Parser, Tree};
+
+use super::diagnostic::{Diagnostic, Place, Range, Severity};
+use crate::workspace::path::RelPath;
+
+/// A tree-sitter grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Grammar {
+    /// Rust.
+    Rust,
+    /// TypeScript without JSX.
+    TypeScript,
+    /// TypeScript with JSX.
+    Tsx,
+}
+
+impl Grammar {
+    /// The grammar of a file, by its extension.
+    pub fn for_path(path: &RelPath) -> Option<Grammar> {
+        match path.extension()? {
+            "rs" => Some(Grammar::Rust),
+            "ts" | "mts" | "cts" => Some(Grammar::TypeScript),
+            "tsx" => Some(Grammar::Tsx),
+            _ => None,
+        }
+    }
+
+    /// The grammar's tables.
+    pub fn language(self) -> tree_sitter::Language {
+        match self {
+            Grammar::Rust => tree_sitter_rust::LANGUAGE.into(),
+            Grammar::TypeScript => tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(),
+            Grammar::Tsx => tree_sitter_typescript::LANGUAGE_TSX.into(),
+        }
+    }
+
+    /// Parses `text` in full; `None` only when the grammar does not fit the library.
+    pub fn parse(self, text: &str) -> Option<Tree> {
+        let mut parser = Parser::new();
+        parser.set_language(&self.language()).ok()?;
+        parser.parse(text, None)
+    }
+}
+
+/// The errors of `after` that `base` does not have, as a multiset of kind and surrounding text, never of positions.
+pub fn new_errors(path: &RelPath, grammar: Grammar, base: Option<&str>, after: &str) -> Vec<Diagnostic> {
+    let found = errors(grammar, after);
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let mut known: HashMap<(String, String), usize> = HashMap::new();
+    for fault in base.map(|base| errors(grammar, base)).unwrap_or_default() {
+        *known.entry(fault.key).or_default() += 1;
+    }
+    let mut new = Vec::new();
+    for fault in found {
+        match known.get_mut(&fault.key) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => new.push(fault.into_diagnostic(path)),
+        }
+    }
+    new
+}
+
+struct Fault {
+    /// Kind, and the text around it.
+    key: (String, String),
+    message: String,
+    range: Range,
+}
+
+impl Fault {
+    fn of(node: Node<'_>, text: &str) -> Fault {
+        let kind = if node.is_missing() {
+            format!("MISSING {}", node.kind())
+        } else {
+            "ERROR".to_owned()
+        };
+        let message = if node.is_missing() {
+            format!("syntax: `{}` is missing here", node.kind())
+        } else {
+            let piece: String = text[node.byte_range()].chars().take(40).collect();
+            let piece = piece.split_whitespace().collect::<Vec<_>>().join(" ");
+            format!("syntax: `{piece}` does not fit here")
+        };
+        Fault {
+            key: (kind, around(node, text)),
+            message,
+            range: range_of(node),
+        }
+    }
+
+    fn into_diagnostic(self, path: &RelPath) -> Diagnostic {
+        Diagnostic {
+            path: path.clone(),
+            range: self.range,
+            severity: Severity::Error,
+            code: Some("syntax".to_owned()),
+            message: self.message,
+            source: "tree-sitter".to_owned(),
+            remedies: Vec::new(),
+        }
+    }
+}
+
+/// The range of a node; tree-sitter counts columns in bytes, as we do.
+pub(super) fn range_of(node: Node<'_>) -> Range {
+    let place = |point: tree_sitter::Point| Place {
+        line: u32::try_from(point.row).unwrap_or(u32::MAX),
+        column: u32::try_from(point.column).unwrap_or(u32::MAX),
+    };
+    Range {
+        start: place(node.start_position()),
+        end: place(node.end_position()),
+    }
+}
+
+/// The node's text with the rest of its lines, blanks squeezed, at most 200 characters.
+fn around(node: Node<'_>, text: &str) -> String {
+    let start = text[..node.start_byte()].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[node.end_byte()..].find('\n').map_or(text.len(), |at| node.end_byte() + at);
+    let squeezed = text[start..end].split_whitespace().collect::<Vec<_>>().join(" ");
+    squeezed.chars().take(200).collect()
+}
+
+/// Outermost ERROR nodes and all MISSING nodes, in order.
+fn errors(grammar: Grammar, text: &str) -> Vec<Fault> {
+    let Some(tree) = grammar.parse(text) else {
+        return Vec::new();
+    };
+    let mut faults = Vec::new();
+    let mut waiting = vec![tree.root_node()];
+    while let Some(node) = waiting.pop() {
+        if node.is_error() || node.is_missing() {
+            faults.push(Fault::of(node, text));
+        } else if node.has_error() {
+            let mut cursor = node.walk();
+            let mut children: Vec<Node<'_>> = node.children(&mut cursor).collect();
+            children.reverse();
+            waiting.extend(children);
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, base: Option<&str>, after: &str) -> Vec<String> {
+        let path = RelPath::new(name).expect("a good path");
+        let grammar = Grammar::for_path(&path).expect("a known extension");
+        let found = new_errors(&path, grammar, base, after);
+        found.into_iter().map(|diagnostic| diagnostic.message).collect()
+    }
+
+    #[test]
+    fn valid_code_has_none() {
+        assert!(check("a.rs", None, "fn main() { println!(\"ä\"); }\n").is_empty());
+        assert!(check("a.ts", None, "export const a: number = <number>1;\n").is_empty());
+        assert!(check("a.tsx", None, "export const A = () => <p>hi</p>;\n").is_empty());
+    }
+
+    #[test]
+    fn a_dropped_brace_is_new() {
+        assert!(!check("a.rs", Some("fn a() {}\n"), "fn a() {\n").is_empty());
+        assert!(!check("a.ts", Some("function a() {}\n"), "function a( {}\n").is_empty());
+    }
+
+    #[test]
+    fn an_old_error_that_moves_is_not_new() {
+        let base = "fn a() { let = 1; }\n";
+        let after = "// one more line\n\nfn a() { let = 1; }\nfn b() {}\n";
+        assert!(!check("a.rs", None, base).is_empty());
+        assert!(check("a.rs", Some(base), after).is_empty());
+        let twice = format!("{base}{base}");
+        assert_eq!(check("a.rs", Some(base), &twice).len(), 1);
+    }
+}

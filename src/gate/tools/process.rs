@@ -1,0 +1,231 @@
+//! One child process from start to end: found, started in a group of its own, bounded in time and output, and never left
+//! behind. It knows nothing of what the program says.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Output beyond this is read and dropped (bytes, per stream).
+const MAX_OUTPUT: usize = 64 * 1024 * 1024;
+
+/// Variables that a compiler needs; everything else (tokens, keys) stays here.
+const ALLOWED: &[&str] = &[
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "TERM",
+    "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTC", "RUSTC_WRAPPER", "RUSTFLAGS",
+    "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "PROGRAMFILES(X86)", "SYSTEMROOT",
+    "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "PKG_CONFIG_PATH", "SDKROOT", "DEVELOPER_DIR",
+    "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+];
+
+/// Families of variables that configure cargo's sources and network, none of which holds a secret.
+const ALLOWED_PREFIXES: &[&str] = &["CARGO_HTTP_", "CARGO_NET_", "CARGO_SOURCE_"];
+
+/// The part of this process's environment that a child may see.
+pub fn allowed_environment() -> Vec<(OsString, OsString)> {
+    let allowed = |name: &OsStr| {
+        let name = name.to_string_lossy();
+        let name = if cfg!(windows) { name.to_uppercase() } else { name.into_owned() };
+        ALLOWED.contains(&name.as_str()) || ALLOWED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
+    std::env::vars_os().filter(|(name, _)| allowed(name)).collect()
+}
+
+/// Looks for a program in `first`, then on `path` (this process's PATH when `None`).
+pub fn find(name: &str, first: &[PathBuf], path: Option<&OsStr>) -> Option<PathBuf> {
+    let given = Path::new(name);
+    if given.components().count() > 1 {
+        return given.is_file().then(|| given.to_owned());
+    }
+    let own = std::env::var_os("PATH");
+    let path = path.or(own.as_deref()).unwrap_or_default();
+    let folders = first.iter().cloned().chain(std::env::split_paths(path));
+    // A relative entry would be looked up in whatever folder the child is run in.
+    let absolute = folders.filter(|folder| folder.is_absolute());
+    absolute.flat_map(|folder| spellings(&folder, name)).find(|file| is_program(file))
+}
+
+#[cfg(windows)]
+fn spellings(folder: &Path, name: &str) -> Vec<PathBuf> {
+    ["exe", "cmd", "bat"].iter().map(|end| folder.join(format!("{name}.{end}"))).collect()
+}
+
+#[cfg(not(windows))]
+fn spellings(folder: &Path, name: &str) -> Vec<PathBuf> {
+    vec![folder.join(name)]
+}
+
+#[cfg(unix)]
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(file: &Path) -> bool {
+    file.is_file()
+}
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The program, found.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// The folder it runs in.
+    pub folder: PathBuf,
+    /// Its whole environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// How long it may take.
+    pub deadline: Duration,
+}
+
+/// A process that came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Whether its exit status is 0.
+    pub success: bool,
+    /// The exit status, for people.
+    pub status: String,
+    /// What it wrote, bounded; bad UTF-8 is replaced.
+    pub stdout: String,
+    /// What it complained, bounded likewise.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The end of what it complained, for people.
+    pub fn last_words(&self) -> String {
+        let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let tail = lines[lines.len().saturating_sub(12)..].join("\n");
+        let shown: String = tail.chars().take(2000).collect();
+        if shown.is_empty() { format!("it ended with {}", self.status) } else { shown }
+    }
+}
+
+/// Runs `request` to its end. Dropping the future kills the whole process group.
+///
+/// # Errors
+/// The reason, for people: it did not start, or not end in time.
+pub async fn run(name: &str, request: &Request) -> Result<Ended, String> {
+    let mut child = Group(spawn(request).map_err(|error| format!("{name} did not start: {error}"))?);
+    let stdout = child.0.stdout().take();
+    let stderr = child.0.stderr().take();
+    let ended = tokio::time::timeout(request.deadline, async {
+        tokio::join!(drain(stdout), drain(stderr), child.0.wait())
+    })
+    .await;
+    let Ok((stdout, stderr, status)) = ended else {
+        return Err(format!("{name} did not end within {} s and was stopped", request.deadline.as_secs()));
+    };
+    let status = status.map_err(|error| format!("{name} was lost: {error}"))?;
+    Ok(Ended {
+        success: status.success(),
+        status: status.to_string(),
+        stdout,
+        stderr,
+    })
+}
+
+fn spawn(request: &Request) -> std::io::Result<Box<dyn ChildWrapper>> {
+    let mut command = CommandWrap::with_new(&request.program, |command| {
+        command
+            .args(&request.arguments)
+            .current_dir(&request.folder)
+            .env_clear()
+            .envs(request.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+    });
+    command.wrap(KillOnDrop);
+    #[cfg(unix)]
+    command.wrap(process_wrap::tokio::ProcessGroup::leader());
+    #[cfg(windows)]
+    command.wrap(process_wrap::tokio::JobObject);
+    command.spawn()
+}
+
+/// A child whose whole group ends with it.
+struct Group(Box<dyn ChildWrapper>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Fails when the group has ended already, which is what is wanted.
+        if let Err(error) = self.0.start_kill() {
+            tracing::trace!(%error, "the process group had ended");
+        }
+    }
+}
+
+/// Everything that a pipe gives, the first [`MAX_OUTPUT`] bytes of it kept.
+async fn drain<R: AsyncRead + Unpin>(pipe: Option<R>) -> String {
+    let Some(mut pipe) = pipe else {
+        return String::new();
+    };
+    let mut kept = Vec::new();
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+        let room = MAX_OUTPUT.saturating_sub(kept.len()).min(count);
+        kept.extend_from_slice(&buffer[..room]);
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_stay_here() {
+        for name in ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "CARGO_REGISTRY_TOKEN", "AWS_SECRET_ACCESS_KEY"] {
+            assert!(!ALLOWED.contains(&name));
+            assert!(!ALLOWED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        assert_eq!(find("cargo", &[], Some(OsStr::new(""))), None);
+        assert_eq!(find("no-such-program", &[], None), None);
+        assert!(find("cargo", &[], None).is_some());
+    }
+
+    #[cfg(unix)]
+    fn shell(script: &str, deadline: Duration) -> Request {
+        Request {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".to_owned(), script.to_owned()],
+            folder: std::env::temp_dir(),
+            environment: allowed_environment(),
+            deadline,
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn output_and_status_come_back() {
+        let ended = run("sh", &shell("echo out; echo err >&2; exit 3", Duration::from_secs(60))).await;
+        let ended = ended.expect("it runs");
+        assert_eq!((ended.success, ended.stdout.as_str(), ended.stderr.as_str()), (false, "out\n", "err\n"));
+        assert_eq!(ended.last_words(), "err");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_hang_is_stopped_with_all_its_children() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("alive");
+        // The grandchild holds the pipe open for writing for as long as it lives.
+        let script = format!("mkfifo {0}; (exec 3<>{0}; sleep 600 3>&3) & wait", pipe.display());
+        let error = run("sh", &shell(&script, Duration::from_millis(300))).await.expect_err("it hangs");
+        assert!(error.contains("did not end within"), "{error}");
+    }
+}
