@@ -8,7 +8,7 @@ use orchestrator_lsp::{runtime, server};
 fn main() -> ExitCode {
     let Ok(threads) = tokio::runtime::Runtime::new() else { return ExitCode::FAILURE };
     let connect: server::Connect = Box::new(|root, editor| {
-        let settings = runtime::Settings::default();
+        let settings = runtime::Settings::load().map_err(|error| error.to_string())?;
         runtime::Handle::open(root, settings, Some(editor)).map_err(|error| error.to_string())
     });
     let doctor: server::Doctor = Arc::new(|_| "nothing is examined yet".to_owned());
