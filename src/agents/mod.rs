@@ -4,7 +4,7 @@
 //! nothing beyond its turn and changes nothing by itself.
 
 mod model_agent;
-pub mod symbolic;
+mod symbolic_agent;
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ pub fn choose(
     gate: &Arc<Gate>,
 ) -> Result<Arc<dyn Agent>, model::ModelError> {
     if models.is_empty() {
-        return Ok(Arc::new(symbolic::SymbolicAgent::new(gate.clone())));
+        return Ok(Arc::new(symbolic_agent::SymbolicAgent::new(gate.clone())));
     }
     Ok(Arc::new(model_agent::ModelAgent::new(models)?))
 }

@@ -17,6 +17,7 @@ pub mod shadow;
 pub mod stage;
 pub mod syntax;
 pub mod tools;
+pub mod words;
 
 pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
 pub use gate::{Checked, Diagnosis, Gate, GateError, Settings};

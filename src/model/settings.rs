@@ -261,6 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn settings_are_read_from_a_configuration_file() {
+        let text = "[default]\nmodel = \"big\"\nprice = { input = 3, output = 15.5 }\n[roles.worker]\nmodel = \"small\"\n";
+        let settings: Settings = toml::from_str(text).unwrap();
+        let model = |role| settings.for_role(role).unwrap().model.unwrap();
+        assert_eq!(
+            (model(Role::Planner), model(Role::Worker)),
+            ("big".into(), "small".into())
+        );
+        assert!(toml::from_str::<Settings>("[roles.boss]\nmodel = \"x\"\n").is_err());
+    }
+
+    #[test]
     fn a_key_never_follows_a_role_to_another_place() {
         let default = serde_json::json!({"model": "m", "api_key": "k123", "headers": {"x-a": "b"}});
         for worker in [

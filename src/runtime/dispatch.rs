@@ -27,7 +27,6 @@ impl Dispatcher {
 
     pub fn abort_all(&self) {
         self.quit.cancel();
-        self.performer.close();
     }
 
     /// Begins an effect. `stop` is cancelled when the mission ends.

@@ -69,6 +69,8 @@ fn run(mut engine: Engine, root: &Path) {
         tracing::error!(%error, "the mission loop has stopped");
         board.halt(error.to_string());
     }
+    // With the engine go the servers and tools that it has started.
+    drop(engine);
     board.stopped();
 }
 

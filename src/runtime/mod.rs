@@ -25,7 +25,9 @@ use tokio::sync::broadcast;
 use crate::journal::JournalError;
 use crate::mission::view::MissionView;
 use crate::mission::{Command, Line, MissionId, Mode};
-use crate::workspace::{OpenTexts, RelPath, WorkspaceError};
+use crate::workspace::{RelPath, WorkspaceError};
+
+pub use crate::workspace::{OpenText, OpenTexts};
 
 pub use board::Update;
 pub use settings::Settings;
@@ -209,6 +211,11 @@ impl Handle {
     /// What changes from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Update> {
         self.board.subscribe()
+    }
+
+    /// Why the loop has stopped for good, once it has.
+    pub fn halted(&self) -> Option<String> {
+        self.board.halted()
     }
 
     /// The root of the workspace.

@@ -13,7 +13,7 @@ use crate::gate::receipt::{Proof, Receipt};
 use crate::gate::report::{Report, Verdict};
 use crate::gate::{self, Checked, Gate};
 use crate::journal::Journal;
-use crate::mission::conversation::{Role, ToolCall};
+use crate::mission::conversation::ToolCall;
 use crate::mission::event::{GateVerdict, NewFinding, SealVerdict};
 use crate::mission::plan::{ItemId, render};
 use crate::mission::{Act, Mission, MissionId, Outcome};
@@ -171,7 +171,7 @@ impl Performer {
                 .accept(mission, item, checked, open, links)
                 .unwrap_or_else(|reason| GateVerdict::Unverified { reason }),
             Verdict::Refused => refused(&checked.report),
-            Verdict::Unverified => GateVerdict::Unverified { reason: gate::report::unverified(&checked.report) },
+            Verdict::Unverified => GateVerdict::Unverified { reason: gate::words::unverified(&checked.report) },
         }
     }
 
@@ -191,7 +191,7 @@ impl Performer {
         }
         let mut journal = locked(&self.journal);
         let chain = chain(&journal, mission)?;
-        let summary = gate::report::summary(&checked.report);
+        let summary = gate::words::stages(&checked.report.stages);
         let files = checked.report.files.iter().map(|f| f.path.to_string()).collect();
         let proof = Proof::Change { item: item.to_string(), report: checked.report };
         let prev = links.checked_sub(1).and_then(|at| chain.get(at));
@@ -261,11 +261,6 @@ impl Performer {
             writes.push(FileWrite { path: file.path.clone(), expect: file.base.clone(), result });
         }
         Ok(writes)
-    }
-
-    /// Ends what the gate has started: servers, tools.
-    pub fn close(&self) {
-        self.gate.close();
     }
 }
 

@@ -4,7 +4,8 @@ use super::engine::locked;
 use super::perform::{Performer, chain};
 use super::store::now_ms;
 use crate::gate::receipt::{Proof, Receipt, verify_chain};
-use crate::gate::report::{self, StageReport, StageVerdict};
+use crate::gate::report::{StageReport, StageVerdict};
+use crate::gate::words;
 use crate::mission::MissionId;
 use crate::mission::event::SealVerdict;
 
@@ -38,7 +39,7 @@ fn write(
     stages: Vec<StageReport>,
     links: usize,
 ) -> Result<SealVerdict, String> {
-    let summary = report::stages(&stages);
+    let summary = words::stages(&stages);
     let mut journal = locked(&performer.journal);
     let mut chain = chain(&journal, mission)?;
     chain.truncate(links);
