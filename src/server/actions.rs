@@ -103,7 +103,7 @@ fn on_item(item: &Item) -> Vec<Offer> {
 fn on_findings(session: &Session, document: &Document, params: &CodeActionParams) -> Vec<Offer> {
     let path = session.root().and_then(|root| root.rel(&document.uri));
     let lines = params.range.start.line..=params.range.end.line;
-    let here = diagnostics::findings(session).into_iter().filter(|placed| {
+    let here = diagnostics::findings(&session.views()).into_iter().filter(|placed| {
         Some(&placed.path) == path.as_ref()
             && lines.contains(&diagnostics::line_of(placed, Some(document)))
     });

@@ -18,7 +18,7 @@ use super::progress::{Created, Progress};
 use super::session::Session;
 use crate::mission::view::MissionView;
 use crate::mission::{End, MissionId};
-use crate::runtime::Handle;
+use crate::runtime::{Handle, Update};
 
 /// The notification that carries a mission's view.
 pub const MISSION: &str = "orchestrator/mission";
@@ -39,12 +39,19 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
     loop {
         tokio::select! {
             update = updates.recv() => {
-                if matches!(update, Err(RecvError::Closed)) {
-                    return;
+                match update {
+                    Ok(Update::Mission(_)) | Err(RecvError::Lagged(_)) => {}
+                    Ok(Update::Notice(message)) => say(&session, MessageType::INFO, message),
+                    Ok(Update::Halted(why)) => {
+                        let message = format!("Missions cannot go on: {why}");
+                        say(&session, MessageType::ERROR, message);
+                    }
+                    Err(RecvError::Closed) => return,
                 }
-                // One look serves all updates that are there.
-                updates = updates.resubscribe();
-                refresh(&session, &runtime.views(), &mut shown, &created, true);
+                // Updates that came too fast to be seen one by one are seen together.
+                if updates.is_empty() {
+                    refresh(&session, &runtime.views(), &mut shown, &created, true);
+                }
             }
             Some(answer) = answers.recv() => begin(&session, &mut shown, answer),
         }
@@ -101,6 +108,10 @@ fn announce(session: &Session, view: &MissionView, end: &End) {
         End::Cancelled => (MessageType::INFO, format!("Mission cancelled: {goal}")),
         End::Failed { reason } => (MessageType::ERROR, format!("Mission failed: {goal}\n{reason}")),
     };
+    say(session, typ, message);
+}
+
+fn say(session: &Session, typ: MessageType, message: String) {
     session.peer.notify::<ShowMessage>(Weight::Must, &ShowMessageParams { typ, message });
 }
 

@@ -9,7 +9,7 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
@@ -58,11 +58,9 @@ pub struct Placed {
 }
 
 /// The open findings of missions at work, and of the newest one even when it has ended.
-pub fn findings(session: &Session) -> Vec<Placed> {
-    let views = session.views();
+pub fn findings(views: &[Arc<MissionView>]) -> Vec<Placed> {
     let newest = views.iter().max_by_key(|view| view.started_at).map(|view| &view.id);
-    let shown =
-        |view: &&std::sync::Arc<MissionView>| view.end.is_none() || Some(&view.id) == newest;
+    let shown = |view: &&Arc<MissionView>| view.end.is_none() || Some(&view.id) == newest;
     let mut placed = Vec::new();
     for view in views.iter().filter(shown) {
         for finding in view.findings.iter().filter(|f| f.status == FindingStatus::Open) {
@@ -126,7 +124,7 @@ fn current(session: &Session) -> ByUri {
         .into_iter()
         .filter_map(|document| Some((root.rel(&document.uri)?, document)))
         .collect();
-    for placed in findings(session) {
+    for placed in findings(&session.views()) {
         let document = open.get(&placed.path);
         let uri = document.map(|document| document.uri.clone()).or_else(|| root.uri(&placed.path));
         let Some(uri) = uri else { continue };
@@ -209,4 +207,65 @@ fn plan_errors(session: &Session, document: &Document) -> Vec<Diagnostic> {
         ..Diagnostic::default()
     });
     errors.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mission::event::NewFinding;
+    use crate::mission::{End, Mission, MissionId};
+
+    fn view(id: &str, started_at: u64, end: Option<End>) -> MissionView {
+        let what = |severity, line| NewFinding {
+            file: Some("./src/a.rs".into()),
+            line,
+            severity,
+            message: "it is wrong".into(),
+            fix: Some("right it".into()),
+            kind: None,
+        };
+        let mut mission = Mission::new(MissionId(id.into()));
+        (mission.started_at, mission.ended) = (started_at, end);
+        let finding =
+            |id, status, what| Finding { id, item: None, by: FoundBy::Reviewer, what, status };
+        mission.findings = vec![
+            finding(1, FindingStatus::Open, what(Gravity::Error, Some(3))),
+            finding(2, FindingStatus::Closed, what(Gravity::Error, Some(4))),
+            finding(3, FindingStatus::Open, NewFinding { file: None, ..what(Gravity::Info, None) }),
+            finding(
+                4,
+                FindingStatus::Open,
+                NewFinding { file: Some("/etc/x".into()), ..what(Gravity::Warning, Some(1)) },
+            ),
+        ];
+        MissionView::of(&mission)
+    }
+
+    #[test]
+    fn open_findings_of_missions_that_matter_are_shown() {
+        let ended = Some(End::Cancelled);
+        let views = [
+            Arc::new(view("old", 1, ended.clone())),
+            Arc::new(view("working", 2, None)),
+            Arc::new(view("newest", 3, ended)),
+        ];
+        let placed = findings(&views);
+        let shown: Vec<_> =
+            placed.iter().map(|p| (p.mission.as_str(), p.finding.id, p.path.as_str())).collect();
+        let of = |mission| {
+            [(mission, 1, "src/a.rs"), (mission, 3, todo::TODO_PATH), (mission, 4, todo::TODO_PATH)]
+        };
+        assert_eq!(shown, [of("working"), of("newest")].concat());
+    }
+
+    #[test]
+    fn a_finding_is_a_diagnostic_with_its_number() {
+        let placed = &findings(&[Arc::new(view("m", 1, None))])[0];
+        assert_eq!(line_of(placed, None), 2);
+        let diagnostic = diagnostic(placed, Range::default());
+        assert_eq!(diagnostic.severity, Some(DiagnosticSeverity::ERROR));
+        assert_eq!(diagnostic.source.as_deref(), Some(SOURCE));
+        assert_eq!(diagnostic.message, "it is wrong\nTo mend it: right it");
+        assert_eq!(diagnostic.data, Some(json!({"mission": "m", "finding": 1, "by": "reviewer"})));
+    }
 }

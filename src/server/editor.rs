@@ -14,8 +14,8 @@ use tower_lsp::lsp_types::{
 use super::documents::Document;
 use super::hunks;
 use super::session::Session;
-use crate::runtime::{Editor, OpenText, VersionedEdit};
-use crate::workspace::path::RelPath;
+use crate::runtime::{Editor, VersionedEdit};
+use crate::workspace::{OpenText, OpenTexts, RelPath};
 
 /// How long the editor may take to apply an edit.
 const APPLY_LIMIT: Duration = Duration::from_secs(15);
@@ -36,8 +36,8 @@ impl OpenEditor {
 }
 
 impl Editor for OpenEditor {
-    fn open_texts(&self) -> BTreeMap<RelPath, OpenText> {
-        let Some(session) = self.session.upgrade() else { return BTreeMap::new() };
+    fn open_texts(&self) -> OpenTexts {
+        let Some(session) = self.session.upgrade() else { return OpenTexts::new() };
         let open = open_files(&session).into_iter();
         open.map(|(path, document)| {
             (path, OpenText { version: document.version, text: document.text.to_string() })
@@ -45,7 +45,7 @@ impl Editor for OpenEditor {
         .collect()
     }
 
-    fn apply(&self, edits: Vec<VersionedEdit>) -> BoxFuture<'static, Result<(), String>> {
+    fn apply(&self, edits: Vec<VersionedEdit>) -> BoxFuture<'_, Result<(), String>> {
         let session = self.session.upgrade();
         async move {
             let session = session.ok_or("the editor has gone")?;
@@ -72,7 +72,7 @@ async fn apply(session: &Session, edits: Vec<VersionedEdit>) -> Result<(), Strin
     for edit in edits {
         let document =
             open.remove(&edit.path).ok_or_else(|| format!("{} was closed", edit.path))?;
-        if document.version != edit.version {
+        if document.version != edit.version || *document.text != *edit.before {
             return Err(format!("{} was changed in the editor", edit.path));
         }
         wanted.push((document, edit.after));
@@ -126,5 +126,91 @@ async fn echoed(session: &Session, wanted: &[(Document, String)]) {
         if changes.changed().await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::server::client::Client;
+    use crate::server::peer::Peer;
+    use crate::wire::{Id, Response};
+
+    const URI: &str = "file:///w/src/a.rs";
+
+    fn session(versioned: bool) -> Arc<Session> {
+        let session = Session::new(Peer::default(), Box::new(|_, _| Err("none".into())));
+        session.introduce(Client::read(
+            &json!({ "rootUri": "file:///w", "capabilities": { "workspace": {
+            "applyEdit": true, "workspaceEdit": { "documentChanges": versioned } } } }),
+        ));
+        session.documents.open(URI.parse().unwrap(), 4, "one\ntwo\n".into());
+        Arc::new(session)
+    }
+
+    fn edit(version: i32) -> Vec<VersionedEdit> {
+        let path = RelPath::new("src/a.rs").unwrap();
+        let (before, after) = ("one\ntwo\n".to_owned(), "one\n2\n".to_owned());
+        vec![VersionedEdit { path, version, before, after }]
+    }
+
+    /// What the client was sent, as one text.
+    async fn sent(session: &Session) -> String {
+        session.peer.outbox().close();
+        let mut bytes = Vec::new();
+        session.peer.outbox().clone().write_to(&mut bytes).await;
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn answer(session: &Session, result: Value) {
+        session.peer.settle(Response { id: Some(Id::Number(1)), outcome: Ok(result) });
+    }
+
+    #[tokio::test]
+    async fn an_open_file_is_changed_by_one_versioned_edit() {
+        let session = session(true);
+        let editor = OpenEditor::new(&session);
+        assert_eq!(editor.open_texts()[&RelPath::new("src/a.rs").unwrap()].version, 4);
+        let applied = editor.apply(edit(4));
+        tokio::pin!(applied);
+        assert!(futures_util::poll!(&mut applied).is_pending());
+        answer(&session, json!({ "applied": true }));
+        // It waits until the editor has told the new text.
+        assert!(futures_util::poll!(&mut applied).is_pending());
+        let change = tower_lsp::lsp_types::TextDocumentContentChangeEvent {
+            range: None,
+            range_length: None,
+            text: "one\n2\n".into(),
+        };
+        let encoding = session.client().encoding;
+        session.documents.change(&URI.parse().unwrap(), 5, vec![change], encoding);
+        assert_eq!(applied.await, Ok(()));
+        let sent = sent(&session).await;
+        assert!(sent.contains(r#""documentChanges":[{"edits":[{"newText":"2""#), "{sent}");
+        assert!(sent.contains(r#""version":4"#), "{sent}");
+    }
+
+    #[tokio::test]
+    async fn a_text_that_went_on_is_left_alone() {
+        let session = session(true);
+        let editor = OpenEditor::new(&session);
+        assert!(editor.apply(edit(3)).await.unwrap_err().contains("was changed in the editor"));
+        session.documents.close(&URI.parse().unwrap());
+        assert!(editor.apply(edit(4)).await.unwrap_err().contains("was closed"));
+        assert_eq!(sent(&session).await, "");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_its_reason() {
+        let session = session(false);
+        let editor = OpenEditor::new(&session);
+        let applied = editor.apply(edit(4));
+        tokio::pin!(applied);
+        assert!(futures_util::poll!(&mut applied).is_pending());
+        answer(&session, json!({ "applied": false, "failureReason": "read-only" }));
+        assert!(applied.await.unwrap_err().ends_with("read-only"));
+        assert!(sent(&session).await.contains(r#""changes":{"file:///w/src/a.rs""#));
     }
 }

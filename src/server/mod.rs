@@ -27,6 +27,7 @@ pub mod transport;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_lsp::LspService;
@@ -43,7 +44,10 @@ pub type Connect = Box<dyn FnOnce(&Path, Arc<dyn Editor>) -> Result<Handle, Stri
 /// Examines the machine (and the workspace, if one is open) and reports in words. May block.
 pub type Doctor = Arc<dyn Fn(Option<&Path>) -> String + Send + Sync>;
 
-/// Serves one client until its session ends. Nothing heavy happens before `initialize` is answered: `connect` is called
+/// How long the missions may take to come to rest after the session's end.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Serves one client until its session ends, and stops the runtime. Nothing heavy happens before `initialize` is answered: `connect` is called
 /// after `initialized`.
 ///
 /// With the process's own standard streams, leave by `shutdown_background` of the asynchronous runtime (or by exiting the
@@ -70,6 +74,7 @@ where
         async move { session.client_gone().await }
     };
     let end = transport::run(service, peer, input, output, gone).await;
+    session.stop(STOP_LIMIT).await;
     tracing::info!("the session ended: {end:?}");
     end
 }

@@ -1,6 +1,7 @@
 //! What one session knows, shared by its handlers and its background tasks.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{SetOnce, watch};
 
@@ -117,6 +118,18 @@ impl Session {
             if runtime.changed().await.is_err() {
                 return Err("the session has ended".to_owned());
             }
+        }
+    }
+
+    /// Lets the runtime end what it is at, for at most `limit`.
+    pub async fn stop(&self, limit: Duration) {
+        let runtime = self.runtime.send_replace(Runtime::Failed("the session has ended".into()));
+        let Runtime::Ready(handle) = runtime else { return };
+        let stopped = tokio::task::spawn_blocking(move || handle.stop());
+        if tokio::time::timeout(limit, stopped).await.is_err() {
+            tracing::warn!(
+                "the missions did not stop within {limit:?}; the journal has what was done"
+            );
         }
     }
 

@@ -299,3 +299,51 @@ fn a_task_comment_can_be_run_from_any_file() {
     assert_eq!(actions["result"][0]["command"], "orchestrator.task");
     assert_eq!(actions["result"][0]["arguments"], json!([{ "goal": "say \"hé😀\"" }]));
 }
+
+#[test]
+fn a_mission_is_shown_as_progress_that_can_be_cancelled() {
+    let folder = workspace();
+    let capabilities = json!({
+        "window": { "workDoneProgress": true },
+        "experimental": { "orchestrator": { "mission": true } } });
+    let mut client = Client::initialized(folder.path(), capabilities);
+    let started = client.command("orchestrator.task", json!([{ "goal": "mend\n\"all\" of it" }]));
+    let mission = started["result"]["mission"].clone();
+    assert!(mission.is_string(), "{started}");
+    let view = client.wait_method("orchestrator/mission");
+    assert_eq!(
+        (&view["params"]["id"], &view["params"]["goal"]),
+        (&mission, &json!("mend\n\"all\" of it"))
+    );
+
+    let create = client.wait_method("window/workDoneProgress/create");
+    let token = create["params"]["token"].clone();
+    client.answer(&create, Value::Null);
+    let begin = client.wait_method("$/progress")["params"].clone();
+    assert_eq!((&begin["token"], &begin["value"]["kind"]), (&token, &json!("begin")));
+    assert_eq!(begin["value"]["title"], "Mission: mend");
+    assert_eq!(
+        (&begin["value"]["percentage"], &begin["value"]["cancellable"]),
+        (&json!(0), &json!(true))
+    );
+
+    client.notify("window/workDoneProgress/cancel", json!({ "token": token }));
+    client.wait_for("the end of progress", |message| message["params"]["value"]["kind"] == "end");
+    let message = client.wait_method("window/showMessage");
+    assert_eq!(message["params"]["message"], "Mission cancelled: mend");
+    let status = client.command("orchestrator.status", json!([]));
+    assert_eq!(status["result"]["missions"][0]["state"], "cancelled");
+    let again = client.command("orchestrator.cancel", json!([]));
+    assert_eq!(again["error"]["code"], -32803, "{again}");
+}
+
+#[test]
+fn a_client_that_declares_nothing_is_sent_nothing_but_messages() {
+    let folder = workspace();
+    let mut client = Client::initialized(folder.path(), json!({}));
+    let started = client.command("orchestrator.task", json!(["mend it"]));
+    client.command("orchestrator.cancel", json!([started["result"]]));
+    client.wait_method("window/showMessage");
+    let unasked = client.unread().iter().filter_map(|message| message["method"].as_str());
+    assert_eq!(unasked.collect::<Vec<_>>(), Vec::<&str>::new());
+}

@@ -8,6 +8,7 @@
 )]
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// How long a test waits before it fails. Generous: a busy machine is no defect.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -28,10 +30,13 @@ pub struct Client {
     waiting: Vec<Value>,
     log: Arc<Mutex<String>>,
     last_id: i64,
+    /// A model that takes requests and never answers: missions begin, and stay where they are.
+    _model: TcpListener,
+    _config: TempDir,
 }
 
 impl Client {
-    /// Starts `orchestrator lsp` in `root`.
+    /// Starts `orchestrator lsp` in `root`, with a model that never answers.
     pub fn start(root: &Path) -> Client {
         let mut client = Client::start_deaf(root);
         let stdout = client.child.stdout.take().unwrap();
@@ -50,8 +55,16 @@ impl Client {
 
     /// As [`Client::start`], but it never reads what the server says.
     pub fn start_deaf(root: &Path) -> Client {
+        let model = TcpListener::bind("127.0.0.1:0").unwrap();
+        let config = tempfile::tempdir().unwrap();
+        let config_file = config.path().join("config.toml");
+        std::fs::write(&config_file, "").unwrap();
+        let url = format!("http://{}/v1", model.local_addr().unwrap());
         let mut child = Command::new(env!("CARGO_BIN_EXE_orchestrator"))
-            .arg("lsp")
+            .args(["lsp", "--stdio"])
+            .env("ORCHESTRATOR_CONFIG", config_file)
+            .env("ORCHESTRATOR_MODEL", "silent")
+            .env("ORCHESTRATOR_BASE_URL", url)
             .current_dir(root)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -66,7 +79,16 @@ impl Client {
             }
         });
         let stdin = child.stdin.take();
-        Client { child, stdin, messages: None, waiting: Vec::new(), log, last_id: 0 }
+        Client {
+            child,
+            stdin,
+            messages: None,
+            waiting: Vec::new(),
+            log,
+            last_id: 0,
+            _model: model,
+            _config: config,
+        }
     }
 
     /// Starts, and initializes with `capabilities` and the workspace `root`.
