@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! `orchestrator`: the binary. It hands over to the command line at once.
 
 use std::process::ExitCode;
@@ -6,6 +5,3 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     orchestrator_lsp::cli::main()
 }
-=======
-fn main(){}
->>>>>>> servers

@@ -29,7 +29,8 @@ const FILES: &[(&str, &str)] = &[
 const REPLAY: &str = include_str!("../../tests/fixtures/demo/replay.json");
 
 pub(super) fn demo(keep: bool, out: &Output) -> Result<u8, CliError> {
-    let folder = tempfile::Builder::new().prefix("orchestrator-demo-").tempdir().map_err(environment)?;
+    let folder =
+        tempfile::Builder::new().prefix("orchestrator-demo-").tempdir().map_err(environment)?;
     let root = folder.path().join("tally");
     lay_out(&root)?;
     let script = folder.path().join("replay.json");

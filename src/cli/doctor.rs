@@ -36,15 +36,23 @@ pub(super) fn doctor(root: &Path, out: &Output) -> Result<u8, CliError> {
         return Ok(0);
     }
     for finding in &findings {
-        let (mark, colour) = if finding.ok { ("ok", Colour::Green) } else { ("--", Colour::Yellow) };
-        out.line(&format!("{} {:<32} {}", out.paint.paint(colour, mark), finding.subject, finding.detail));
+        let (mark, colour) =
+            if finding.ok { ("ok", Colour::Green) } else { ("--", Colour::Yellow) };
+        out.line(&format!(
+            "{} {:<32} {}",
+            out.paint.paint(colour, mark),
+            finding.subject,
+            finding.detail
+        ));
     }
     Ok(0)
 }
 
 /// The same in words, for an editor.
 pub(super) fn report(root: Option<&Path>) -> String {
-    let row = |f: &Finding| format!("{} {}: {}", if f.ok { "ok" } else { "missing" }, f.subject, f.detail);
+    let row = |f: &Finding| {
+        format!("{} {}: {}", if f.ok { "ok" } else { "missing" }, f.subject, f.detail)
+    };
     examine(root).iter().map(row).collect::<Vec<_>>().join("\n")
 }
 
@@ -126,7 +134,8 @@ fn programs(language: &Language, root: Option<&Path>, used: bool) -> Vec<Finding
     });
     let row = |(name, command, version, install): (&String, &Vec<String>, &str, &String)| {
         let found = command.first().and_then(|program| find(program, &first, None));
-        let said = found.as_ref().ok_or("not found".to_owned()).and_then(|p| version_of(p, version));
+        let said =
+            found.as_ref().ok_or("not found".to_owned()).and_then(|p| version_of(p, version));
         let (ok, detail) = match said {
             Ok(text) => (true, text),
             Err(why) => (false, format!("{why}; get it: {install}")),

@@ -96,9 +96,7 @@ pub enum GateError {
 
 impl GateError {
     pub(super) fn internal(error: tokio::task::JoinError) -> GateError {
-        GateError::Internal {
-            why: error.to_string(),
-        }
+        GateError::Internal { why: error.to_string() }
     }
 }
 
@@ -130,9 +128,7 @@ pub struct Gate {
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate")
-            .field("root", &self.workspace.root())
-            .finish_non_exhaustive()
+        f.debug_struct("Gate").field("root", &self.workspace.root()).finish_non_exhaustive()
     }
 }
 
@@ -151,11 +147,7 @@ impl Gate {
     /// # Errors
     /// When the workspace cannot be read.
     pub fn open(root: &Path, settings: Settings) -> Result<Gate, GateError> {
-        Ok(Gate {
-            workspace: Arc::new(Workspace::open(root)?),
-            settings,
-            bench: Mutex::new(None),
-        })
+        Ok(Gate { workspace: Arc::new(Workspace::open(root)?), settings, bench: Mutex::new(None) })
     }
 
     /// The workspace.
@@ -211,19 +203,9 @@ impl Gate {
 
     /// The stages servers and tools, and the verdict.
     async fn ask(&self, prepared: Prepared) -> Result<Checked, GateError> {
-        let Prepared {
-            mut report,
-            resolved,
-            base,
-            suspects,
-        } = prepared;
+        let Prepared { mut report, resolved, base, suspects } = prepared;
         let candidate = lay_over(&base, &resolved);
-        let case = Case {
-            changes: Changes::of(&resolved),
-            resolved: &resolved,
-            base,
-            candidate,
-        };
+        let case = Case { changes: Changes::of(&resolved), resolved: &resolved, base, candidate };
         let mut bench = self.bench().await?;
         let Some(bench) = bench.as_mut() else {
             return Ok(refused(report));
@@ -259,17 +241,11 @@ impl Gate {
             return Ok(Diagnosis::default());
         };
         let (answered, unverified) = prove::survey(bench, &layout).await?;
-        let mut diagnostics: Vec<Diagnostic> = answered
-            .found
-            .into_iter()
-            .map(|found| found.diagnostic)
-            .collect();
+        let mut diagnostics: Vec<Diagnostic> =
+            answered.found.into_iter().map(|found| found.diagnostic).collect();
         diagnostics
             .sort_by(|a, b| (&a.path, a.range, &a.message).cmp(&(&b.path, b.range, &b.message)));
-        Ok(Diagnosis {
-            diagnostics,
-            unverified,
-        })
+        Ok(Diagnosis { diagnostics, unverified })
     }
 
     /// The stages of a seal over the whole tree as it is: native tools and tests. An error that stands, whoever made it,
@@ -320,11 +296,8 @@ fn scan(workspace: &Workspace, open: &OpenTexts) -> Result<Layout, GateError> {
     for language in language::all() {
         for folder in language::project_folders(language, tree.files.keys()) {
             for name in &language.needs {
-                let path = if folder.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{folder}/{name}")
-                };
+                let path =
+                    if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
                 let Ok(path) = RelPath::new(&path) else {
                     continue;
                 };
@@ -334,10 +307,7 @@ fn scan(workspace: &Workspace, open: &OpenTexts) -> Result<Layout, GateError> {
             }
         }
     }
-    let texts = open
-        .iter()
-        .map(|(path, open)| (path.clone(), open.text.clone()))
-        .collect();
+    let texts = open.iter().map(|(path, open)| (path.clone(), open.text.clone())).collect();
     Ok(Layout::new(tree, texts))
 }
 
@@ -348,8 +318,7 @@ fn lay_over(base: &Layout, resolved: &Resolved) -> Layout {
     for file in &resolved.files {
         match &file.result {
             Some(text) => {
-                tree.files
-                    .insert(file.path.clone(), sha256(text.as_bytes()));
+                tree.files.insert(file.path.clone(), sha256(text.as_bytes()));
                 texts.insert(file.path.clone(), text.clone());
             }
             None => {
@@ -386,12 +355,7 @@ fn prepare(
             report.problems = problems.into_iter().map(not_fitting).collect();
             report.verdict = Verdict::Refused;
             let (resolved, base) = (Resolved::default(), Layout::default());
-            return Ok(Prepared {
-                report,
-                resolved,
-                base,
-                suspects: Vec::new(),
-            });
+            return Ok(Prepared { report, resolved, base, suspects: Vec::new() });
         }
     };
     report.files = resolved.files.iter().map(proof_of).collect();
@@ -406,49 +370,22 @@ fn prepare(
     let began = Instant::now();
     let (suspects, looked_at) = suspects(&resolved);
     let (verdict, detail) = match (looked_at, suspects.len()) {
-        (0, _) => (
-            StageVerdict::NotApplicable,
-            "no file of a known grammar".to_owned(),
-        ),
-        (files, 0) => (
-            StageVerdict::Passed,
-            format!("{files} files parse as well as before"),
-        ),
-        (_, places) => (
-            StageVerdict::Unverified,
-            format!("the grammar doubts {places} places"),
-        ),
+        (0, _) => (StageVerdict::NotApplicable, "no file of a known grammar".to_owned()),
+        (files, 0) => (StageVerdict::Passed, format!("{files} files parse as well as before")),
+        (_, places) => (StageVerdict::Unverified, format!("the grammar doubts {places} places")),
     };
-    report
-        .stages
-        .push(cheap(Stage::Syntax, verdict, detail, began));
+    report.stages.push(cheap(Stage::Syntax, verdict, detail, began));
 
     let began = Instant::now();
     let breaches = breaches(&resolved)?;
-    let refuses = breaches
-        .iter()
-        .any(|problem| problem.diagnostic.severity == Severity::Error);
-    let verdict = if refuses {
-        StageVerdict::Refused
-    } else {
-        StageVerdict::Passed
-    };
-    report.stages.push(cheap(
-        Stage::Rules,
-        verdict,
-        format!("{} breaches", breaches.len()),
-        began,
-    ));
+    let refuses = breaches.iter().any(|problem| problem.diagnostic.severity == Severity::Error);
+    let verdict = if refuses { StageVerdict::Refused } else { StageVerdict::Passed };
+    report.stages.push(cheap(Stage::Rules, verdict, format!("{} breaches", breaches.len()), began));
     if refuses {
         report.verdict = Verdict::Refused;
         report.problems = suspects.iter().cloned().chain(breaches).collect();
     }
-    Ok(Prepared {
-        report,
-        resolved,
-        base,
-        suspects,
-    })
+    Ok(Prepared { report, resolved, base, suspects })
 }
 
 type Fitted = Result<(Resolved, Layout), Vec<ApplyProblem>>;
@@ -476,16 +413,13 @@ fn fit(workspace: &Workspace, change: &ChangeSet, open: &OpenTexts) -> Result<Fi
     }
     match moving {
         Some(path) => Err(GateError::Moving { path }),
-        None => Err(GateError::Internal {
-            why: "no attempt was made to read the tree".to_owned(),
-        }),
+        None => Err(GateError::Internal { why: "no attempt was made to read the tree".to_owned() }),
     }
 }
 
 fn empty_change() -> Result<ApplyProblem, GateError> {
-    let path = RelPath::new("change-set").map_err(|error| GateError::Internal {
-        why: error.to_string(),
-    })?;
+    let path = RelPath::new("change-set")
+        .map_err(|error| GateError::Internal { why: error.to_string() })?;
     Ok(ApplyProblem {
         path,
         line: 0,
@@ -495,28 +429,16 @@ fn empty_change() -> Result<ApplyProblem, GateError> {
 }
 
 fn cheap(stage: Stage, verdict: StageVerdict, detail: String, began: Instant) -> StageReport {
-    StageReport {
-        stage,
-        verdict,
-        detail,
-        tools: Vec::new(),
-        ms: elapsed_ms(began),
-    }
+    StageReport { stage, verdict, detail, tools: Vec::new(), ms: elapsed_ms(began) }
 }
 
 fn not_fitting(problem: ApplyProblem) -> Problem {
-    let place = Place {
-        line: problem.line,
-        column: 0,
-    };
+    let place = Place { line: problem.line, column: 0 };
     Problem {
         stage: Stage::Apply,
         diagnostic: Diagnostic {
             path: problem.path,
-            range: Range {
-                start: place,
-                end: place,
-            },
+            range: Range { start: place, end: place },
             severity: Severity::Error,
             code: None,
             message: problem.message,
@@ -554,11 +476,8 @@ fn suspects(resolved: &Resolved) -> (Vec<Problem>, usize) {
         };
         looked_at += 1;
         let found = syntax::new_errors(&file.path, grammar, text_before(file), after);
-        suspects.extend(
-            found
-                .into_iter()
-                .map(|diagnostic| problem(Stage::Syntax, diagnostic, after)),
-        );
+        suspects
+            .extend(found.into_iter().map(|diagnostic| problem(Stage::Syntax, diagnostic, after)));
     }
     (suspects, looked_at)
 }
@@ -568,66 +487,40 @@ fn breaches(resolved: &Resolved) -> Result<Vec<Problem>, GateError> {
     for file in &resolved.files {
         let Some(after) = &file.result else { continue };
         let found = rules::new_breaches(&file.path, text_before(file), after)?;
-        breaches.extend(
-            found
-                .into_iter()
-                .map(|diagnostic| problem(Stage::Rules, diagnostic, after)),
-        );
+        breaches
+            .extend(found.into_iter().map(|diagnostic| problem(Stage::Rules, diagnostic, after)));
     }
     Ok(breaches)
 }
 
 fn problem(stage: Stage, diagnostic: Diagnostic, text: &str) -> Problem {
     let frame = frame(text, diagnostic.range);
-    Problem {
-        stage,
-        diagnostic,
-        frame,
-    }
+    Problem { stage, diagnostic, frame }
 }
 
 /// Puts what a stage found into the report, each with the code as it would be after the change.
 fn add_problems(report: &mut Report, stage: Stage, findings: &Findings, resolved: &Resolved) {
     for diagnostic in &findings.new {
-        let changed = resolved
-            .files
-            .iter()
-            .find(|file| file.path == diagnostic.path);
+        let changed = resolved.files.iter().find(|file| file.path == diagnostic.path);
         let text = match changed {
             Some(file) => file.result.clone().unwrap_or_default(),
-            None => findings
-                .texts
-                .get(&diagnostic.path)
-                .cloned()
-                .unwrap_or_default(),
+            None => findings.texts.get(&diagnostic.path).cloned().unwrap_or_default(),
         };
-        report
-            .problems
-            .push(problem(stage, diagnostic.clone(), &text));
+        report.problems.push(problem(stage, diagnostic.clone(), &text));
     }
 }
 
 fn refused(mut report: Report) -> Checked {
     report.verdict = Verdict::Refused;
-    let doubted = report
-        .problems
-        .iter()
-        .any(|problem| problem.stage == Stage::Syntax);
+    let doubted = report.problems.iter().any(|problem| problem.stage == Stage::Syntax);
     if doubted {
         set_verdict(&mut report, Stage::Syntax, StageVerdict::Refused, "");
     }
-    Checked {
-        report,
-        contents: Vec::new(),
-    }
+    Checked { report, contents: Vec::new() }
 }
 
 fn set_verdict(report: &mut Report, stage: Stage, verdict: StageVerdict, more: &str) {
-    for found in report
-        .stages
-        .iter_mut()
-        .filter(|found| found.stage == stage)
-    {
+    for found in report.stages.iter_mut().filter(|found| found.stage == stage) {
         found.verdict = verdict;
         found.detail.push_str(more);
     }
@@ -641,9 +534,7 @@ fn conclude(
     findings: &[Findings],
 ) -> Checked {
     let is_proved = |name: &str| findings.iter().any(|found| found.proved.contains(name));
-    let proved = prove::touched(resolved)
-        .iter()
-        .all(|language| is_proved(&language.name));
+    let proved = prove::touched(resolved).iter().all(|language| is_proved(&language.name));
     if !suspects.is_empty() {
         if !proved {
             report.problems = suspects;
@@ -658,10 +549,7 @@ fn conclude(
     }
     if !proved {
         report.verdict = Verdict::Unverified;
-        return Checked {
-            report,
-            contents: Vec::new(),
-        };
+        return Checked { report, contents: Vec::new() };
     }
     report.verdict = Verdict::Accepted;
     let contents = resolved.files.iter().map(|file| FileWrite {
@@ -669,10 +557,7 @@ fn conclude(
         expect: file.base.as_ref().map(|base| base.hash.clone()),
         result: file.result.as_ref().map(|text| text.clone().into_bytes()),
     });
-    Checked {
-        contents: contents.collect(),
-        report,
-    }
+    Checked { contents: contents.collect(), report }
 }
 
 fn whole_tools(
@@ -691,23 +576,14 @@ fn whole_tools(
         let message = first.message.lines().next().unwrap_or_default();
         (
             StageVerdict::Refused,
-            format!(
-                "{} errors stand, the first at {place}: {message}",
-                errors.len()
-            ),
+            format!("{} errors stand, the first at {place}: {message}", errors.len()),
         )
     } else if !unverified.is_empty() {
         (StageVerdict::Unverified, unverified.join("; "))
     } else if answered.tool.is_empty() {
-        (
-            StageVerdict::NotApplicable,
-            "nothing here to check".to_owned(),
-        )
+        (StageVerdict::NotApplicable, "nothing here to check".to_owned())
     } else {
-        (
-            StageVerdict::Passed,
-            "no error in the whole tree".to_owned(),
-        )
+        (StageVerdict::Passed, "no error in the whole tree".to_owned())
     };
     StageReport {
         tools: answered.tool.lines().map(str::to_owned).collect(),

@@ -19,8 +19,8 @@ pub mod shadow;
 pub mod stage;
 pub mod syntax;
 pub mod tools;
-mod workbench;
 pub mod words;
+mod workbench;
 
 pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
 pub use gate::{Checked, Diagnosis, Gate, GateError, Settings};

@@ -107,7 +107,10 @@ impl Server {
         let until = Instant::now() + patience;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let message = self.messages.recv_timeout(left).map_err(|_| environment("the mission did not end"))?;
+            let message = self
+                .messages
+                .recv_timeout(left)
+                .map_err(|_| environment("the mission did not end"))?;
             if message["method"] == "orchestrator/mission" && !message["params"]["end"].is_null() {
                 return Ok(());
             }
@@ -119,7 +122,10 @@ impl Server {
         let id = self.next_id;
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))?;
         loop {
-            let message = self.messages.recv_timeout(PATIENCE).map_err(|_| environment("the server does not answer"))?;
+            let message = self
+                .messages
+                .recv_timeout(PATIENCE)
+                .map_err(|_| environment("the server does not answer"))?;
             if message["id"] == json!(id) && message.get("method").is_none() {
                 return match message.get("error") {
                     Some(error) => Err(environment(error)),
@@ -161,7 +167,9 @@ fn read_message(reader: &mut impl BufRead) -> Option<Value> {
         if line.is_empty() {
             break;
         }
-        if let Some((_, value)) = line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+        if let Some((_, value)) =
+            line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        {
             length = value.trim().parse().ok()?;
         }
     }

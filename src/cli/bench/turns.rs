@@ -13,7 +13,9 @@ use super::super::{CliError, asynchronously, environment};
 use super::process::{Server, measure_start, resident_kb};
 use super::quantile;
 use crate::mission::conversation::Role;
-use crate::model::replay::{Answer, Arrival, ReceivedRequest, ReplayServer, ScriptedCall, ScriptedTurn};
+use crate::model::replay::{
+    Answer, Arrival, ReceivedRequest, ReplayServer, ScriptedCall, ScriptedTurn,
+};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -51,7 +53,12 @@ struct Figure {
 }
 
 impl Figure {
-    fn of(what: &'static str, unit: &'static str, mut values: Vec<f64>, target: &'static str) -> Figure {
+    fn of(
+        what: &'static str,
+        unit: &'static str,
+        mut values: Vec<f64>,
+        target: &'static str,
+    ) -> Figure {
         let p50 = quantile(&mut values, 0.5);
         Figure { what, unit, p50, p95: quantile(&mut values, 0.95), target }
     }
@@ -64,7 +71,8 @@ impl Figure {
 fn table(figures: &[Figure]) -> String {
     let mut text = format!("{:<58} {:>9} {:>9}  {:<5} target\n", "", "p50", "p95", "unit");
     for f in figures {
-        text += &format!("{:<58} {:>9.2} {:>9.2}  {:<5} {}\n", f.what, f.p50, f.p95, f.unit, f.target);
+        text +=
+            &format!("{:<58} {:>9.2} {:>9.2}  {:<5} {}\n", f.what, f.p50, f.p95, f.unit, f.target);
     }
     text
 }
@@ -73,7 +81,8 @@ async fn measure(args: &Args) -> Result<Vec<Figure>, CliError> {
     let folder = tempfile::tempdir().map_err(environment)?;
     let workspace = folder.path().join("workspace");
     std::fs::create_dir(&workspace).map_err(environment)?;
-    std::fs::write(workspace.join("notes.txt"), "A small text.\n".repeat(40)).map_err(environment)?;
+    std::fs::write(workspace.join("notes.txt"), "A small text.\n".repeat(40))
+        .map_err(environment)?;
     let model = ReplayServer::with_handler(Arc::new(answer)).map_err(environment)?;
     let variables = variables(&model, folder.path());
 
