@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::workspace::path::RelPath;
@@ -47,8 +49,32 @@ pub struct ServerSpec {
     /// `initializationOptions`, and the answer to `workspace/configuration`, as JSON text.
     #[serde(default)]
     pub settings: Option<String>,
+    /// What is appended to a file to see whether the server is awake, and what it must say of it.
+    pub canary: Canary,
+    /// Whether it announces with `experimental/serverStatus` when it has loaded everything.
+    #[serde(default)]
+    pub announces_readiness: bool,
+    /// Whether its compiler has no warnings, so that what the server calls a warning breaks the build.
+    #[serde(default)]
+    pub warnings_are_errors: bool,
+    /// Put before a numeric code (`TS`), so that it reads like the compiler's own.
+    #[serde(default)]
+    pub code_prefix: String,
+    /// Variables set in its environment.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
     /// How a person gets it, in one line.
     pub install: String,
+}
+
+/// A known error. A server that does not report it has not looked, whatever else it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Canary {
+    /// A line of code that is wrong in every file of the language, and takes no part in the rest of it.
+    pub text: String,
+    /// The code of the error.
+    pub code: String,
 }
 
 /// How the diagnostics of a server can be trusted to be there.

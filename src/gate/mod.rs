@@ -15,6 +15,7 @@ mod prove;
 pub mod receipt;
 pub mod report;
 pub mod rules;
+pub mod servers;
 pub mod shadow;
 pub mod stage;
 pub mod syntax;

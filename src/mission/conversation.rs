@@ -20,12 +20,7 @@ pub enum Role {
 
 impl Role {
     /// All roles, in the order in which they take the stage.
-    pub const ALL: [Role; 4] = [
-        Role::Commander,
-        Role::Planner,
-        Role::Worker,
-        Role::Reviewer,
-    ];
+    pub const ALL: [Role; 4] = [Role::Commander, Role::Planner, Role::Worker, Role::Reviewer];
 
     /// The role's lower-case name, as it stands in configuration and on the wire.
     pub fn name(self) -> &'static str {

@@ -1,1 +1,3 @@
 //! What the tests share: finding or installing the real tools, temporary projects, a client that speaks over pipes.
+
+pub mod tools;
