@@ -1,18 +1,22 @@
 //! The gate end to end, with the real compiler in a real shadow copy.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use orchestrator_lsp::gate::language::Language;
+use orchestrator_lsp::gate::servers::Servers;
 use orchestrator_lsp::gate::stage::Boxed;
 use orchestrator_lsp::gate::{
     Answer, Checked, Diagnostic, Gate, Overlay, Place, Range, ServerStage, Settings, Severity,
     Stage, StageVerdict, Verdict,
 };
 use orchestrator_lsp::workspace::{Change, ChangeSet, Edit, OpenText, OpenTexts, RelPath, apply};
+
+use crate::support::tools;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -414,5 +418,165 @@ async fn servers_refuse_early_and_never_by_silence() -> Outcome {
     assert_eq!(asked.len(), 3);
     assert!(asked[0].0.is_empty(), "the baseline is pulled before anything is shown");
     assert_eq!(asked[1].1, [path("src/lib.rs")]);
+    Ok(())
+}
+
+/// PATH with the programs of TypeScript 7 before all others.
+fn path_with_typescript() -> Result<OsString, Box<dyn std::error::Error>> {
+    let bin = tools::typescript7().join("node_modules").join(".bin");
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths(
+        std::iter::once(bin).chain(std::env::split_paths(&own)),
+    )?)
+}
+
+const TSCONFIG: &str = "{ \"compilerOptions\": { \"strict\": true, \"noEmit\": true, \"types\": [] }, \"include\": [\"src\"] }\n";
+
+fn typescript() -> Result<Project, Box<dyn std::error::Error>> {
+    let mut project = Project::new(&[
+        ("tsconfig.json", TSCONFIG),
+        (
+            "src/sum.ts",
+            "export function sum(a: number, b: number): number {\n  return a + b;\n}\n",
+        ),
+        (
+            "src/use.ts",
+            "import { sum } from \"./sum\";\n\nexport const three = /* ü */ sum(1, 2);\n",
+        ),
+    ])?;
+    project.settings.path = Some(path_with_typescript()?);
+    Ok(project)
+}
+
+#[tokio::test]
+async fn tsc_proves_typescript() -> Outcome {
+    let project = typescript()?;
+    accepted(
+        &project
+            .check(vec![edit("src/sum.ts", "a + b", "b + a")])
+            .await?,
+    );
+    let checked = project
+        .check(vec![edit("src/sum.ts", "b: number)", "b: string)")])
+        .await?;
+    refused_by(&checked, Stage::Tools);
+    let found = |file: &str| {
+        checked
+            .report
+            .problems
+            .iter()
+            .find(|problem| problem.diagnostic.path.as_str() == file)
+    };
+    let caller = found("src/use.ts").ok_or("the caller in another file")?;
+    assert_eq!(caller.diagnostic.code.as_deref(), Some("TS2345"));
+    // One byte further than tsc's own column: the text before it holds a two-byte character.
+    assert_eq!(
+        caller.diagnostic.range.start,
+        Place {
+            line: 2,
+            column: 37
+        }
+    );
+    assert!(
+        caller.frame.contains("3 | export const three"),
+        "{}",
+        caller.frame
+    );
+    let deleted = project
+        .check(vec![Change::Delete {
+            path: path("src/sum.ts"),
+        }])
+        .await?;
+    refused_by(&deleted, Stage::Tools);
+    // What tsconfig leaves out is not checked, and so not proved.
+    let outside = project
+        .check(vec![write(
+            "scripts/run.ts",
+            "export const a: number = \"1\";\n",
+        )])
+        .await?;
+    assert_eq!(
+        outside.report.verdict,
+        Verdict::Unverified,
+        "{:#?}",
+        outside.report
+    );
+    Ok(())
+}
+
+/// With the real servers stage.
+fn with_servers(mut project: Project, path: Option<OsString>) -> Project {
+    let root = project.root.clone();
+    project.settings.servers = Some(Arc::new(move |shadow: &Path| {
+        let servers = Servers::new(shadow.to_owned(), root.clone());
+        let servers = match &path {
+            Some(path) => servers.with_path(path.clone()),
+            None => servers,
+        };
+        Arc::new(servers) as Arc<dyn ServerStage>
+    }));
+    project
+}
+
+#[tokio::test]
+async fn the_servers_see_a_caller_in_another_file_before_any_tool_is_run() -> Outcome {
+    let project = with_servers(typescript()?, Some(path_with_typescript()?));
+    let gate = project.gate()?;
+    let none = OpenTexts::new();
+    let wrong = ChangeSet {
+        changes: vec![edit("src/sum.ts", "b: number)", "b: string)")],
+    };
+    let checked = gate.check(&wrong, &none).await?;
+    refused_by(&checked, Stage::Servers);
+    assert!(
+        checked
+            .report
+            .problems
+            .iter()
+            .any(|problem| problem.diagnostic.path.as_str() == "src/use.ts")
+    );
+    let right = ChangeSet {
+        changes: vec![edit("src/sum.ts", "a + b", "b + a")],
+    };
+    for _ in 0..2 {
+        let checked = gate.check(&right, &none).await?;
+        accepted(&checked);
+        assert_eq!(
+            verdict_of(&checked, Stage::Servers),
+            Some(StageVerdict::Passed)
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn rust_analyzer_and_cargo_agree_over_a_series() -> Outcome {
+    tools::rust_analyzer();
+    let project = with_servers(Project::tiny()?, None);
+    let gate = project.gate()?;
+    let none = OpenTexts::new();
+    let mut old = "a + b".to_owned();
+    for new in ["a - b", "a * b"] {
+        let wrong = ChangeSet {
+            changes: vec![edit("src/lib.rs", &old, "a + \"b\"")],
+        };
+        assert_eq!(
+            gate.check(&wrong, &none).await?.report.verdict,
+            Verdict::Refused
+        );
+        let right = ChangeSet {
+            changes: vec![edit("src/lib.rs", &old, new)],
+        };
+        let checked = gate.check(&right, &none).await?;
+        accepted(&checked);
+        assert_eq!(
+            verdict_of(&checked, Stage::Servers),
+            Some(StageVerdict::Passed),
+            "{:#?}",
+            checked.report
+        );
+        apply(&project.root, &checked.contents)?;
+        old = new.to_owned();
+    }
     Ok(())
 }

@@ -234,7 +234,7 @@ impl Reader<'_> {
         };
         let at = |span: &Span| (span.byte_start, span.byte_end, span.file_name.clone());
         let alternatives = spans.iter().filter(|span| at(span) == at(first)).count();
-        if spans.len() % alternatives != 0 {
+        if !spans.len().is_multiple_of(alternatives) {
             return Vec::new();
         }
         let parts = spans.len() / alternatives;
