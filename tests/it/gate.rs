@@ -1,5 +1,7 @@
 //! The gate end to end, with the real compiler in a real shadow copy.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -446,7 +448,8 @@ async fn without_a_compiler_nothing_is_accepted() -> Outcome {
         "it says how to get it: {}",
         tools.detail
     );
-    // A file of no known language needs no compiler.
+    // A file of no known language needs no compiler, and a package without TypeScript no tsc.
+    accepted(&project.check(vec![write("package.json", "{}\n")]).await?);
     accepted(&project.check(vec![write("NOTES.md", "Notes.\n")]).await?);
     Ok(())
 }
