@@ -793,3 +793,90 @@ async fn rust_analyzer_and_cargo_agree_over_a_series() -> Outcome {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn every_kind_of_target_of_a_workspace_is_proved() -> Outcome {
+    let member = |name: &str, more: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{more}")
+    };
+    let project = Project::new(&[
+        (
+            "Cargo.toml",
+            "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"2\"\n",
+        ),
+        ("crates/the-core/Cargo.toml", &member("the-core", "")),
+        (
+            "crates/the-core/build.rs",
+            "fn main() {\n    let n = 1;\n    println!(\"cargo:rustc-env=N={n}\");\n}\n",
+        ),
+        ("crates/the-core/src/lib.rs", "pub mod deep;\n"),
+        (
+            "crates/the-core/src/deep/mod.rs",
+            "pub fn one() -> u32 {\n    1\n}\n",
+        ),
+        (
+            "crates/the-core/tests/it.rs",
+            "#[test]\nfn one() {\n    assert_eq!(the_core::deep::one(), 1);\n}\n",
+        ),
+        (
+            "crates/the-core/examples/show.rs",
+            "fn main() {\n    println!(\"{}\", the_core::deep::one());\n}\n",
+        ),
+        (
+            "crates/tool/Cargo.toml",
+            &member(
+                "tool",
+                "[dependencies]\nthe-core = { path = \"../the-core\" }\n",
+            ),
+        ),
+        (
+            "crates/tool/src/main.rs",
+            "fn main() {\n    println!(\"{}\", the_core::deep::one());\n}\n",
+        ),
+        (
+            "crates/tool/src/bin/other-tool.rs",
+            "fn main() {\n    println!(\"{}\", 1);\n}\n",
+        ),
+    ])?;
+    let gate = project.gate()?;
+    let none = OpenTexts::new();
+    for (file, old, new) in [
+        ("crates/the-core/build.rs", "let n = 1;", "let n = 2;"),
+        ("crates/the-core/src/deep/mod.rs", "    1\n", "    2\n"),
+        ("crates/the-core/tests/it.rs", ", 1);", ", 2);"),
+        ("crates/the-core/examples/show.rs", "\"{}\"", "\"one: {}\""),
+        ("crates/tool/src/main.rs", "\"{}\"", "\"one: {}\""),
+        ("crates/tool/src/bin/other-tool.rs", "\"{}\"", "\"one: {}\""),
+    ] {
+        let change = ChangeSet {
+            changes: vec![edit(file, old, new)],
+        };
+        accepted(&gate.check(&change, &none).await?);
+        let change = ChangeSet {
+            changes: vec![edit(file, old, &format!("{new} let () = 1;"))],
+        };
+        assert_eq!(
+            gate.check(&change, &none).await?.report.verdict,
+            Verdict::Refused,
+            "{file}"
+        );
+    }
+    // A signature changes; its callers are in another crate, in tests and in examples.
+    let signature = ChangeSet {
+        changes: vec![edit(
+            "crates/the-core/src/deep/mod.rs",
+            "one()",
+            "one(_more: u32)",
+        )],
+    };
+    let checked = gate.check(&signature, &none).await?;
+    refused_by(&checked, Stage::Tools);
+    let places: Vec<&str> = checked
+        .report
+        .problems
+        .iter()
+        .map(|problem| problem.diagnostic.path.as_str())
+        .collect();
+    assert_eq!(places.len(), 3, "{places:?}");
+    Ok(())
+}
