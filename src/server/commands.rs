@@ -35,8 +35,7 @@ pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answe
     let views = runtime.views();
     match ask {
         Ask::Start { goal, mode } => {
-            let mission =
-                runtime.start(&goal, mode).map_err(|refused| failed(refused.to_string()))?;
+            let mission = begin(&runtime, &goal, mode).await?;
             Ok(json!({ "mission": mission }))
         }
         Ask::Tell { mission, command } => {
