@@ -32,7 +32,8 @@ pub(super) fn status(root: &Path, mission: Option<&str>, out: &Output) -> Result
 
 fn show(view: &MissionView, out: &Output) {
     let (done, all) = view.progress;
-    let goal: String = view.goal.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect();
+    let goal: String =
+        view.goal.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect();
     let id = out.paint.paint(Colour::Bold, &view.id.0);
     out.line(&format!("{id}  {}  {done}/{all}  {goal}", view.state));
     if let Some(end) = &view.end {
@@ -44,7 +45,12 @@ fn show(view: &MissionView, out: &Output) {
     let usage = &view.spent.usage;
     out.line(&format!(
         "  {} turns, {} tokens in ({} cached), {} out, {:.4} US dollars; {}",
-        view.spent.calls, usage.input, usage.cached, usage.output, usage.micro_usd as f64 / 1e6, view.engine
+        view.spent.calls,
+        usage.input,
+        usage.cached,
+        usage.output,
+        usage.micro_usd as f64 / 1e6,
+        view.engine
     ));
 }
 
@@ -54,7 +60,9 @@ fn known(root: &Path, mission: Option<&str>) -> Result<Vec<MissionView>, CliErro
     if let Some(id) = mission {
         views.retain(|view| view.id.0 == id);
         if views.is_empty() {
-            return Err(CliError::User(format!("there is no mission {id}; `orchestrator status` lists them")));
+            return Err(CliError::User(format!(
+                "there is no mission {id}; `orchestrator status` lists them"
+            )));
         }
     }
     Ok(views)
@@ -127,9 +135,9 @@ async fn until(handle: &Handle, holds: impl Fn(&Handle) -> bool) -> Result<(), C
             let _ = updates.recv().await;
         }
     };
-    tokio::time::timeout(OBEYED, wait)
-        .await
-        .map_err(|_| environment("the process that owns this workspace does not answer; end it and try again"))?;
+    tokio::time::timeout(OBEYED, wait).await.map_err(|_| {
+        environment("the process that owns this workspace does not answer; end it and try again")
+    })?;
     match handle.halted() {
         Some(why) => Err(environment(why)),
         None => Ok(()),

@@ -182,9 +182,9 @@ fn root(given: Option<&Path>) -> Result<PathBuf, CliError> {
         Some(root) => root.to_path_buf(),
         None => std::env::current_dir().map_err(environment)?,
     };
-    let root = root
-        .canonicalize()
-        .map_err(|e| CliError::User(format!("failed to open the workspace {}: {e}", root.display())))?;
+    let root = root.canonicalize().map_err(|e| {
+        CliError::User(format!("failed to open the workspace {}: {e}", root.display()))
+    })?;
     if !root.is_dir() {
         return Err(CliError::User(format!("{} is not a folder", root.display())));
     }
@@ -192,9 +192,7 @@ fn root(given: Option<&Path>) -> Result<PathBuf, CliError> {
 }
 
 /// Runs `work` on an asynchronous runtime, and ends what is left of it within a moment.
-fn asynchronously<T>(
-    work: impl Future<Output = Result<T, CliError>>,
-) -> Result<T, CliError> {
+fn asynchronously<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

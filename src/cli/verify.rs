@@ -30,13 +30,17 @@ struct Finding {
 
 pub(super) fn verify(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
     let Some(journal) = Journal::open_existing(root).map_err(environment)? else {
-        return Err(CliError::User("there is no journal in this workspace, so nothing to verify".into()));
+        return Err(CliError::User(
+            "there is no journal in this workspace, so nothing to verify".into(),
+        ));
     };
     let rows = journal.missions().map_err(environment)?;
     let ids: Vec<MissionId> =
         rows.into_iter().map(|row| row.id).filter(|id| mission.is_none_or(|m| m == id.0)).collect();
     if ids.is_empty() {
-        return Err(CliError::User("there is no such mission; `orchestrator status` lists them".into()));
+        return Err(CliError::User(
+            "there is no such mission; `orchestrator status` lists them".into(),
+        ));
     }
     let mut code = 0;
     for id in ids {
@@ -104,11 +108,20 @@ fn show(finding: &Finding, out: &Output) {
     }
     let id = &finding.mission;
     match (&finding.broken, &finding.sealed) {
-        (Some(why), _) => out.line(&format!("{id}: {}: {why}", out.paint.paint(Colour::Red, "broken"))),
+        (Some(why), _) => {
+            out.line(&format!("{id}: {}: {why}", out.paint.paint(Colour::Red, "broken")))
+        }
         (None, Some(seal)) => {
             let holds = out.paint.paint(Colour::Green, "holds");
-            out.line(&format!("{id}: the chain of {} links {holds}, sealed {seal}", finding.receipts));
-            let tree = if finding.tree_stands { "the tree is the one that was sealed" } else { "the tree has changed since the seal" };
+            out.line(&format!(
+                "{id}: the chain of {} links {holds}, sealed {seal}",
+                finding.receipts
+            ));
+            let tree = if finding.tree_stands {
+                "the tree is the one that was sealed"
+            } else {
+                "the tree has changed since the seal"
+            };
             out.line(&format!("  {tree}"));
         }
         (None, None) => {

@@ -94,7 +94,11 @@ pub(super) async fn follow(
         }
         if views.len() == missions.len() && views.iter().all(|view| !view.is_running()) {
             views.iter().for_each(|view| watch.end(view));
-            return Ok(views.iter().map(|view| exit_code(view)).find(|code| *code != 0).unwrap_or(0));
+            return Ok(views
+                .iter()
+                .map(|view| exit_code(view))
+                .find(|code| *code != 0)
+                .unwrap_or(0));
         }
         if let Some(why) = handle.halted() {
             return Err(CliError::Environment(format!("missions cannot go on: {why}")));
@@ -155,7 +159,9 @@ impl Watch<'_> {
             "\n{state}: {done} of {all} steps, {} change-sets accepted, {} turns, {tokens} tokens, {took:.1} s ({})",
             view.receipts.len(), spent.calls, view.id
         ));
-        for finding in view.findings.iter().filter(|f| f.status == crate::mission::FindingStatus::Open) {
+        for finding in
+            view.findings.iter().filter(|f| f.status == crate::mission::FindingStatus::Open)
+        {
             let place = match (&finding.what.file, finding.what.line) {
                 (Some(file), Some(line)) => format!("{file}:{line}: "),
                 (Some(file), None) => format!("{file}: "),
@@ -174,10 +180,14 @@ impl Watch<'_> {
         let (done, all) = view.progress;
         let full = (done * 20).checked_div(all).unwrap_or(0);
         let bar = format!("{}{}", "█".repeat(full), "░".repeat(20 - full));
-        let busy: Vec<String> = view.sessions.iter().map(|s| {
-            let item = s.item.as_ref().map_or(String::new(), |id| format!(" {id}"));
-            format!("{}{item} {}", s.role, s.activity)
-        }).collect();
+        let busy: Vec<String> = view
+            .sessions
+            .iter()
+            .map(|s| {
+                let item = s.item.as_ref().map_or(String::new(), |id| format!(" {id}"));
+                format!("{}{item} {}", s.role, s.activity)
+            })
+            .collect();
         let text = format!("{spinner} {bar} {done}/{all} {} {}", view.state, busy.join(", "));
         self.out.bar(&text.chars().take(100).collect::<String>());
     }

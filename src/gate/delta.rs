@@ -55,7 +55,8 @@ impl Changes {
                 }
                 None => file.base.as_ref().map(|base| base.text.as_str()),
             };
-            let lines = Lines::of(before.unwrap_or_default(), file.result.as_deref().unwrap_or_default());
+            let lines =
+                Lines::of(before.unwrap_or_default(), file.result.as_deref().unwrap_or_default());
             changes.files.insert(file.path.clone(), lines);
         }
         changes
@@ -63,8 +64,12 @@ impl Changes {
 
     /// Whether the place is in a line that the change-set wrote.
     fn wrote(&self, diagnostic: &Diagnostic) -> bool {
-        let line = |lines: &Lines| lines.after.get(diagnostic.range.start.line as usize).map(|line| line.fate);
-        self.files.get(&diagnostic.path).is_some_and(|lines| matches!(line(lines), Some(Fate::Hunk(_)) | None))
+        let line = |lines: &Lines| {
+            lines.after.get(diagnostic.range.start.line as usize).map(|line| line.fate)
+        };
+        self.files
+            .get(&diagnostic.path)
+            .is_some_and(|lines| matches!(line(lines), Some(Fate::Hunk(_)) | None))
     }
 
     /// The path that a file of the base has in the candidate.
@@ -80,7 +85,11 @@ impl Changes {
         let old = lines.before.get(base.range.start.line as usize);
         let new = lines.after.get(after.range.start.line as usize);
         match (old.map(|line| line.fate), new.map(|line| line.fate)) {
-            (Some(Fate::Kept(to)), Some(Fate::Kept(_))) if to == after.range.start.line as usize => Some(0),
+            (Some(Fate::Kept(to)), Some(Fate::Kept(_)))
+                if to == after.range.start.line as usize =>
+            {
+                Some(0)
+            }
             (Some(Fate::Hunk(a)), Some(Fate::Hunk(b))) if a == b => Some(1),
             _ if old.zip(new).is_some_and(|(old, new)| old.text == new.text) => Some(2),
             // It wandered, from one untouched line to another.
@@ -92,10 +101,7 @@ impl Changes {
 
 impl Lines {
     fn of(before: &str, after: &str) -> Lines {
-        let line = |text: &str| Line {
-            text: text.trim().to_owned(),
-            fate: Fate::Hunk(0),
-        };
+        let line = |text: &str| Line { text: text.trim().to_owned(), fate: Fate::Hunk(0) };
         let mut lines = Lines {
             before: before.lines().map(line).collect(),
             after: after.lines().map(line).collect(),
@@ -106,12 +112,14 @@ impl Lines {
             let kept = op.tag() == DiffTag::Equal;
             for (offset, at) in old.clone().enumerate() {
                 if let Some(line) = lines.before.get_mut(at) {
-                    line.fate = if kept { Fate::Kept(new.start + offset) } else { Fate::Hunk(hunk) };
+                    line.fate =
+                        if kept { Fate::Kept(new.start + offset) } else { Fate::Hunk(hunk) };
                 }
             }
             for (offset, at) in new.enumerate() {
                 if let Some(line) = lines.after.get_mut(at) {
-                    line.fate = if kept { Fate::Kept(old.start + offset) } else { Fate::Hunk(hunk) };
+                    line.fate =
+                        if kept { Fate::Kept(old.start + offset) } else { Fate::Hunk(hunk) };
                 }
             }
         }
@@ -136,12 +144,9 @@ pub struct Delta {
 pub fn compare(base: &Answered, after: &Answered, changes: &Changes) -> Delta {
     let old = errors(base);
     let (pairs, fresh) = pair_up(&old, &errors(after), changes);
-    let gone: Vec<&Found> = (0..old.len()).filter(|at| !pairs.contains(at)).map(|at| old[at]).collect();
-    let mut delta = Delta {
-        stood: pairs.len(),
-        gone: gone.len(),
-        ..Delta::default()
-    };
+    let gone: Vec<&Found> =
+        (0..old.len()).filter(|at| !pairs.contains(at)).map(|at| old[at]).collect();
+    let mut delta = Delta { stood: pairs.len(), gone: gone.len(), ..Delta::default() };
     for found in fresh {
         let hidden = !changes.wrote(&found.diagnostic) && was_hidden(found, &gone, base);
         let list = if hidden { &mut delta.revealed } else { &mut delta.new };
@@ -150,15 +155,22 @@ pub fn compare(base: &Answered, after: &Answered, changes: &Changes) -> Delta {
     delta
 }
 
+/// As [`compare`], where the tool could say nothing of the base: what stands in lines that the change-set wrote is its own,
+/// all else was hidden.
+pub fn compare_with_silent_base(after: &Answered, changes: &Changes) -> Delta {
+    let (new, revealed) = errors(after)
+        .into_iter()
+        .map(|found| found.diagnostic.clone())
+        .partition(|diagnostic| changes.wrote(diagnostic));
+    Delta { new, revealed, ..Delta::default() }
+}
+
 /// As [`compare`], for diagnostics of a server, which hide nothing from each other.
 pub fn compare_plain(base: &[Diagnostic], after: &[Diagnostic], changes: &Changes) -> Delta {
     let answered = |diagnostics: &[Diagnostic]| Answered {
         found: diagnostics
             .iter()
-            .map(|diagnostic| Found {
-                diagnostic: diagnostic.clone(),
-                unit: String::new(),
-            })
+            .map(|diagnostic| Found { diagnostic: diagnostic.clone(), unit: String::new() })
             .collect(),
         units: BTreeSet::from([String::new()]),
         ..Answered::default()
@@ -173,13 +185,20 @@ fn errors(answered: &Answered) -> Vec<&Found> {
     answered.found.iter().filter(is_error).collect()
 }
 
-fn key<'a>(diagnostic: &'a Diagnostic, path: &'a RelPath) -> (&'a RelPath, Option<&'a str>, &'a str) {
+fn key<'a>(
+    diagnostic: &'a Diagnostic,
+    path: &'a RelPath,
+) -> (&'a RelPath, Option<&'a str>, &'a str) {
     let message = diagnostic.message.lines().next().unwrap_or_default();
     (path, diagnostic.code.as_deref(), message)
 }
 
 /// Which of `old` still stand (by index), and which of `new` have no like among them; the surest likes first.
-fn pair_up<'a>(old: &[&Found], new: &[&'a Found], changes: &Changes) -> (BTreeSet<usize>, Vec<&'a Found>) {
+fn pair_up<'a>(
+    old: &[&Found],
+    new: &[&'a Found],
+    changes: &Changes,
+) -> (BTreeSet<usize>, Vec<&'a Found>) {
     let mut candidates = Vec::new();
     for (n, after) in new.iter().enumerate() {
         for (o, base) in old.iter().enumerate() {
@@ -239,11 +258,12 @@ pub enum Phase {
 }
 
 /// Codes of name resolution that stand alone, beside the ranges in [`Phase::of`].
-const RESOLVE: &[u32] = &[252, 254, 255, 259, 260, 364, 365, 463, 531, 532, 573, 574, 576, 583, 603, 659];
+const RESOLVE: &[u32] =
+    &[252, 254, 255, 259, 260, 364, 365, 463, 531, 532, 573, 574, 576, 583, 603, 659];
 /// Codes of the borrow checker.
 const BORROW: &[u32] = &[
-    373, 381, 382, 384, 499, 501, 502, 503, 505, 506, 507, 508, 509, 510, 515, 521, 594, 596, 597, 621, 626, 700, 712,
-    713, 716,
+    373, 381, 382, 384, 499, 501, 502, 503, 505, 506, 507, 508, 509, 510, 515, 521, 594, 596, 597,
+    621, 626, 700, 712, 713, 716,
 ];
 
 impl Phase {
@@ -254,17 +274,23 @@ impl Phase {
         }
         let Some(code) = diagnostic.code.as_deref() else {
             let message = diagnostic.message.as_str();
-            return Some(if message.contains("lifetime may not live") || message.contains("borrowed data escapes") {
-                Phase::Borrow
-            } else if message.starts_with("cannot find") {
-                Phase::Resolve
-            } else {
-                Phase::Parse
-            });
+            return Some(
+                if message.contains("lifetime may not live")
+                    || message.contains("borrowed data escapes")
+                {
+                    Phase::Borrow
+                } else if message.starts_with("cannot find") {
+                    Phase::Resolve
+                } else {
+                    Phase::Parse
+                },
+            );
         };
         let number = code.strip_prefix('E').and_then(|digits| digits.parse::<u32>().ok());
         Some(match number {
-            Some(number) if RESOLVE.contains(&number) || (401..=437).contains(&number) => Phase::Resolve,
+            Some(number) if RESOLVE.contains(&number) || (401..=437).contains(&number) => {
+                Phase::Resolve
+            }
             Some(number) if BORROW.contains(&number) => Phase::Borrow,
             Some(_) => Phase::Types,
             None => Phase::Lint,

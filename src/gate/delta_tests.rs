@@ -14,10 +14,7 @@ fn path(text: &str) -> RelPath {
 fn found(text: &str) -> Found {
     let mut parts = text.splitn(3, ' ');
     let (file, line) = parts.next().and_then(|place| place.split_once(':')).expect("path:line");
-    let start = Place {
-        line: line.parse().expect("a line"),
-        column: 0,
-    };
+    let start = Place { line: line.parse().expect("a line"), column: 0 };
     let code = parts.next().filter(|code| *code != "-").map(str::to_owned);
     Found {
         diagnostic: Diagnostic {
@@ -76,7 +73,10 @@ fn one_fixed_does_not_pay_for_one_added() {
     // An untouched line went wrong in place of an edited one.
     assert_eq!(check(&["a.rs:0 E0308 m"], &["a.rs:2 E0308 m"], &change), (1, 0, 0, 1));
     // Twice where it stood once.
-    assert_eq!(check(&["a.rs:0 E0308 m"], &["a.rs:0 E0308 m", "a.rs:2 E0308 m"], &change), (1, 0, 1, 0));
+    assert_eq!(
+        check(&["a.rs:0 E0308 m"], &["a.rs:0 E0308 m", "a.rs:2 E0308 m"], &change),
+        (1, 0, 1, 0)
+    );
 }
 
 #[test]
@@ -93,7 +93,10 @@ fn a_later_phase_is_revealed_when_an_earlier_error_goes() {
     // In the changed lines it is the edit's own.
     assert_eq!(check(&["a.rs:0 E0432 m"], &["a.rs:0 E0308 n"], &change), (1, 0, 0, 1));
     // Nothing went, or the phase is not later.
-    assert_eq!(check(&["a.rs:0 E0432 m"], &["a.rs:0 E0432 m", "a.rs:2 E0308 n"], &change), (1, 0, 1, 0));
+    assert_eq!(
+        check(&["a.rs:0 E0432 m"], &["a.rs:0 E0432 m", "a.rs:2 E0308 n"], &change),
+        (1, 0, 1, 0)
+    );
     assert_eq!(check(&["a.rs:0 E0308 m"], &["a.rs:2 E0425 n"], &change), (1, 0, 0, 1));
     // Another crate's error hides nothing in a unit that was looked into.
     let mut base = answered(&["a.rs:0 E0432 m"]);
@@ -134,10 +137,8 @@ fn a_renamed_file_takes_its_errors_along() {
             None
         }
     }
-    let rename = Change::Rename {
-        path: path("a.rs"),
-        to: path("b.rs"),
-    };
-    let resolved = crate::workspace::resolve(&ChangeSet { changes: vec![rename] }, &One).expect("it moves");
+    let rename = Change::Rename { path: path("a.rs"), to: path("b.rs") };
+    let resolved =
+        crate::workspace::resolve(&ChangeSet { changes: vec![rename] }, &One).expect("it moves");
     assert_eq!(check(&["a.rs:0 E0308"], &["b.rs:0 E0308"], &Changes::of(&resolved)), (0, 0, 1, 0));
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::workspace::path::RelPath;
@@ -20,6 +22,9 @@ pub struct Language {
     pub extensions: Vec<String>,
     /// Files that mark the root of a project of this language (`Cargo.toml`, `tsconfig.json`).
     pub roots: Vec<String>,
+    /// Files beside a project's root file that its tools need even where they are ignored (`Cargo.lock`).
+    #[serde(default)]
+    pub needs: Vec<String>,
     /// Whether a clean answer of a server is by itself a proof, as complete as the compiler's.
     #[serde(default)]
     pub servers_prove: bool,
@@ -44,8 +49,32 @@ pub struct ServerSpec {
     /// `initializationOptions`, and the answer to `workspace/configuration`, as JSON text.
     #[serde(default)]
     pub settings: Option<String>,
+    /// What is appended to a file to see whether the server is awake, and what it must say of it.
+    pub canary: Canary,
+    /// Whether it announces with `experimental/serverStatus` when it has loaded everything.
+    #[serde(default)]
+    pub announces_readiness: bool,
+    /// Whether its compiler has no warnings, so that what the server calls a warning breaks the build.
+    #[serde(default)]
+    pub warnings_are_errors: bool,
+    /// Put before a numeric code (`TS`), so that it reads like the compiler's own.
+    #[serde(default)]
+    pub code_prefix: String,
+    /// Variables set in its environment.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
     /// How a person gets it, in one line.
     pub install: String,
+}
+
+/// A known error. A server that does not report it has not looked, whatever else it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Canary {
+    /// A line of code that is wrong in every file of the language, and takes no part in the rest of it.
+    pub text: String,
+    /// The code of the error.
+    pub code: String,
 }
 
 /// How the diagnostics of a server can be trusted to be there.
@@ -124,7 +153,9 @@ const EMBEDDED: &[Embedded] = &[
 
 static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "compiled in, and a test reads every one of them")]
-    let read = |embedded: &Embedded| toml::from_str(embedded.toml).expect("an embedded language.toml is valid");
+    let read = |embedded: &Embedded| {
+        toml::from_str(embedded.toml).expect("an embedded language.toml is valid")
+    };
     EMBEDDED.iter().map(read).collect()
 });
 
@@ -165,7 +196,10 @@ pub fn detect(root: &Path) -> Vec<&'static Language> {
 }
 
 /// The folders of a language's projects among `paths`, outermost only, `""` for the root itself.
-pub fn project_folders<'a>(language: &Language, paths: impl Iterator<Item = &'a RelPath>) -> Vec<String> {
+pub fn project_folders<'a>(
+    language: &Language,
+    paths: impl Iterator<Item = &'a RelPath>,
+) -> Vec<String> {
     let mut folders = BTreeSet::new();
     for path in paths {
         let (folder, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
@@ -174,7 +208,9 @@ pub fn project_folders<'a>(language: &Language, paths: impl Iterator<Item = &'a 
         }
     }
     let inside = |outer: &String, inner: &String| {
-        outer != inner && (outer.is_empty() || inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/')))
+        outer != inner
+            && (outer.is_empty()
+                || inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/')))
     };
     let outermost = |folder: &&String| !folders.iter().any(|outer| inside(outer, folder));
     folders.iter().filter(outermost).cloned().collect()
@@ -199,7 +235,11 @@ mod tests {
         let names: Vec<&str> = all().iter().map(|language| language.name.as_str()).collect();
         assert_eq!(names, ["rust", "typescript"]);
         for language in all() {
-            assert!(language.tools.iter().any(|tool| tool.purpose == Purpose::Check), "{}", language.name);
+            assert!(
+                language.tools.iter().any(|tool| tool.purpose == Purpose::Check),
+                "{}",
+                language.name
+            );
             assert!(!rules_of(language).is_empty());
         }
     }

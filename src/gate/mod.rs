@@ -10,14 +10,17 @@ pub mod frame;
 #[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
 pub mod gate;
 pub mod language;
+mod prove;
 pub mod receipt;
 pub mod report;
 pub mod rules;
+pub mod servers;
 pub mod shadow;
 pub mod stage;
 pub mod syntax;
 pub mod tools;
 pub mod words;
+mod workbench;
 
 pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
 pub use gate::{Checked, Diagnosis, Gate, GateError, Settings};

@@ -99,7 +99,8 @@ impl Receipt {
     /// When the text is no receipt, or not in canonical form.
     pub fn from_json(text: &str) -> Result<Receipt, ChainError> {
         let failed = |why: String| ChainError { seq: 0, why };
-        let receipt: Receipt = serde_json::from_str(text).map_err(|error| failed(format!("it cannot be read: {error}")))?;
+        let receipt: Receipt = serde_json::from_str(text)
+            .map_err(|error| failed(format!("it cannot be read: {error}")))?;
         if receipt.to_json() != text {
             return Err(ChainError {
                 seq: receipt.seq,
@@ -122,7 +123,9 @@ fn canonical(value: &Value) -> String {
                 .collect();
             format!("{{{}}}", parts.join(","))
         }
-        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+        }
         other => other.to_string(),
     }
 }
@@ -134,10 +137,7 @@ fn canonical(value: &Value) -> String {
 pub fn verify_chain(receipts: &[Receipt]) -> Result<(), ChainError> {
     let mut prev: Option<&Receipt> = None;
     for (seq, receipt) in (0u64..).zip(receipts) {
-        verify_link(seq, prev, receipt).map_err(|why| ChainError {
-            seq,
-            why: why.to_owned(),
-        })?;
+        verify_link(seq, prev, receipt).map_err(|why| ChainError { seq, why: why.to_owned() })?;
         prev = Some(receipt);
     }
     Ok(())
@@ -196,13 +196,15 @@ mod tests {
             revealed: Vec::new(),
         };
         let item = "T1".to_owned();
-        let first = Receipt::next(None, "m1", Proof::Change { item: item.clone(), report: report.clone() }, 1);
+        let first = Receipt::next(
+            None,
+            "m1",
+            Proof::Change { item: item.clone(), report: report.clone() },
+            1,
+        );
         let second = Receipt::next(Some(&first), "m1", Proof::Change { item, report }, 2);
-        let seal = Proof::Seal {
-            plan: sha256(b"plan"),
-            tree: sha256(b"tree"),
-            stages: vec![stage],
-        };
+        let seal =
+            Proof::Seal { plan: sha256(b"plan"), tree: sha256(b"tree"), stages: vec![stage] };
         let third = Receipt::next(Some(&second), "m1", seal, 3);
         vec![first, second, third]
     }
@@ -232,11 +234,18 @@ mod tests {
                 for flip in [1u8, 2, 0x20] {
                     let mut bytes = json.clone().into_bytes();
                     bytes[at] ^= flip;
-                    let Ok(text) = String::from_utf8(bytes) else { continue };
-                    let Ok(read) = Receipt::from_json(&text) else { continue };
+                    let Ok(text) = String::from_utf8(bytes) else {
+                        continue;
+                    };
+                    let Ok(read) = Receipt::from_json(&text) else {
+                        continue;
+                    };
                     let mut tampered = chain.clone();
                     tampered[index] = read;
-                    assert!(verify_chain(&tampered).is_err(), "byte {at} of receipt {index}: {text}");
+                    assert!(
+                        verify_chain(&tampered).is_err(),
+                        "byte {at} of receipt {index}: {text}"
+                    );
                 }
             }
         }

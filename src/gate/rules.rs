@@ -38,7 +38,9 @@ impl Header {
     fn read(source: &str) -> Header {
         let mut header = Header::default();
         for line in source.lines().map_while(|line| line.strip_prefix(';')) {
-            let Some((key, value)) = line.trim().split_once(": ") else { continue };
+            let Some((key, value)) = line.trim().split_once(": ") else {
+                continue;
+            };
             match key {
                 "message" => header.message = value.to_owned(),
                 "severity" => header.warning = value == "warning",
@@ -85,10 +87,8 @@ fn compile(language: &Language, grammar: Grammar) -> Compiled {
     let mut rules = Vec::new();
     for (name, source) in language::rules_of(language) {
         let header = Header::read(source);
-        let query = Query::new(&grammar.language(), source).map_err(|error| BadRule {
-            rule: (*name).to_owned(),
-            why: error.to_string(),
-        })?;
+        let query = Query::new(&grammar.language(), source)
+            .map_err(|error| BadRule { rule: (*name).to_owned(), why: error.to_string() })?;
         rules.push(Rule {
             name,
             message: header.message,
@@ -103,7 +103,11 @@ fn compile(language: &Language, grammar: Grammar) -> Compiled {
 ///
 /// # Errors
 /// When a rule cannot be compiled.
-pub fn new_breaches(path: &RelPath, base: Option<&str>, after: &str) -> Result<Vec<Diagnostic>, BadRule> {
+pub fn new_breaches(
+    path: &RelPath,
+    base: Option<&str>,
+    after: &str,
+) -> Result<Vec<Diagnostic>, BadRule> {
     let mut found = conflict_markers(path, base.unwrap_or_default(), after);
     let Some((language, grammar)) = language::for_path(path).zip(Grammar::for_path(path)) else {
         return Ok(found);
@@ -160,7 +164,9 @@ fn matches(rules: &'static [Rule], grammar: Grammar, text: &str) -> Vec<Hit> {
     };
     let mut hits = Vec::new();
     for rule in rules {
-        let Some(index) = rule.query.capture_index_for_name(rule.name) else { continue };
+        let Some(index) = rule.query.capture_index_for_name(rule.name) else {
+            continue;
+        };
         let mut cursor = QueryCursor::new();
         let mut matches = cursor.matches(&rule.query, tree.root_node(), text.as_bytes());
         while let Some(found) = matches.next() {
@@ -191,7 +197,8 @@ fn home(node: Node<'_>, text: &str) -> String {
 
 /// Conflict markers at line starts, in any file, that the base does not have.
 fn conflict_markers(path: &RelPath, base: &str, after: &str) -> Vec<Diagnostic> {
-    let is_marker = |line: &str| ["<<<<<<< ", ">>>>>>> ", "||||||| "].iter().any(|mark| line.starts_with(mark));
+    let is_marker =
+        |line: &str| ["<<<<<<< ", ">>>>>>> ", "||||||| "].iter().any(|mark| line.starts_with(mark));
     let old: Vec<&str> = base.lines().filter(|line| is_marker(line)).collect();
     let new = after.lines().enumerate().filter(|(_, line)| is_marker(line) && !old.contains(line));
     new.map(|(index, line)| {
@@ -202,10 +209,7 @@ fn conflict_markers(path: &RelPath, base: &str, after: &str) -> Vec<Diagnostic> 
         };
         Diagnostic {
             path: path.clone(),
-            range: Range {
-                start: place(0),
-                end: place(line.len()),
-            },
+            range: Range { start: place(0), end: place(line.len()) },
             severity: Severity::Error,
             code: Some("conflict-marker".to_owned()),
             message: "a conflict marker was left in the file; resolve the conflict".to_owned(),
@@ -231,7 +235,12 @@ mod tests {
         for language in language::all() {
             for (name, source) in language::rules_of(language) {
                 let header = Header::read(source);
-                assert!(!header.message.is_empty() && !header.fails.is_empty() && !header.passes.is_empty(), "{name}");
+                assert!(
+                    !header.message.is_empty()
+                        && !header.fails.is_empty()
+                        && !header.passes.is_empty(),
+                    "{name}"
+                );
                 for extension in &language.extensions {
                     let file = format!("a.{extension}");
                     for example in &header.fails {
@@ -252,13 +261,19 @@ mod tests {
         // Moved, and indented differently.
         assert!(breaches("a.rs", Some(base), "fn b() {}\nfn a() {\n    todo!()\n}\n").is_empty());
         // The name around it changed, the placeholder's own line did not.
-        assert!(breaches("a.rs", Some("fn a() {\n  todo!()\n}\n"), "fn z() {\n  todo!()\n}\n").is_empty());
+        assert!(
+            breaches("a.rs", Some("fn a() {\n  todo!()\n}\n"), "fn z() {\n  todo!()\n}\n")
+                .is_empty()
+        );
     }
 
     #[test]
     fn a_placeholder_cannot_hide_behind_a_mended_one() {
         let base = "fn a() { todo!() }\nfn b() { c() }\n";
-        assert_eq!(breaches("a.rs", Some(base), "fn a() { c() }\nfn b() { todo!() }\n"), ["placeholder"]);
+        assert_eq!(
+            breaches("a.rs", Some(base), "fn a() { c() }\nfn b() { todo!() }\n"),
+            ["placeholder"]
+        );
     }
 
     #[test]

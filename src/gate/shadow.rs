@@ -30,7 +30,9 @@ pub enum ShadowError {
     #[error("failed to find a cache folder; set ORCHESTRATOR_CACHE_DIR")]
     NoCache,
     /// All slots are taken.
-    #[error("failed to get a shadow copy: {SLOTS} other processes have one of this workspace; end one of them")]
+    #[error(
+        "failed to get a shadow copy: {SLOTS} other processes have one of this workspace; end one of them"
+    )]
     Busy,
     /// The lock cannot be had.
     #[error(transparent)]
@@ -77,7 +79,9 @@ impl Shadow {
                 Err(error) => return Err(error.into()),
             };
             // Tools resolve links on the way to a file and would then name places that we do not know.
-            let dir = dir.canonicalize().map_err(|source| ShadowError::Io { path: dir.clone(), source })?;
+            let dir = dir
+                .canonicalize()
+                .map_err(|source| ShadowError::Io { path: dir.clone(), source })?;
             return Ok(Shadow {
                 servers: ShadowCopy::open(root, &dir, "servers")?,
                 tools: ShadowCopy::open(root, &dir, "tools")?,
@@ -96,7 +100,8 @@ impl Shadow {
 
 /// The folder below which all shadows live: `ORCHESTRATOR_CACHE_DIR`, else the platform's cache folder.
 pub fn cache_dir() -> Option<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(given) = variable("ORCHESTRATOR_CACHE_DIR") {
         return Some(given);
     }
@@ -139,18 +144,14 @@ pub struct ShadowCopy {
 impl ShadowCopy {
     fn open(source: &Path, dir: &Path, name: &str) -> Result<ShadowCopy, ShadowError> {
         let root = dir.join(name);
-        fs::create_dir_all(&root).map_err(|source| ShadowError::Io { path: root.clone(), source })?;
+        fs::create_dir_all(&root)
+            .map_err(|source| ShadowError::Io { path: root.clone(), source })?;
         let manifest_file = dir.join(format!("{name}.json"));
         let manifest = fs::read(&manifest_file)
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default();
-        Ok(ShadowCopy {
-            source: source.to_owned(),
-            root,
-            manifest_file,
-            manifest,
-        })
+        Ok(ShadowCopy { source: source.to_owned(), root, manifest_file, manifest })
     }
 
     /// Where the copy lies.
@@ -163,21 +164,29 @@ impl ShadowCopy {
     ///
     /// # Errors
     /// [`ShadowError::Moving`] when the disk no longer has what `tree` says; [`ShadowError::Io`].
-    pub fn sync(&mut self, tree: &Tree, texts: &BTreeMap<RelPath, String>) -> Result<Vec<RelPath>, ShadowError> {
-        let gone: Vec<RelPath> = self.manifest.files.keys().filter(|path| !tree.files.contains_key(path)).cloned().collect();
+    pub fn sync(
+        &mut self,
+        tree: &Tree,
+        texts: &BTreeMap<RelPath, String>,
+    ) -> Result<Vec<RelPath>, ShadowError> {
+        let gone: Vec<RelPath> = self
+            .manifest
+            .files
+            .keys()
+            .filter(|path| !tree.files.contains_key(path))
+            .cloned()
+            .collect();
         let wanted = tree.files.iter().filter(|(path, hash)| !self.has(path, hash));
-        let wanted: Vec<(RelPath, String)> = wanted.map(|(path, hash)| (path.clone(), hash.clone())).collect();
-        modules::link(&self.source, &self.root, tree.files.keys()).map_err(|error| self.failed(&self.root, error))?;
+        let wanted: Vec<(RelPath, String)> =
+            wanted.map(|(path, hash)| (path.clone(), hash.clone())).collect();
+        modules::link(&self.source, &self.root, tree.files.keys())
+            .map_err(|error| self.failed(&self.root, error))?;
         if gone.is_empty() && wanted.is_empty() {
             return Ok(Vec::new());
         }
         // What is about to be written is remembered first: after a crash it is still known to be ours.
         for (path, _) in &wanted {
-            let unfinished = Made {
-                hash: String::new(),
-                len: 0,
-                modified: 0,
-            };
+            let unfinished = Made { hash: String::new(), len: 0, modified: 0 };
             self.manifest.files.insert(path.clone(), unfinished);
         }
         self.save()?;
@@ -197,7 +206,9 @@ impl ShadowCopy {
             return false;
         };
         let metadata = fs::symlink_metadata(path.in_root(&self.root));
-        metadata.is_ok_and(|data| data.is_file() && data.len() == made.len && nanos(data.modified().ok()) == made.modified)
+        metadata.is_ok_and(|data| {
+            data.is_file() && data.len() == made.len && nanos(data.modified().ok()) == made.modified
+        })
     }
 
     fn remove(&mut self, path: &RelPath) -> Result<(), ShadowError> {
@@ -214,7 +225,12 @@ impl ShadowCopy {
         Ok(())
     }
 
-    fn write(&mut self, path: &RelPath, hash: &str, text: Option<&String>) -> Result<(), ShadowError> {
+    fn write(
+        &mut self,
+        path: &RelPath,
+        hash: &str,
+        text: Option<&String>,
+    ) -> Result<(), ShadowError> {
         let place = path.in_root(&self.root);
         let source = path.in_root(&self.source);
         let bytes = match text {
@@ -226,11 +242,7 @@ impl ShadowCopy {
         }
         let made = self.put(&place, &source, &bytes).map_err(|error| self.failed(&place, error))?;
         let modified = made;
-        let made = Made {
-            hash: hash.to_owned(),
-            len: bytes.len() as u64,
-            modified,
-        };
+        let made = Made { hash: hash.to_owned(), len: bytes.len() as u64, modified };
         self.manifest.files.insert(path.clone(), made);
         Ok(())
     }
@@ -266,10 +278,7 @@ impl ShadowCopy {
     }
 
     fn failed(&self, path: &Path, source: io::Error) -> ShadowError {
-        ShadowError::Io {
-            path: path.to_owned(),
-            source,
-        }
+        ShadowError::Io { path: path.to_owned(), source }
     }
 }
 
@@ -283,7 +292,10 @@ fn nanos(time: Option<SystemTime>) -> u64 {
 fn copy_mode(source: &Path, place: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     match fs::metadata(source) {
-        Ok(data) => fs::set_permissions(place, fs::Permissions::from_mode(data.permissions().mode() | 0o600)),
+        Ok(data) => fs::set_permissions(
+            place,
+            fs::Permissions::from_mode(data.permissions().mode() | 0o600),
+        ),
         Err(_) => Ok(()),
     }
 }

@@ -50,7 +50,12 @@ impl Grammar {
 }
 
 /// The errors of `after` that `base` does not have, as a multiset of kind and surrounding text, never of positions.
-pub fn new_errors(path: &RelPath, grammar: Grammar, base: Option<&str>, after: &str) -> Vec<Diagnostic> {
+pub fn new_errors(
+    path: &RelPath,
+    grammar: Grammar,
+    base: Option<&str>,
+    after: &str,
+) -> Vec<Diagnostic> {
     let found = errors(grammar, after);
     if found.is_empty() {
         return Vec::new();
@@ -78,11 +83,8 @@ struct Fault {
 
 impl Fault {
     fn of(node: Node<'_>, text: &str) -> Fault {
-        let kind = if node.is_missing() {
-            format!("MISSING {}", node.kind())
-        } else {
-            "ERROR".to_owned()
-        };
+        let kind =
+            if node.is_missing() { format!("MISSING {}", node.kind()) } else { "ERROR".to_owned() };
         let message = if node.is_missing() {
             format!("syntax: `{}` is missing here", node.kind())
         } else {
@@ -90,11 +92,7 @@ impl Fault {
             let piece = piece.split_whitespace().collect::<Vec<_>>().join(" ");
             format!("syntax: `{piece}` does not fit here")
         };
-        Fault {
-            key: (kind, around(node, text)),
-            message,
-            range: range_of(node),
-        }
+        Fault { key: (kind, around(node, text)), message, range: range_of(node) }
     }
 
     fn into_diagnostic(self, path: &RelPath) -> Diagnostic {
@@ -116,10 +114,7 @@ pub(super) fn range_of(node: Node<'_>) -> Range {
         line: u32::try_from(point.row).unwrap_or(u32::MAX),
         column: u32::try_from(point.column).unwrap_or(u32::MAX),
     };
-    Range {
-        start: place(node.start_position()),
-        end: place(node.end_position()),
-    }
+    Range { start: place(node.start_position()), end: place(node.end_position()) }
 }
 
 /// The node's text with the rest of its lines, blanks squeezed, at most 200 characters.

@@ -7,9 +7,10 @@ pub mod cargo;
 pub mod process;
 pub mod tsc;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::diagnostic::Diagnostic;
@@ -61,6 +62,8 @@ pub struct Runner {
     pub path: Option<OsString>,
     /// How long one run may take.
     pub deadline: Duration,
+    /// Versions asked for before, by program.
+    pub versions: Arc<Mutex<HashMap<PathBuf, String>>>,
 }
 
 impl Runner {
@@ -78,10 +81,7 @@ impl Runner {
             ToolOutput::ExitStatus => Err(ended.last_words()),
         };
         match outcome {
-            Ok(answered) => Outcome::Answered(Answered {
-                tool: version,
-                ..answered
-            }),
+            Ok(answered) => Outcome::Answered(Answered { tool: version, ..answered }),
             Err(reason) => Outcome::Failed(format!("{}: {reason}", spec.name)),
         }
     }
@@ -101,23 +101,34 @@ impl Runner {
             deadline: self.deadline,
         };
         let ended = process::run(&spec.name, &request(false)).await?;
-        if spec.output == ToolOutput::CargoJson && !ended.success && cargo::wants_network(&ended.stderr) {
+        if spec.output == ToolOutput::CargoJson
+            && !ended.success
+            && cargo::wants_network(&ended.stderr)
+        {
             return process::run(&spec.name, &request(true)).await;
         }
         Ok(ended)
     }
 
-    fn program<'a>(&self, spec: &'a ToolSpec, folder: &str) -> Result<(PathBuf, &'a [String]), String> {
+    fn program<'a>(
+        &self,
+        spec: &'a ToolSpec,
+        folder: &str,
+    ) -> Result<(PathBuf, &'a [String]), String> {
         let Some((name, arguments)) = spec.command.split_first() else {
             return Err(format!("{} has no command", spec.name));
         };
         let found = process::find(name, &self.bin_folders(folder), self.path.as_deref());
-        let program = found.ok_or_else(|| format!("{} is not installed: {}", spec.name, spec.install))?;
+        let program =
+            found.ok_or_else(|| format!("{} is not installed: {}", spec.name, spec.install))?;
         Ok((program, arguments))
     }
 
     fn folder(&self, folder: &str) -> PathBuf {
-        folder.split('/').filter(|part| !part.is_empty()).fold(self.root.clone(), |path, part| path.join(part))
+        folder
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .fold(self.root.clone(), |path, part| path.join(part))
     }
 
     /// `node_modules/.bin` of the project folder and of those above it.
@@ -150,17 +161,42 @@ impl Runner {
         let Ok((program, _)) = self.program(spec, folder) else {
             return spec.name.clone();
         };
+        let known = || self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(version) = known().get(&program) {
+            return version.clone();
+        }
         let request = Request {
-            program,
+            program: program.clone(),
             arguments: spec.version.clone(),
             folder: self.folder(folder),
             environment: self.environment(folder, true),
             deadline: Duration::from_secs(20),
         };
         match process::run(&spec.name, &request).await {
-            Ok(ended) if ended.success => ended.stdout.lines().next().unwrap_or(&spec.name).trim().to_owned(),
+            Ok(ended) if ended.success => {
+                let line = ended.stdout.lines().next().unwrap_or_default().trim();
+                let name = program.file_stem().and_then(|stem| stem.to_str()).unwrap_or(&spec.name);
+                let named = line.to_lowercase().contains(&name.to_lowercase())
+                    || line.starts_with("Version");
+                let version =
+                    if named { line.replace("Version", name) } else { format!("{name} {line}") };
+                known().insert(program, version.clone());
+                version
+            }
             _ => spec.name.clone(),
         }
+    }
+
+    /// Whether there is anything for a test tool to run: npm needs a `test` script.
+    pub fn has_tests(&self, spec: &ToolSpec, folder: &str) -> bool {
+        if spec.command.first().is_none_or(|program| program != "npm") {
+            return true;
+        }
+        let package =
+            std::fs::read_to_string(self.folder(folder).join("package.json")).unwrap_or_default();
+        let package: serde_json::Value = serde_json::from_str(&package).unwrap_or_default();
+        let script = package["scripts"]["test"].as_str().unwrap_or_default();
+        !script.is_empty() && !script.contains("no test specified")
     }
 }
 

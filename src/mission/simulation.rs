@@ -16,7 +16,7 @@ fn call(name: &str, arguments: Value) -> ToolCall {
 }
 
 fn turn(calls: Vec<ToolCall>) -> Outcome {
-    let usage = Usage { input: 10, output: 5, cached: 0, micro_usd: 0 };
+    let usage = Usage { input: 10, output: 5, ..Usage::default() };
     Outcome::Answered { turn: Turn { text: String::new(), calls, usage } }
 }
 
@@ -228,8 +228,12 @@ fn a_plan_waits_and_an_item_runs_by_itself() {
 #[test]
 fn a_blocked_mission_goes_on_once_the_need_is_met() {
     let (m, effects) = begin(Mode::Task, fuel::Limits::default());
-    let fault =
-        Fault { kind: FaultKind::NeedsHuman, message: "set the key".into(), retry_after_ms: None, usage: Usage::default() };
+    let fault = Fault {
+        kind: FaultKind::NeedsHuman,
+        message: "set the key".into(),
+        retry_after_ms: None,
+        usage: Usage::default(),
+    };
     let m = run(m, effects, |_, _| Outcome::Faulted { fault: fault.clone() });
     assert!(matches!(m.ended, Some(End::Blocked { ref needs }) if needs == "set the key"));
     let (m, effects) = step(m, 5_000, &Event::Commanded { command: Command::Resume });
@@ -276,7 +280,8 @@ fn random_outcome(dice: &mut Dice, act: &Act, receipts: u64) -> Outcome {
             fault: Fault {
                 kind: kinds[if n == 1 { 3 } else { n as usize % 3 }],
                 message: "f".into(),
-                retry_after_ms: None, usage: Usage::default(),
+                retry_after_ms: None,
+                usage: Usage::default(),
             },
         },
         (Act::Ask { .. }, _) => turn(random_calls(dice)),

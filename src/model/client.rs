@@ -48,11 +48,7 @@ pub struct ModelInfo {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let endpoints = self
-            .0
-            .endpoints
-            .iter()
-            .map(|(role, (_, endpoint))| (role, endpoint));
+        let endpoints = self.0.endpoints.iter().map(|(role, (_, endpoint))| (role, endpoint));
         f.debug_map().entries(endpoints).finish()
     }
 }
@@ -75,10 +71,7 @@ impl Client {
             let endpoint = Endpoint::resolve(role, &own)?;
             endpoints.insert(role, (pools.get(&endpoint)?, endpoint));
         }
-        Ok(Client(Arc::new(Inner {
-            endpoints,
-            _replays: replays,
-        })))
+        Ok(Client(Arc::new(Inner { endpoints, _replays: replays })))
     }
 
     /// What serves a role; `None` when no model is configured for it.
@@ -106,15 +99,13 @@ impl Client {
         };
         let exchange = exchange(http, endpoint, request, on_progress);
         let bound = endpoint.answer_timeout;
-        let result = tokio::time::timeout(bound, exchange)
-            .await
-            .unwrap_or_else(|_| {
-                let text = format!(
-                    "the answer did not end within {} ms (answer_timeout_ms sets the bound)",
-                    bound.as_millis()
-                );
-                Err(Fault::new(FaultKind::Unbounded, text))
-            });
+        let result = tokio::time::timeout(bound, exchange).await.unwrap_or_else(|_| {
+            let text = format!(
+                "the answer did not end within {} ms (answer_timeout_ms sets the bound)",
+                bound.as_millis()
+            );
+            Err(Fault::new(FaultKind::Unbounded, text))
+        });
         result.map_err(|fault| endpoint.seal(fault))
     }
 }
@@ -152,9 +143,7 @@ impl Pools {
         if endpoint.is_loopback() {
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|error| ModelError::Http {
-            reason: chain(&error),
-        })?;
+        let client = builder.build().map_err(|error| ModelError::Http { reason: chain(&error) })?;
         self.0.insert(key, client.clone());
         Ok(client)
     }
@@ -174,23 +163,15 @@ fn start_replay(
     if settings.effective_provider() != Provider::Replay || settings.base_url.is_some() {
         return Ok(());
     }
-    let model = settings
-        .model
-        .as_deref()
-        .ok_or_else(|| ModelError::Setting {
-            setting: "model (ORCHESTRATOR_MODEL) to replay:path/to/script.json".to_owned(),
-            reason: "the provider is replay and no script is named".to_owned(),
-        })?;
-    let path = model
-        .strip_prefix(REPLAY_PREFIX)
-        .unwrap_or(model)
-        .to_owned();
+    let model = settings.model.as_deref().ok_or_else(|| ModelError::Setting {
+        setting: "model (ORCHESTRATOR_MODEL) to replay:path/to/script.json".to_owned(),
+        reason: "the provider is replay and no script is named".to_owned(),
+    })?;
+    let path = model.strip_prefix(REPLAY_PREFIX).unwrap_or(model).to_owned();
     let server = match replays.remove(&path) {
         Some(server) => server,
-        None => start_script(&path).map_err(|reason| ModelError::Replay {
-            path: path.clone(),
-            reason,
-        })?,
+        None => start_script(&path)
+            .map_err(|reason| ModelError::Replay { path: path.clone(), reason })?,
     };
     settings.base_url = Some(server.base_url().to_owned());
     replays.insert(path, server);
@@ -209,10 +190,7 @@ async fn exchange(
     on_progress: &mut OnProgress<'_>,
 ) -> Result<Turn, Fault> {
     let body = endpoint.encode(request).map_err(|error| {
-        Fault::new(
-            FaultKind::Configuration,
-            format!("failed to encode the request: {error}"),
-        )
+        Fault::new(FaultKind::Configuration, format!("failed to encode the request: {error}"))
     })?;
     let request_bytes = body.len();
     let response = send(http, endpoint, request, body).await?;
@@ -224,13 +202,11 @@ async fn exchange(
     let received = receive(response, endpoint, decoder.as_mut(), on_progress).await;
     let draft = std::mem::take(decoder.draft());
     let usage = draft.usage(request_bytes, &endpoint.price);
-    received
-        .and_then(|()| draft.into_turn(request, usage))
-        .map_err(|mut fault| {
-            // The provider counts what it has sent, whether it was of use or not.
-            fault.usage = Some(usage);
-            fault
-        })
+    received.and_then(|()| draft.into_turn(request, usage)).map_err(|mut fault| {
+        // The provider counts what it has sent, whether it was of use or not.
+        fault.usage = Some(usage);
+        fault
+    })
 }
 
 /// Sends the request and waits for a successful status.
@@ -245,11 +221,7 @@ async fn send(
     if endpoint.provider == Provider::Replay {
         add_replay_headers(&mut headers, request)?;
     }
-    let sending = http
-        .post(endpoint.url.clone())
-        .headers(headers)
-        .body(body)
-        .send();
+    let sending = http.post(endpoint.url.clone()).headers(headers).body(body).send();
     let idle = endpoint.bounds.idle;
     let response = tokio::time::timeout(idle, sending)
         .await
@@ -269,10 +241,7 @@ async fn send(
 
 fn add_replay_headers(headers: &mut HeaderMap, request: &Request<'_>) -> Result<(), Fault> {
     let session = HeaderValue::try_from(request.session).map_err(|_| {
-        Fault::new(
-            FaultKind::Configuration,
-            "the session's name cannot stand in a header",
-        )
+        Fault::new(FaultKind::Configuration, "the session's name cannot stand in a header")
     })?;
     headers.insert(SESSION_HEADER, session);
     headers.insert(ROLE_HEADER, HeaderValue::from_static(request.role.name()));
@@ -305,17 +274,11 @@ async fn receive(
     decoder: &mut dyn Decode,
     on_progress: &mut OnProgress<'_>,
 ) -> Result<(), Fault> {
-    let kind = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if kind.is_some_and(|kind| kind.to_ascii_lowercase().contains("json")) {
         let body = read_all(response, endpoint.bounds).await?;
         let document = serde_json::from_slice(&body).map_err(|error| {
-            Fault::new(
-                FaultKind::MalformedStream,
-                format!("the answer is not valid JSON: {error}"),
-            )
+            Fault::new(FaultKind::MalformedStream, format!("the answer is not valid JSON: {error}"))
         })?;
         return decoder.document(&document);
     }

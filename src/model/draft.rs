@@ -59,16 +59,8 @@ impl Draft {
     pub(crate) fn usage(&self, request_bytes: usize, price: &Price) -> Usage {
         let bytes = |length: usize| (length as u64).div_ceil(4);
         let answered = self.text.len()
-            + self
-                .calls
-                .iter()
-                .map(|call| call.name.len() + call.arguments.len())
-                .sum::<usize>();
-        let input = self
-            .counts
-            .input
-            .unwrap_or_else(|| bytes(request_bytes))
-            .min(MOST_TOKENS);
+            + self.calls.iter().map(|call| call.name.len() + call.arguments.len()).sum::<usize>();
+        let input = self.counts.input.unwrap_or_else(|| bytes(request_bytes)).min(MOST_TOKENS);
         let output = self.counts.output.unwrap_or_else(|| bytes(answered));
         let mut usage = Usage {
             input,
@@ -90,11 +82,7 @@ impl Draft {
                 "the answer is empty: neither text nor a tool call",
             ));
         }
-        Ok(Turn {
-            text: self.text,
-            calls: finish_calls(self.calls, request)?,
-            usage,
-        })
+        Ok(Turn { text: self.text, calls: finish_calls(self.calls, request)?, usage })
     }
 
     fn check_stop(&self) -> Result<(), Fault> {
@@ -106,10 +94,9 @@ impl Draft {
                 FaultKind::OutputLimit,
                 "the answer was cut at the output-token limit; answer in smaller steps, or raise max_output_tokens",
             ),
-            Stop::ContextFull => (
-                FaultKind::ContextOverflow,
-                "the answer filled the model's context window",
-            ),
+            Stop::ContextFull => {
+                (FaultKind::ContextOverflow, "the answer filled the model's context window")
+            }
             Stop::Refusal => (FaultKind::Refused, "the provider declined to answer"),
         };
         Err(Fault::new(kind, message))
@@ -133,11 +120,7 @@ fn finish_calls(drafts: Vec<CallDraft>, request: &Request<'_>) -> Result<Vec<Too
                 number += 1;
             }
             taken.insert(id.clone());
-            Ok(ToolCall {
-                id,
-                name: draft.name,
-                arguments,
-            })
+            Ok(ToolCall { id, name: draft.name, arguments })
         })
         .collect()
 }
@@ -152,10 +135,9 @@ fn parse_arguments(call: &CallDraft) -> Result<Map<String, Value>, Fault> {
     }
     match serde_json::from_str(&call.arguments) {
         Ok(Value::Object(arguments)) => Ok(arguments),
-        Ok(_) => fault(format!(
-            "the arguments of the call of `{}` are not a JSON object",
-            call.name
-        )),
+        Ok(_) => {
+            fault(format!("the arguments of the call of `{}` are not a JSON object", call.name))
+        }
         Err(error) => fault(format!(
             "the arguments of the call of `{}` are not valid JSON: {error}",
             call.name
@@ -178,18 +160,9 @@ mod tests {
     }
 
     fn turn(messages: &[Message], calls: Vec<CallDraft>) -> Result<Turn, Fault> {
-        let request = Request {
-            role: Role::Worker,
-            session: "s",
-            system: "",
-            tools: &[],
-            messages,
-        };
-        Draft {
-            calls,
-            ..Draft::default()
-        }
-        .into_turn(&request, Usage::default())
+        let request =
+            Request { role: Role::Worker, session: "s", system: "", tools: &[], messages };
+        Draft { calls, ..Draft::default() }.into_turn(&request, Usage::default())
     }
 
     #[test]
@@ -197,10 +170,7 @@ mod tests {
         let first = turn(&[], vec![call("", "{}"), call("x", ""), call("x", "{}")]).unwrap();
         let ids: Vec<&str> = first.calls.iter().map(|call| call.id.as_str()).collect();
         assert_eq!(ids, ["call_0", "x", "call_1"]);
-        let history = [Message::Assistant {
-            text: String::new(),
-            calls: first.calls.clone(),
-        }];
+        let history = [Message::Assistant { text: String::new(), calls: first.calls.clone() }];
         let second = turn(&history, vec![call("call_0", "{}"), call("x", "{}")]).unwrap();
         assert_eq!(second.calls[0].id, "call_3");
         assert_eq!(second.calls[1].id, "call_4");
@@ -210,27 +180,14 @@ mod tests {
     fn malformed_arguments_name_the_tool_and_the_error() {
         let fault = turn(&[], vec![call("", r#"{"path": "#)]).unwrap_err();
         assert_eq!(fault.kind, FaultKind::MalformedArguments);
-        assert!(
-            fault.message.contains("`read`") && fault.message.contains("EOF"),
-            "{fault}"
-        );
+        assert!(fault.message.contains("`read`") && fault.message.contains("EOF"), "{fault}");
         assert!(turn(&[], vec![call("", "[1]")]).is_err());
     }
 
     #[test]
     fn a_count_that_was_not_sent_is_estimated_and_marked() {
-        let draft = Draft {
-            text: "12345678".into(),
-            ..Draft::default()
-        };
-        let usage = draft.usage(
-            401,
-            &Price {
-                input: 1.0,
-                output: 2.0,
-                cached: None,
-            },
-        );
+        let draft = Draft { text: "12345678".into(), ..Draft::default() };
+        let usage = draft.usage(401, &Price { input: 1.0, output: 2.0, cached: None });
         assert_eq!(
             (usage.input, usage.output, usage.micro_usd, usage.estimated),
             (101, 2, 105, true)

@@ -59,12 +59,7 @@ impl Endpoint {
             model,
             at_vendor,
             headers: headers(role, provider, settings)?,
-            secrets: settings
-                .api_key
-                .iter()
-                .chain(settings.headers.values())
-                .cloned()
-                .collect(),
+            secrets: settings.api_key.iter().chain(settings.headers.values()).cloned().collect(),
             max_output_tokens: settings.max_output_tokens,
             temperature: settings.temperature,
             connect_timeout: millis(settings.connect_timeout_ms, CONNECT_TIMEOUT_MS),
@@ -98,10 +93,7 @@ impl Endpoint {
 
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost"
-        || host
-            .parse()
-            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 /// An error that names the setting, as the file and as the environment call it.
@@ -133,9 +125,7 @@ fn request_url(
     let url =
         Url::parse(&text).map_err(|error| wrong(&format!("base_url is no address ({error})")))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(wrong(
-            "base_url begins neither with http:// nor with https://",
-        ));
+        return Err(wrong("base_url begins neither with http:// nor with https://"));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong(
@@ -143,14 +133,10 @@ fn request_url(
         ));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong(
-            "base_url holds a query or a fragment, which no endpoint has",
-        ));
+        return Err(wrong("base_url holds a query or a fragment, which no endpoint has"));
     }
     if provider == Provider::Replay && !is_loopback(&url) {
-        return Err(wrong(
-            "a replay is served on this machine only, and base_url is elsewhere",
-        ));
+        return Err(wrong("a replay is served on this machine only, and base_url is elsewhere"));
     }
     Ok(url)
 }
@@ -162,17 +148,11 @@ fn headers(
 ) -> Result<HeaderMap, ModelError> {
     let mut headers = HeaderMap::new();
     if provider == Provider::Anthropic {
-        headers.insert(
-            "anthropic-version",
-            HeaderValue::from_static(anthropic::VERSION),
-        );
+        headers.insert("anthropic-version", HeaderValue::from_static(anthropic::VERSION));
     }
     if let Some(key) = &settings.api_key {
         let (name, text) = match provider {
-            Provider::Anthropic => (
-                HeaderName::from_static("x-api-key"),
-                key.expose().to_owned(),
-            ),
+            Provider::Anthropic => (HeaderName::from_static("x-api-key"), key.expose().to_owned()),
             Provider::OpenAi | Provider::Replay => {
                 (AUTHORIZATION, format!("Bearer {}", key.expose()))
             }
@@ -180,18 +160,12 @@ fn headers(
         headers.insert(
             name,
             sensitive(&text).ok_or_else(|| {
-                missing(
-                    role,
-                    "api_key",
-                    "api_key holds characters that no header can carry",
-                )
+                missing(role, "api_key", "api_key holds characters that no header can carry")
             })?,
         );
     }
     for (name, value) in &settings.headers {
-        let entry = HeaderName::try_from(name)
-            .ok()
-            .zip(sensitive(value.expose()));
+        let entry = HeaderName::try_from(name).ok().zip(sensitive(value.expose()));
         let (name, value) = entry.ok_or_else(|| ModelError::Setting {
             setting: format!("headers.{name}"),
             reason: format!("`{name}` or its value cannot stand in a header"),
@@ -239,22 +213,10 @@ mod tests {
         for (json, setting) in [
             (serde_json::json!({}), "ORCHESTRATOR_WORKER_MODEL"),
             (serde_json::json!({"model": "m"}), "ORCHESTRATOR_API_KEY"),
-            (
-                serde_json::json!({"model": "m", "base_url": "h"}),
-                "ORCHESTRATOR_BASE_URL",
-            ),
-            (
-                serde_json::json!({"model": "m", "base_url": "ftp://h"}),
-                "ORCHESTRATOR_BASE_URL",
-            ),
-            (
-                serde_json::json!({"model": "m", "base_url": "http://h/v1?key=k"}),
-                "a query",
-            ),
-            (
-                serde_json::json!({"model": "m", "base_url": "http://u:p@h"}),
-                "api_key",
-            ),
+            (serde_json::json!({"model": "m", "base_url": "h"}), "ORCHESTRATOR_BASE_URL"),
+            (serde_json::json!({"model": "m", "base_url": "ftp://h"}), "ORCHESTRATOR_BASE_URL"),
+            (serde_json::json!({"model": "m", "base_url": "http://h/v1?key=k"}), "a query"),
+            (serde_json::json!({"model": "m", "base_url": "http://u:p@h"}), "api_key"),
             (
                 serde_json::json!({"model": "m", "base_url": "http://h", "api_key": "a\nb"}),
                 "api_key",
@@ -277,13 +239,8 @@ mod tests {
     fn some_fields_are_for_the_vendor_itself() {
         let body = |json| -> serde_json::Value {
             let endpoint = resolve(json).unwrap();
-            let request = Request {
-                role: Role::Worker,
-                session: "s",
-                system: "",
-                tools: &[],
-                messages: &[],
-            };
+            let request =
+                Request { role: Role::Worker, session: "s", system: "", tools: &[], messages: &[] };
             serde_json::from_slice(&endpoint.encode(&request).unwrap()).unwrap()
         };
         let openai =
@@ -298,9 +255,6 @@ mod tests {
     fn nothing_shows_the_key() {
         let endpoint = resolve(serde_json::json!({"model": "m", "base_url": "http://h", "api_key": "sk-hush", "headers": {"x-a": "quiet"}})).unwrap();
         let shown = format!("{endpoint:?}");
-        assert!(
-            !shown.contains("hush") && !shown.contains("quiet"),
-            "{shown}"
-        );
+        assert!(!shown.contains("hush") && !shown.contains("quiet"), "{shown}");
     }
 }

@@ -9,10 +9,8 @@ use super::settings::{ModelSettings, Provider, Settings};
 use crate::mission::conversation::Role;
 
 /// The vendors' own variables, which serve only for the vendors' own addresses.
-const VENDOR_KEYS: [(Provider, &str); 2] = [
-    (Provider::OpenAi, "OPENAI_API_KEY"),
-    (Provider::Anthropic, "ANTHROPIC_API_KEY"),
-];
+const VENDOR_KEYS: [(Provider, &str); 2] =
+    [(Provider::OpenAi, "OPENAI_API_KEY"), (Provider::Anthropic, "ANTHROPIC_API_KEY")];
 
 impl Settings {
     /// `base` with the environment over it. `lookup` gives a variable's value; an empty value counts as unset.
@@ -58,26 +56,11 @@ fn overlay(
     own.model = text("MODEL").or(own.model);
     own.api_key = text("API_KEY").map(Secret::new).or(own.api_key);
     parsed(&mut own.provider, prefix, "PROVIDER", lookup)?;
-    parsed(
-        &mut own.max_output_tokens,
-        prefix,
-        "MAX_OUTPUT_TOKENS",
-        lookup,
-    )?;
+    parsed(&mut own.max_output_tokens, prefix, "MAX_OUTPUT_TOKENS", lookup)?;
     parsed(&mut own.temperature, prefix, "TEMPERATURE", lookup)?;
-    parsed(
-        &mut own.connect_timeout_ms,
-        prefix,
-        "CONNECT_TIMEOUT_MS",
-        lookup,
-    )?;
+    parsed(&mut own.connect_timeout_ms, prefix, "CONNECT_TIMEOUT_MS", lookup)?;
     parsed(&mut own.idle_timeout_ms, prefix, "IDLE_TIMEOUT_MS", lookup)?;
-    parsed(
-        &mut own.answer_timeout_ms,
-        prefix,
-        "ANSWER_TIMEOUT_MS",
-        lookup,
-    )?;
+    parsed(&mut own.answer_timeout_ms, prefix, "ANSWER_TIMEOUT_MS", lookup)?;
     Ok((base.is_some() || own != ModelSettings::default()).then_some(own))
 }
 
@@ -89,13 +72,10 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
 ) -> Result<(), ModelError> {
     let variable = format!("{prefix}_{name}");
     if let Some(value) = lookup(&variable) {
-        let value = value
-            .trim()
-            .parse()
-            .map_err(|error: T::Err| ModelError::Setting {
-                setting: variable.clone(),
-                reason: format!("{variable} cannot be read: {error}"),
-            })?;
+        let value = value.trim().parse().map_err(|error: T::Err| ModelError::Setting {
+            setting: variable.clone(),
+            reason: format!("{variable} cannot be read: {error}"),
+        })?;
         *field = Some(value);
     }
     Ok(())
@@ -127,32 +107,20 @@ mod tests {
     use super::*;
 
     fn from(pairs: &[(&str, &str)]) -> Result<Settings, ModelError> {
-        let pairs: Vec<(String, String)> = pairs
-            .iter()
-            .map(|(k, v)| (k.to_string(), v.to_string()))
-            .collect();
+        let pairs: Vec<(String, String)> =
+            pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         Settings::from_env(Settings::default(), move |name| {
-            pairs
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.clone())
+            pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
         })
     }
 
     fn key(settings: &Settings, role: Role) -> Option<String> {
-        settings
-            .for_role(role)
-            .and_then(|s| s.api_key)
-            .map(|key| key.expose().to_owned())
+        settings.for_role(role).and_then(|s| s.api_key).map(|key| key.expose().to_owned())
     }
 
     #[test]
     fn nothing_set_means_no_model() {
-        assert!(
-            from(&[("OPENAI_API_KEY", "k"), ("ORCHESTRATOR_MODEL", "")])
-                .unwrap()
-                .is_empty()
-        );
+        assert!(from(&[("OPENAI_API_KEY", "k"), ("ORCHESTRATOR_MODEL", "")]).unwrap().is_empty());
     }
 
     #[test]
@@ -172,10 +140,7 @@ mod tests {
             (Some("small"), Some("http://one/v1"))
         );
         let reviewer = settings.for_role(Role::Reviewer).unwrap();
-        assert_eq!(
-            (reviewer.model.as_deref(), reviewer.temperature),
-            (Some("big"), Some(0.2))
-        );
+        assert_eq!((reviewer.model.as_deref(), reviewer.temperature), (Some("big"), Some(0.2)));
         assert_eq!(key(&settings, Role::Worker).as_deref(), Some("key-one"));
         assert_eq!(key(&settings, Role::Reviewer), None);
     }

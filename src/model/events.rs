@@ -57,11 +57,7 @@ struct Body {
 
 impl Body {
     fn new(response: Response, bounds: Bounds) -> Self {
-        Body {
-            response,
-            bounds,
-            read: 0,
-        }
+        Body { response, bounds, read: 0 }
     }
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
@@ -108,9 +104,7 @@ impl Events {
     pub(crate) async fn next(&mut self) -> Option<Result<String, Fault>> {
         loop {
             match self.0.next().await? {
-                Ok(Sse {
-                    data: Some(data), ..
-                }) if !data.is_empty() => return Some(Ok(data)),
+                Ok(Sse { data: Some(data), .. }) if !data.is_empty() => return Some(Ok(data)),
                 Ok(_) => {}
                 Err(error) => return Some(Err(fault(error))),
             }

@@ -107,12 +107,7 @@ pub struct Fault {
 impl Fault {
     /// A fault without a wish to wait and without cost.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Fault {
-            kind,
-            message: message.into(),
-            retry_after_ms: None,
-            usage: None,
-        }
+        Fault { kind, message: message.into(), retry_after_ms: None, usage: None }
     }
 
     /// The same without a trace of `secrets`, which providers like to quote, and with a message of bounded length.
@@ -202,10 +197,7 @@ mod tests {
         let mut fault = Fault::new(FaultKind::RateLimited, "slow down");
         fault.retry_after_ms = Some(1500);
         let text = serde_json::to_string(&fault).unwrap();
-        assert_eq!(
-            text,
-            r#"{"kind":"rate_limited","message":"slow down","retry_after_ms":1500}"#
-        );
+        assert_eq!(text, r#"{"kind":"rate_limited","message":"slow down","retry_after_ms":1500}"#);
         assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), fault);
     }
 

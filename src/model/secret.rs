@@ -62,10 +62,7 @@ mod tests {
     #[test]
     fn a_secret_shows_itself_nowhere() {
         let secret = Secret::new("sk-very-secret");
-        let shown = format!(
-            "{secret:?} {secret} {}",
-            serde_json::to_string(&secret).unwrap()
-        );
+        let shown = format!("{secret:?} {secret} {}", serde_json::to_string(&secret).unwrap());
         assert!(!shown.contains("very"));
         let mut text = "the key sk-very-secret is wrong".to_owned();
         secret.redact(&mut text);

@@ -128,14 +128,10 @@ impl ModelSettings {
         let own = self.clone();
         // Another wire format lives at another address: the default's is of no use to it.
         let same_format = !self.is_replay()
-            && self
-                .provider
-                .is_none_or(|provider| provider == base.effective_provider());
+            && self.provider.is_none_or(|provider| provider == base.effective_provider());
         let mut merged = ModelSettings {
             provider: own.provider.or(base.provider),
-            base_url: own
-                .base_url
-                .or_else(|| base.base_url.clone().filter(|_| same_format)),
+            base_url: own.base_url.or_else(|| base.base_url.clone().filter(|_| same_format)),
             model: own.model.or_else(|| base.model.clone()),
             api_key: own.api_key,
             max_output_tokens: own.max_output_tokens.or(base.max_output_tokens),
@@ -150,10 +146,7 @@ impl ModelSettings {
         if merged.place() == base.place() {
             merged.api_key = merged.api_key.or_else(|| base.api_key.clone());
             for (name, value) in &base.headers {
-                merged
-                    .headers
-                    .entry(name.clone())
-                    .or_insert_with(|| value.clone());
+                merged.headers.entry(name.clone()).or_insert_with(|| value.clone());
             }
         }
         merged
@@ -173,9 +166,7 @@ impl ModelSettings {
     }
 
     fn is_replay(&self) -> bool {
-        self.model
-            .as_deref()
-            .is_some_and(|model| model.starts_with(REPLAY_PREFIX))
+        self.model.as_deref().is_some_and(|model| model.starts_with(REPLAY_PREFIX))
     }
 
     /// The wire format, inferred where it is not set.
@@ -188,16 +179,9 @@ impl ModelSettings {
         }
         let at_anthropic = match &self.base_url {
             Some(url) => url.contains("//api.anthropic.com"),
-            None => self
-                .model
-                .as_deref()
-                .is_some_and(|model| model.starts_with("claude")),
+            None => self.model.as_deref().is_some_and(|model| model.starts_with("claude")),
         };
-        if at_anthropic {
-            Provider::Anthropic
-        } else {
-            Provider::OpenAi
-        }
+        if at_anthropic { Provider::Anthropic } else { Provider::OpenAi }
     }
 }
 
@@ -265,10 +249,7 @@ mod tests {
         let text = "[default]\nmodel = \"big\"\nprice = { input = 3, output = 15.5 }\n[roles.worker]\nmodel = \"small\"\n";
         let settings: Settings = toml::from_str(text).unwrap();
         let model = |role| settings.for_role(role).unwrap().model.unwrap();
-        assert_eq!(
-            (model(Role::Planner), model(Role::Worker)),
-            ("big".into(), "small".into())
-        );
+        assert_eq!((model(Role::Planner), model(Role::Worker)), ("big".into(), "small".into()));
         assert!(toml::from_str::<Settings>("[roles.boss]\nmodel = \"x\"\n").is_err());
     }
 
@@ -290,14 +271,8 @@ mod tests {
     #[test]
     fn the_provider_is_inferred() {
         let provider = |json| model(json).effective_provider();
-        assert_eq!(
-            provider(serde_json::json!({"model": "gpt"})),
-            Provider::OpenAi
-        );
-        assert_eq!(
-            provider(serde_json::json!({"model": "claude-x"})),
-            Provider::Anthropic
-        );
+        assert_eq!(provider(serde_json::json!({"model": "gpt"})), Provider::OpenAi);
+        assert_eq!(provider(serde_json::json!({"model": "claude-x"})), Provider::Anthropic);
         assert_eq!(
             provider(serde_json::json!({"model": "claude-x", "base_url": "http://l/v1"})),
             Provider::OpenAi
@@ -310,17 +285,8 @@ mod tests {
 
     #[test]
     fn prices_are_in_millionths() {
-        let price = Price {
-            input: 3.0,
-            output: 15.0,
-            cached: Some(0.3),
-        };
-        let usage = Usage {
-            input: 1000,
-            output: 100,
-            cached: 800,
-            ..Usage::default()
-        };
+        let price = Price { input: 3.0, output: 15.0, cached: Some(0.3) };
+        let usage = Usage { input: 1000, output: 100, cached: 800, ..Usage::default() };
         assert_eq!(price.micro_usd(&usage), 600 + 240 + 1500);
     }
 
@@ -331,9 +297,6 @@ mod tests {
             serde_json::json!({"api_key": "sk-secret", "headers": {"a": "hush"}}),
         ))
         .unwrap();
-        assert_eq!(
-            text,
-            r#"{"api_key":"[redacted]","headers":{"a":"[redacted]"}}"#
-        );
+        assert_eq!(text, r#"{"api_key":"[redacted]","headers":{"a":"[redacted]"}}"#);
     }
 }

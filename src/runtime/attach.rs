@@ -79,5 +79,10 @@ fn read_events(engine: &mut Engine) -> Result<(), JournalError> {
 }
 
 fn unknown(id: &MissionId) -> Known {
-    Known { mission: Mission::new(id.clone()), seq: 0, stop: CancellationToken::new(), awake: false }
+    Known {
+        mission: Mission::new(id.clone()),
+        seq: 0,
+        stop: CancellationToken::new(),
+        awake: false,
+    }
 }

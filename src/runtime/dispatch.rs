@@ -59,7 +59,12 @@ fn panicked(act: &Act, why: &str) -> Outcome {
     tracing::error!(?act, why, "an effect panicked");
     match act {
         Act::Ask { .. } => Outcome::Faulted {
-            fault: Fault { kind: FaultKind::Transient, message: reason, retry_after_ms: None, usage: Usage::default() },
+            fault: Fault {
+                kind: FaultKind::Transient,
+                message: reason,
+                retry_after_ms: None,
+                usage: Usage::default(),
+            },
         },
         Act::Tool { .. } => Outcome::Called { content: reason, is_error: true },
         Act::Check { .. } => Outcome::Checked { verdict: GateVerdict::Unverified { reason } },

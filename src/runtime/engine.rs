@@ -208,7 +208,9 @@ impl Engine {
 
     fn event_of(&mut self, mail: Mail) -> Result<Option<(MissionId, Event)>, JournalError> {
         match mail {
-            Mail::Letter(Letter::Start { mission, goal, mode }) => Ok(self.begin(mission, goal, mode)),
+            Mail::Letter(Letter::Start { mission, goal, mode }) => {
+                Ok(self.begin(mission, goal, mode))
+            }
             Mail::Letter(Letter::Command { mission, command }) => self.told(mission, command),
             Mail::Finished { mission, effect, outcome } => {
                 Ok(Some((mission, Event::Finished { effect, outcome })))
@@ -220,9 +222,14 @@ impl Engine {
         }
     }
 
-    fn told(&mut self, id: MissionId, command: Command) -> Result<Option<(MissionId, Event)>, JournalError> {
+    fn told(
+        &mut self,
+        id: MissionId,
+        command: Command,
+    ) -> Result<Option<(MissionId, Event)>, JournalError> {
         self.load(&id)?;
-        let Some(known) = self.missions.get(&id).filter(|known| known.seq > 0 || known.awake) else {
+        let Some(known) = self.missions.get(&id).filter(|known| known.seq > 0 || known.awake)
+        else {
             tracing::warn!(mission = %id, "a command for a mission that does not exist");
             self.missions.remove(&id);
             return Ok(None);
@@ -241,19 +248,16 @@ impl Engine {
         let mission = Mission::new(id.clone());
         let known = Known { mission, seq: 0, stop: CancellationToken::new(), awake: true };
         self.missions.insert(id.clone(), known);
-        let event = Event::Started {
-            goal,
-            mode,
-            engine: self.engine.clone(),
-            limits: self.limits.clone(),
-        };
+        let event =
+            Event::Started { goal, mode, engine: self.engine.clone(), limits: self.limits.clone() };
         Some((id, event))
     }
 
     /// Missions whose wall-clock limit has struck.
     fn overdue(&self) -> Vec<(MissionId, Event)> {
         let now = store::now_ms();
-        let late = |known: &Known| known.awake && known.mission.deadline().is_some_and(|at| at <= now);
+        let late =
+            |known: &Known| known.awake && known.mission.deadline().is_some_and(|at| at <= now);
         let overdue = self.missions.iter().filter(|(_, known)| late(known));
         overdue.map(|(id, _)| (id.clone(), Event::TimeUp)).collect()
     }
@@ -326,9 +330,11 @@ impl Engine {
                 self.board.show(MissionView::of(&known.mission));
             }
         }
-        let newest = self.missions.values().map(|k| &k.mission).max_by_key(|m| {
-            (m.ended.is_none(), m.started_at, m.id.clone())
-        });
+        let newest = self
+            .missions
+            .values()
+            .map(|k| &k.mission)
+            .max_by_key(|m| (m.ended.is_none(), m.started_at, m.id.clone()));
         if let Some(mission) = newest {
             for notice in self.projection.write(mission) {
                 tracing::warn!("{notice}");

@@ -157,7 +157,9 @@ impl Handle {
             return Err(Refused::Goal("the goal is empty; say what is to be reached".to_owned()));
         }
         if length > MAX_GOAL {
-            let text = format!("the goal has {length} characters; {MAX_GOAL} is the most: put the details into a file and name it");
+            let text = format!(
+                "the goal has {length} characters; {MAX_GOAL} is the most: put the details into a file and name it"
+            );
             return Err(Refused::Goal(text));
         }
         let mission = store::new_id();
@@ -183,7 +185,11 @@ impl Handle {
                     "blocked" => "mend what it needs and resume it",
                     _ => "start a new one",
                 };
-                return Err(Refused::Ended { mission: mission.clone(), state: end.name().to_owned(), hint });
+                return Err(Refused::Ended {
+                    mission: mission.clone(),
+                    state: end.name().to_owned(),
+                    hint,
+                });
             }
         }
         self.post(Letter::Command { mission: mission.clone(), command })

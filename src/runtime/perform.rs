@@ -24,10 +24,25 @@ use crate::workspace::{ApplyError, ChangeSet, FileWrite, OpenTexts, RelPath, app
 /// An effect with all that it needs, taken from the mission when it begins.
 pub(super) enum Job {
     Ask(Box<Ask>),
-    Tool { caller: Caller, call: ToolCall },
-    Check { mission: MissionId, item: ItemId, call: ToolCall, links: usize },
-    Apply { mission: MissionId, receipt: u64 },
-    Seal { mission: MissionId, plan: String, links: usize },
+    Tool {
+        caller: Caller,
+        call: ToolCall,
+    },
+    Check {
+        mission: MissionId,
+        item: ItemId,
+        call: ToolCall,
+        links: usize,
+    },
+    Apply {
+        mission: MissionId,
+        receipt: u64,
+    },
+    Seal {
+        mission: MissionId,
+        plan: String,
+        links: usize,
+    },
     Wait(Duration),
     /// The state and the effect do not fit, which is a defect.
     Impossible,
@@ -37,16 +52,20 @@ impl Job {
     pub fn of(m: &Mission, act: &Act) -> Job {
         let links = m.receipts.len();
         match act {
-            Act::Ask { session } => ask(m, *session).map_or(Job::Impossible, |ask| Job::Ask(Box::new(ask))),
-            Act::Tool { session, call, .. } => m.session(*session).map_or(Job::Impossible, |s| Job::Tool {
-                caller: Caller {
-                    mission: m.id.clone(),
-                    role: s.role,
-                    item: s.item.clone(),
-                    open: OpenTexts::new(),
-                },
-                call: call.clone(),
-            }),
+            Act::Ask { session } => {
+                ask(m, *session).map_or(Job::Impossible, |ask| Job::Ask(Box::new(ask)))
+            }
+            Act::Tool { session, call, .. } => {
+                m.session(*session).map_or(Job::Impossible, |s| Job::Tool {
+                    caller: Caller {
+                        mission: m.id.clone(),
+                        role: s.role,
+                        item: s.item.clone(),
+                        open: OpenTexts::new(),
+                    },
+                    call: call.clone(),
+                })
+            }
             Act::Check { item, call, .. } => {
                 Job::Check { mission: m.id.clone(), item: item.clone(), call: call.clone(), links }
             }
@@ -135,7 +154,9 @@ impl Performer {
             Job::Apply { mission, receipt } => self.apply(&mission, receipt).await,
             Job::Seal { mission, plan, links } => {
                 let verdict = seal::seal(self, &mission, plan, links).await;
-                Outcome::Sealed { verdict: verdict.unwrap_or_else(|reason| SealVerdict::Unverified { reason }) }
+                Outcome::Sealed {
+                    verdict: verdict.unwrap_or_else(|reason| SealVerdict::Unverified { reason }),
+                }
             }
             Job::Wait(time) => {
                 tokio::time::sleep(time).await;
@@ -145,7 +166,13 @@ impl Performer {
         }
     }
 
-    async fn check(&self, mission: &MissionId, item: &ItemId, call: &ToolCall, links: usize) -> GateVerdict {
+    async fn check(
+        &self,
+        mission: &MissionId,
+        item: &ItemId,
+        call: &ToolCall,
+        links: usize,
+    ) -> GateVerdict {
         let arguments = serde_json::Value::Object(call.arguments.clone());
         let change: ChangeSet = match serde_json::from_value(arguments) {
             Ok(change) => change,
@@ -171,7 +198,9 @@ impl Performer {
                 .accept(mission, item, checked, open, links)
                 .unwrap_or_else(|reason| GateVerdict::Unverified { reason }),
             Verdict::Refused => refused(&checked.report),
-            Verdict::Unverified => GateVerdict::Unverified { reason: gate::words::unverified(&checked.report) },
+            Verdict::Unverified => {
+                GateVerdict::Unverified { reason: gate::words::unverified(&checked.report) }
+            }
         }
     }
 
@@ -216,7 +245,8 @@ impl Performer {
             Err(reason) => return Outcome::NotApplied { reason },
         };
         let open = self.open_texts();
-        let (buffers, files): (Vec<_>, Vec<_>) = writes.into_iter().partition(|w| open.contains_key(&w.path));
+        let (buffers, files): (Vec<_>, Vec<_>) =
+            writes.into_iter().partition(|w| open.contains_key(&w.path));
         let edits = match edits(buffers, &open) {
             Ok(edits) => edits,
             Err(reason) => return Outcome::Stale { reason },
@@ -225,7 +255,9 @@ impl Performer {
         if !is_applied(&self.root, &files) {
             match apply(&self.root, &files) {
                 Ok(_) => {}
-                Err(error @ ApplyError::Stale { .. }) => return Outcome::Stale { reason: error.to_string() },
+                Err(error @ ApplyError::Stale { .. }) => {
+                    return Outcome::Stale { reason: error.to_string() };
+                }
                 Err(error) => return Outcome::NotApplied { reason: error.to_string() },
             }
         }
@@ -250,14 +282,17 @@ impl Performer {
         };
         let mut writes = Vec::new();
         for file in &report.files {
-            let result = match &file.result {
-                None => None,
-                Some(hash) => {
-                    let bytes = journal.bytes(hash).map_err(|e| e.to_string())?;
-                    let bytes = bytes.filter(|b| sha256(b) == *hash);
-                    Some(bytes.ok_or_else(|| format!("the journal lacks the bytes of {}", file.path))?)
-                }
-            };
+            let result =
+                match &file.result {
+                    None => None,
+                    Some(hash) => {
+                        let bytes = journal.bytes(hash).map_err(|e| e.to_string())?;
+                        let bytes = bytes.filter(|b| sha256(b) == *hash);
+                        Some(bytes.ok_or_else(|| {
+                            format!("the journal lacks the bytes of {}", file.path)
+                        })?)
+                    }
+                };
             writes.push(FileWrite { path: file.path.clone(), expect: file.base.clone(), result });
         }
         Ok(writes)
@@ -298,8 +333,15 @@ fn edits(buffers: Vec<FileWrite>, open: &OpenTexts) -> Result<Vec<VersionedEdit>
         let result = file.result.map(String::from_utf8);
         let after = match result {
             Some(Ok(after)) => after,
-            Some(Err(_)) => return Err(format!("{} is open in the editor and would not be text", file.path)),
-            None => return Err(format!("{} is open in the editor; close it so that it can be removed", file.path)),
+            Some(Err(_)) => {
+                return Err(format!("{} is open in the editor and would not be text", file.path));
+            }
+            None => {
+                return Err(format!(
+                    "{} is open in the editor; close it so that it can be removed",
+                    file.path
+                ));
+            }
         };
         if after == buffer.text {
             continue;
@@ -338,7 +380,10 @@ fn finding(file: Option<String>, line: Option<u32>, message: String) -> NewFindi
 const SHOWN: usize = 10;
 
 fn refused(report: &Report) -> GateVerdict {
-    let stage = report.problems.first().map_or("apply".to_owned(), |p| format!("{:?}", p.stage).to_lowercase());
+    let stage = report
+        .problems
+        .first()
+        .map_or("apply".to_owned(), |p| format!("{:?}", p.stage).to_lowercase());
     let shown = report.problems.iter().take(SHOWN).map(|p| {
         let d = &p.diagnostic;
         let code = d.code.as_ref().map_or(String::new(), |code| format!(" [{code}]"));
@@ -369,13 +414,18 @@ mod tests {
     fn a_buffer_that_was_edited_is_stale() {
         let path = RelPath::new("a").unwrap();
         let text = "typed".to_owned();
-        let open = OpenTexts::from([(path.clone(), crate::workspace::OpenText { version: 3, text })]);
+        let open =
+            OpenTexts::from([(path.clone(), crate::workspace::OpenText { version: 3, text })]);
         let write = |expect: &str, result: Option<&str>| FileWrite {
             path: path.clone(),
             expect: Some(sha256(expect.as_bytes())),
             result: result.map(|r| r.as_bytes().to_vec()),
         };
-        assert!(edits(vec![write("before", Some("after"))], &open).unwrap_err().contains("edited since"));
+        assert!(
+            edits(vec![write("before", Some("after"))], &open)
+                .unwrap_err()
+                .contains("edited since")
+        );
         assert!(edits(vec![write("typed", None)], &open).unwrap_err().contains("close it"));
         assert_eq!(edits(vec![write("typed", Some("after"))], &open).unwrap()[0].version, 3);
         assert!(edits(vec![write("before", Some("typed"))], &open).unwrap().is_empty());

@@ -33,12 +33,17 @@ impl Projection {
     pub fn write(&mut self, mission: &Mission) -> Vec<String> {
         let mut notices = Vec::new();
         let todo = mission.plan.as_ref().map(render);
-        let written = self.write_todo(todo.as_deref(), &mut notices).and_then(|()| self.write_snapshot(mission));
+        let written = self
+            .write_todo(todo.as_deref(), &mut notices)
+            .and_then(|()| self.write_snapshot(mission));
         match written {
             Ok(()) => self.complained = false,
             Err(error) if !self.complained => {
                 self.complained = true;
-                notices.push(format!("failed to write {}: {error}; the journal is not affected", self.folder.display()));
+                notices.push(format!(
+                    "failed to write {}: {error}; the journal is not affected",
+                    self.folder.display()
+                ));
             }
             Err(_) => {}
         }
@@ -55,7 +60,10 @@ impl Projection {
         }
         let path = self.folder.join("todo.md");
         if let Some(aside) = self.set_aside(&path, &hash)? {
-            notices.push(format!("todo.md was changed by somebody else; their text is kept as {}", aside.display()));
+            notices.push(format!(
+                "todo.md was changed by somebody else; their text is kept as {}",
+                aside.display()
+            ));
         }
         replace(&path, text.as_bytes())?;
         self.todo = Some(hash);

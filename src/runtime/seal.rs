@@ -24,9 +24,12 @@ pub(super) async fn seal(
     if let Some(open) = stages.iter().find(|s| s.verdict == StageVerdict::Unverified) {
         return Ok(SealVerdict::Unverified { reason: open.detail.clone() });
     }
-    let tree = performer.gate.tree_hash(&performer.open_texts()).await.map_err(|e| e.to_string())?;
+    let tree =
+        performer.gate.tree_hash(&performer.open_texts()).await.map_err(|e| e.to_string())?;
     if tree != before {
-        return Ok(SealVerdict::Red { report: "files changed while the whole was being proved".to_owned() });
+        return Ok(SealVerdict::Red {
+            report: "files changed while the whole was being proved".to_owned(),
+        });
     }
     write(performer, mission, plan, tree, stages, links)
 }
@@ -44,7 +47,8 @@ fn write(
     let mut chain = chain(&journal, mission)?;
     chain.truncate(links);
     verify_chain(&chain).map_err(|e| e.to_string())?;
-    let seal = Receipt::next(chain.last(), &mission.0, Proof::Seal { plan, tree, stages }, now_ms());
+    let seal =
+        Receipt::next(chain.last(), &mission.0, Proof::Seal { plan, tree, stages }, now_ms());
     journal.put_receipt(mission, seal.seq, &seal.to_json(), &[]).map_err(|e| e.to_string())?;
     Ok(SealVerdict::Green { hash: seal.hash, summary })
 }

@@ -106,7 +106,11 @@ mod tests {
     fn the_file_is_read_and_a_slip_in_it_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
-        std::fs::write(&path, "[limits]\ncalls = 7\n[model]\nmodel = \"m\"\n[roles.worker]\nmodel = \"w\"\n").unwrap();
+        std::fs::write(
+            &path,
+            "[limits]\ncalls = 7\n[model]\nmodel = \"m\"\n[roles.worker]\nmodel = \"w\"\n",
+        )
+        .unwrap();
         let file = read(&path).unwrap();
         assert_eq!(file.limits.calls, 7);
         assert_eq!(file.limits.attempts, Limits::default().attempts);

@@ -44,9 +44,9 @@ fn base36(mut number: u64) -> String {
 pub fn fold(journal: &Journal, id: &MissionId) -> Result<(Mission, u64), JournalError> {
     let records = journal.events(id, 0)?;
     let next = records.len() as u64;
-    let mission = records
-        .iter()
-        .fold(Mission::new(id.clone()), |mission, record| step(mission, record.at, &record.event).0);
+    let mission = records.iter().fold(Mission::new(id.clone()), |mission, record| {
+        step(mission, record.at, &record.event).0
+    });
     Ok((mission, next))
 }
 

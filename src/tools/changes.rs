@@ -21,7 +21,11 @@ pub(super) struct ChangesArgs {
 
 pub(super) fn changes(journal: &Mutex<Journal>, caller: &Caller, args: &ChangesArgs) -> ToolResult {
     let item = args.item.clone().or_else(|| caller.item.as_ref().map(ToString::to_string));
-    let diff = diff(&journal.lock().unwrap_or_else(PoisonError::into_inner), &caller.mission, item.as_deref())?;
+    let diff = diff(
+        &journal.lock().unwrap_or_else(PoisonError::into_inner),
+        &caller.mission,
+        item.as_deref(),
+    )?;
     Ok(if diff.is_empty() { "nothing was changed".to_owned() } else { diff })
 }
 

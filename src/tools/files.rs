@@ -45,7 +45,8 @@ pub(super) fn read(gate: &Gate, caller: &Caller, args: &ReadArgs) -> ToolResult 
     let text = text(gate, caller, &path)?.ok_or_else(|| format!("there is no file {path}"))?;
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let from = args.from.unwrap_or(1).max(1);
-    let to = args.to.unwrap_or(lines.len()).min(lines.len()).min(from.saturating_add(MAX_LINES - 1));
+    let to =
+        args.to.unwrap_or(lines.len()).min(lines.len()).min(from.saturating_add(MAX_LINES - 1));
     if from > lines.len() {
         return Ok(format!("{path} has {} lines", lines.len()));
     }
@@ -65,11 +66,14 @@ fn text(gate: &Gate, caller: &Caller, path: &RelPath) -> Result<Option<String>, 
 
 pub(super) fn list(gate: &Gate, args: &ListArgs) -> ToolResult {
     let glob = matcher(args.glob.as_deref())?;
-    let folder = args.path.as_deref().map(|p| p.trim_matches('/')).filter(|p| !p.is_empty() && *p != ".");
+    let folder =
+        args.path.as_deref().map(|p| p.trim_matches('/')).filter(|p| !p.is_empty() && *p != ".");
     let paths = gate.workspace().paths().map_err(|e| e.to_string())?;
     let inside = |p: &&RelPath| {
         let below = folder.is_none_or(|f| {
-            p.as_str().strip_prefix(f.trim_start_matches("./")).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            p.as_str()
+                .strip_prefix(f.trim_start_matches("./"))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
         below && glob.as_ref().is_none_or(|g| g.is_match(p.as_str()))
     };
@@ -89,7 +93,9 @@ fn matcher(glob: Option<&str>) -> Result<Option<GlobMatcher>, String> {
     let make = |text: &str| {
         // A bare name pattern means that name anywhere, as in every search tool.
         let anywhere = if text.contains('/') { text.to_owned() } else { format!("**/{text}") };
-        Glob::new(&anywhere).map(|g| g.compile_matcher()).map_err(|e| format!("`{text}` is no glob: {e}"))
+        Glob::new(&anywhere)
+            .map(|g| g.compile_matcher())
+            .map_err(|e| format!("`{text}` is no glob: {e}"))
     };
     glob.map(make).transpose()
 }

@@ -33,11 +33,19 @@ fn spec(name: &str) -> ToolSpec {
         "search" => ("Searches files for a regular expression; answers path:line: text.", search()),
         "diagnostics" => ("Errors and warnings of the project's own compiler.", list_path()),
         "changes" => ("What the mission has changed so far, as a diff.", changes()),
-        control::PROPOSE => ("Proposes a change-set: all of it is proved and applied, or none.", propose()),
+        control::PROPOSE => {
+            ("Proposes a change-set: all of it is proved and applied, or none.", propose())
+        }
         "triage" => ("Decides how the goal is served.", triage()),
-        "plan" => ("Hands in the plan.", object(json!({"todo": text("the whole text of todo.md")}), &["todo"])),
+        "plan" => (
+            "Hands in the plan.",
+            object(json!({"todo": text("the whole text of todo.md")}), &["todo"]),
+        ),
         "done" => ("The task is done.", done()),
-        "give_up" => ("It cannot be done.", object(json!({"reason": text("why, and what a person could do")}), &["reason"])),
+        "give_up" => (
+            "It cannot be done.",
+            object(json!({"reason": text("why, and what a person could do")}), &["reason"]),
+        ),
         _ => ("The judgement.", verdict()),
     };
     ToolSpec { name: name.to_owned(), description: description.to_owned(), schema }
@@ -76,7 +84,10 @@ fn search() -> Value {
 }
 
 fn changes() -> Value {
-    object(json!({"item": text("one task, such as T1.1; default: the task under review, else all")}), &[])
+    object(
+        json!({"item": text("one task, such as T1.1; default: the task under review, else all")}),
+        &[],
+    )
 }
 
 fn propose() -> Value {
@@ -147,7 +158,9 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(allows(role, control::PROPOSE), role == Role::Worker);
             for other in Role::ALL.into_iter().filter(|other| *other != role) {
-                for decision in control::of_role(other).iter().filter(|d| !control::of_role(role).contains(d)) {
+                for decision in
+                    control::of_role(other).iter().filter(|d| !control::of_role(role).contains(d))
+                {
                     assert!(!allows(role, decision), "{role} {decision}");
                 }
             }

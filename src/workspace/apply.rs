@@ -35,7 +35,9 @@ pub struct Applied {
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// The file on disk is no longer the one that the change was proved for.
-    #[error("{path} changed on disk since the change was made for it; read it again and make the change anew")]
+    #[error(
+        "{path} changed on disk since the change was made for it; read it again and make the change anew"
+    )]
     Stale {
         /// The file.
         path: RelPath,
@@ -100,12 +102,12 @@ pub fn apply(root: &Path, writes: &[FileWrite]) -> Result<Applied, ApplyError> {
 ///
 /// # Errors
 /// See [`ApplyError`].
-pub fn apply_with(files: &dyn Files, root: &Path, writes: &[FileWrite]) -> Result<Applied, ApplyError> {
-    let mut transaction = Transaction {
-        files,
-        steps: Vec::new(),
-        created_dirs: Vec::new(),
-    };
+pub fn apply_with(
+    files: &dyn Files,
+    root: &Path,
+    writes: &[FileWrite],
+) -> Result<Applied, ApplyError> {
+    let mut transaction = Transaction { files, steps: Vec::new(), created_dirs: Vec::new() };
     for write in writes {
         let target = locate(root, &write.path)?;
         let base = transaction.check(write, &target)?;
@@ -132,14 +134,7 @@ struct Step<'a> {
 
 impl<'a> Step<'a> {
     fn new(write: &'a FileWrite, target: PathBuf, base: Option<Vec<u8>>) -> Step<'a> {
-        Step {
-            write,
-            target,
-            base,
-            staged: None,
-            backup: None,
-            done: false,
-        }
+        Step { write, target, base, staged: None, backup: None, done: false }
     }
 
     fn is_noop(&self) -> bool {
@@ -174,12 +169,15 @@ impl Transaction<'_> {
         for step in self.steps.iter_mut().filter(|step| !step.is_noop()) {
             let path = &step.write.path;
             if let Some(result) = &step.write.result {
-                create_dirs(files, &step.target, &mut self.created_dirs).map_err(|error| failed(path, error))?;
-                let staged = files.stage(&step.target, result).map_err(|error| failed(path, error))?;
+                create_dirs(files, &step.target, &mut self.created_dirs)
+                    .map_err(|error| failed(path, error))?;
+                let staged =
+                    files.stage(&step.target, result).map_err(|error| failed(path, error))?;
                 step.staged = Some(staged);
             }
             if let Some(base) = &step.base {
-                let backup = files.stage(&step.target, base).map_err(|error| failed(path, error))?;
+                let backup =
+                    files.stage(&step.target, base).map_err(|error| failed(path, error))?;
                 step.backup = Some(backup);
             }
         }
@@ -244,7 +242,9 @@ impl Transaction<'_> {
                 }
                 (None, false) => Ok(()),
             };
-            if undone.is_err() && !matches!(self.files.read(&step.target), Ok(bytes) if bytes == step.base) {
+            if undone.is_err()
+                && !matches!(self.files.read(&step.target), Ok(bytes) if bytes == step.base)
+            {
                 broken.push(step.write.path.clone());
                 kept.extend(step.backup.iter().map(|path| path.display().to_string()));
             }
@@ -257,11 +257,7 @@ impl Transaction<'_> {
         if broken.is_empty() {
             return cause;
         }
-        ApplyError::Broken {
-            cause: Box::new(cause),
-            paths: broken,
-            kept,
-        }
+        ApplyError::Broken { cause: Box::new(cause), paths: broken, kept }
     }
 }
 
@@ -273,11 +269,7 @@ fn discard(files: &dyn Files, path: &Path) {
 
 /// Makes the missing folders above `target`, remembering them.
 fn create_dirs(files: &dyn Files, target: &Path, created: &mut Vec<PathBuf>) -> io::Result<()> {
-    let missing: Vec<&Path> = target
-        .ancestors()
-        .skip(1)
-        .take_while(|dir| !dir.exists())
-        .collect();
+    let missing: Vec<&Path> = target.ancestors().skip(1).take_while(|dir| !dir.exists()).collect();
     for dir in missing.into_iter().rev() {
         match files.create_dir(dir) {
             Ok(()) => created.push(dir.to_owned()),
@@ -293,10 +285,7 @@ fn create_dirs(files: &dyn Files, target: &Path, created: &mut Vec<PathBuf>) -> 
 /// # Errors
 /// [`ApplyError::Outside`], [`ApplyError::ReadOnly`] or [`ApplyError::Io`].
 pub(crate) fn locate(root: &Path, path: &RelPath) -> Result<PathBuf, ApplyError> {
-    let outside = |why| ApplyError::Outside {
-        path: path.clone(),
-        why,
-    };
+    let outside = |why| ApplyError::Outside { path: path.clone(), why };
     let root = root.canonicalize().map_err(|error| failed(path, error))?;
     let mut place = root.clone();
     for part in path.as_str().split('/') {
@@ -307,7 +296,9 @@ pub(crate) fn locate(root: &Path, path: &RelPath) -> Result<PathBuf, ApplyError>
                     .canonicalize()
                     .map_err(|_| outside("it goes through a symbolic link that leads nowhere"))?;
                 if !place.starts_with(&root) {
-                    return Err(outside("it goes through a symbolic link that leads out of the workspace"));
+                    return Err(outside(
+                        "it goes through a symbolic link that leads out of the workspace",
+                    ));
                 }
             }
             Ok(_) => {}
@@ -317,7 +308,9 @@ pub(crate) fn locate(root: &Path, path: &RelPath) -> Result<PathBuf, ApplyError>
     }
     match place.metadata() {
         Ok(metadata) if !metadata.is_file() => Err(outside("it is not a plain file")),
-        Ok(metadata) if metadata.permissions().readonly() => Err(ApplyError::ReadOnly { path: path.clone() }),
+        Ok(metadata) if metadata.permissions().readonly() => {
+            Err(ApplyError::ReadOnly { path: path.clone() })
+        }
         _ => Ok(place),
     }
 }
@@ -325,7 +318,9 @@ pub(crate) fn locate(root: &Path, path: &RelPath) -> Result<PathBuf, ApplyError>
 fn failed(path: &RelPath, source: io::Error) -> ApplyError {
     let path = path.clone();
     match source.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ApplyError::ReadOnly { path },
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            ApplyError::ReadOnly { path }
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ApplyError::DiskFull { path },
         _ => ApplyError::Io { path, source },
     }

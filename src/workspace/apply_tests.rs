@@ -105,11 +105,7 @@ fn a_fault_at_any_operation_leaves_the_tree_as_it_was() -> Outcome {
     for fail_at in 0.. {
         let root = project()?;
         let before = tree(root.path());
-        let files = Faulty {
-            calls: Cell::new(0),
-            fail_at,
-            error: io::ErrorKind::StorageFull,
-        };
+        let files = Faulty { calls: Cell::new(0), fail_at, error: io::ErrorKind::StorageFull };
         match apply_with(&files, root.path(), &writes()) {
             // Only the removal of backups is left to fail by then.
             Ok(_) => break,
@@ -126,11 +122,8 @@ fn a_fault_at_any_operation_leaves_the_tree_as_it_was() -> Outcome {
 #[test]
 fn a_read_only_workspace_is_said_so() -> Outcome {
     let root = project()?;
-    let files = Faulty {
-        calls: Cell::new(0),
-        fail_at: 0,
-        error: io::ErrorKind::ReadOnlyFilesystem,
-    };
+    let files =
+        Faulty { calls: Cell::new(0), fail_at: 0, error: io::ErrorKind::ReadOnlyFilesystem };
     let error = apply_with(&files, root.path(), &writes()).expect_err("nothing may be written");
     assert!(matches!(error, ApplyError::ReadOnly { .. }), "{error}");
     Ok(())
@@ -154,7 +147,10 @@ fn a_stale_file_stops_all() -> Outcome {
     fs::write(root.path().join("b.txt"), "somebody else's")?;
     let before = tree(root.path());
     let error = apply(root.path(), &writes()).expect_err("b.txt is stale");
-    assert!(matches!(&error, ApplyError::Stale { path, .. } if path.as_str() == "b.txt"), "{error}");
+    assert!(
+        matches!(&error, ApplyError::Stale { path, .. } if path.as_str() == "b.txt"),
+        "{error}"
+    );
     assert_eq!(tree(root.path()), before);
     Ok(())
 }
@@ -189,7 +185,8 @@ fn links_out_of_the_workspace_are_refused() -> Outcome {
     std::os::unix::fs::symlink(elsewhere.path().join("x.txt"), root.path().join("link.txt"))?;
     std::os::unix::fs::symlink(root.path().join("a.txt"), root.path().join("inside.txt"))?;
     for path in ["dir/x.txt", "link.txt"] {
-        let error = apply(root.path(), &[write(path, Some("x"), Some("y"))]).expect_err("it leads out");
+        let error =
+            apply(root.path(), &[write(path, Some("x"), Some("y"))]).expect_err("it leads out");
         assert!(matches!(error, ApplyError::Outside { .. }), "{error}");
     }
     apply(root.path(), &[write("inside.txt", Some("a"), Some("A"))])?;

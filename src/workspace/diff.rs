@@ -13,10 +13,7 @@ pub fn unified(path: &RelPath, before: Option<&str>, after: Option<&str>) -> Str
     let old = before.map_or_else(|| "/dev/null".to_owned(), |_| format!("a/{path}"));
     let new = after.map_or_else(|| "/dev/null".to_owned(), |_| format!("b/{path}"));
     let diff = TextDiff::from_lines(before.unwrap_or_default(), after.unwrap_or_default());
-    diff.unified_diff()
-        .context_radius(3)
-        .header(&old, &new)
-        .to_string()
+    diff.unified_diff().context_radius(3).header(&old, &new).to_string()
 }
 
 /// The 0-based lines of `after` that differ from `before`. A pure removal marks the line that now stands in its place.

@@ -14,7 +14,9 @@ pub struct OwnerLock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process holds it.
-    #[error("another orchestrator owns this workspace (lock {path}); use that one, or end it first")]
+    #[error(
+        "another orchestrator owns this workspace (lock {path}); use that one, or end it first"
+    )]
     Held {
         /// The lock file.
         path: PathBuf,
@@ -43,24 +45,15 @@ impl OwnerLock {
     /// # Errors
     /// As [`OwnerLock::take`].
     pub fn take_file(path: &Path) -> Result<OwnerLock, LockError> {
-        let failed = |source| LockError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| LockError::Io { path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)
-            .map_err(failed)?;
+        let file =
+            File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(OwnerLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held {
-                path: path.to_owned(),
-            }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::change::{Change, ChangeSet, Edit};
 use super::path::RelPath;
-use super::snapshot::{FileText, OpenTexts, ReadError, Workspace};
+use super::snapshot::{FileText, OpenTexts, ReadError, Workspace, is_reserved};
 use anchor::{Hunk, Miss};
 
 /// The texts that a change-set was made for.
@@ -48,9 +48,7 @@ impl BaseTexts for Overlaid<'_> {
         }
         let wanted = path.as_str().to_lowercase();
         let paths = self.workspace.paths().unwrap_or_default();
-        paths
-            .into_iter()
-            .find(|other| other != path && other.as_str().to_lowercase() == wanted)
+        paths.into_iter().find(|other| other != path && other.as_str().to_lowercase() == wanted)
     }
 }
 
@@ -90,12 +88,7 @@ pub struct ApplyProblem {
 
 impl ApplyProblem {
     fn whole(path: &RelPath, message: impl Into<String>) -> ApplyProblem {
-        ApplyProblem {
-            path: path.clone(),
-            line: 0,
-            message: message.into(),
-            frame: String::new(),
-        }
+        ApplyProblem { path: path.clone(), line: 0, message: message.into(), frame: String::new() }
     }
 }
 
@@ -126,7 +119,8 @@ pub fn resolve(change: &ChangeSet, base: &dyn BaseTexts) -> Result<Resolved, Vec
     Ok(Resolved { files })
 }
 
-/// One change per path, counted without case: two spellings are one file on some systems, and never meant.
+/// Paths that no change may touch, and one change per path, counted without case: two spellings are one file on some
+/// systems, and never meant.
 fn conflicts(change: &ChangeSet) -> Vec<ApplyProblem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
@@ -136,6 +130,10 @@ fn conflicts(change: &ChangeSet) -> Vec<ApplyProblem> {
             _ => None,
         };
         for path in [Some(change.path()), target].into_iter().flatten() {
+            if is_reserved(path) {
+                let message = "it belongs to git, to the package manager or to the orchestrator, not to the project";
+                problems.push(ApplyProblem::whole(path, message));
+            }
             if !seen.insert(path.as_str().to_lowercase()) {
                 let message = "the change-set names this path twice; put all of a file's edits into one change";
                 problems.push(ApplyProblem::whole(path, message));
@@ -145,16 +143,14 @@ fn conflicts(change: &ChangeSet) -> Vec<ApplyProblem> {
     problems
 }
 
-fn resolve_one(change: &Change, base: &dyn BaseTexts) -> Result<Vec<ResolvedFile>, Vec<ApplyProblem>> {
+fn resolve_one(
+    change: &Change,
+    base: &dyn BaseTexts,
+) -> Result<Vec<ResolvedFile>, Vec<ApplyProblem>> {
     let path = change.path();
     let before = read(base, path)?;
     let missing = |what| ApplyProblem::whole(path, format!("there is no such file to {what}"));
-    let file = |base, result| ResolvedFile {
-        path: path.clone(),
-        base,
-        result,
-        renamed_from: None,
-    };
+    let file = |base, result| ResolvedFile { path: path.clone(), base, result, renamed_from: None };
     match (change, before) {
         (Change::Edit { edits, .. }, Some(before)) => {
             let after = edit(path, &before.text, edits)?;
@@ -165,7 +161,8 @@ fn resolve_one(change: &Change, base: &dyn BaseTexts) -> Result<Vec<ResolvedFile
             if before.is_none() {
                 free(base, path)?;
             }
-            let content = text::in_style_of(before.as_ref().map(|before| before.text.as_str()), content);
+            let content =
+                text::in_style_of(before.as_ref().map(|before| before.text.as_str()), content);
             Ok(vec![file(before, Some(content))])
         }
         (Change::Delete { .. }, Some(before)) => Ok(vec![file(Some(before), None)]),
@@ -185,8 +182,7 @@ fn resolve_one(change: &Change, base: &dyn BaseTexts) -> Result<Vec<ResolvedFile
 }
 
 fn read(base: &dyn BaseTexts, path: &RelPath) -> Result<Option<FileText>, Vec<ApplyProblem>> {
-    base.read(path)
-        .map_err(|error| vec![ApplyProblem::whole(path, error.to_string())])
+    base.read(path).map_err(|error| vec![ApplyProblem::whole(path, error.to_string())])
 }
 
 /// A file may be made at `path`: nothing stands there, in no spelling.
@@ -196,7 +192,8 @@ fn free(base: &dyn BaseTexts, path: &RelPath) -> Result<(), Vec<ApplyProblem>> {
         return Err(vec![ApplyProblem::whole(path, message)]);
     }
     if let Some(twin) = base.twin(path) {
-        let message = format!("it differs only in case from `{twin}`, which is the same file on this system");
+        let message =
+            format!("it differs only in case from `{twin}`, which is the same file on this system");
         return Err(vec![ApplyProblem::whole(path, message)]);
     }
     Ok(())
@@ -233,14 +230,14 @@ fn find(before: &str, edit: &Edit) -> Result<Hunk, Miss> {
     match edit {
         Edit::Text { old, new } => anchor::find(before, old, new),
         Edit::Span { start, end, new } => {
-            if start > end || *end > before.len() || !before.is_char_boundary(*start) || !before.is_char_boundary(*end) {
+            if start > end
+                || *end > before.len()
+                || !before.is_char_boundary(*start)
+                || !before.is_char_boundary(*end)
+            {
                 return Err(Miss::BadSpan);
             }
-            Ok(Hunk {
-                start: *start,
-                end: *end,
-                new: text::with_line_ends_of(before, new),
-            })
+            Ok(Hunk { start: *start, end: *end, new: text::with_line_ends_of(before, new) })
         }
     }
 }
@@ -259,12 +256,8 @@ fn splice(before: &str, hunks: &[Hunk]) -> String {
 }
 
 fn explain(path: &RelPath, before: &str, edit: &Edit, miss: Miss) -> ApplyProblem {
-    let problem = |line, message: String, frame| ApplyProblem {
-        path: path.clone(),
-        line,
-        message,
-        frame,
-    };
+    let problem =
+        |line, message: String, frame| ApplyProblem { path: path.clone(), line, message, frame };
     match miss {
         Miss::Empty => problem(
             0,
@@ -276,7 +269,9 @@ fn explain(path: &RelPath, before: &str, edit: &Edit, miss: Miss) -> ApplyProble
                 return problem(0, "the span does not fit".to_owned(), String::new());
             };
             let size = before.len();
-            let message = format!("the bytes {start}..{end} do not fit the text of {size} bytes, or cut a character");
+            let message = format!(
+                "the bytes {start}..{end} do not fit the text of {size} bytes, or cut a character"
+            );
             problem(0, message, String::new())
         }
         Miss::Stale { near } => {
@@ -286,7 +281,8 @@ fn explain(path: &RelPath, before: &str, edit: &Edit, miss: Miss) -> ApplyProble
             problem(u32::try_from(near.start).unwrap_or(u32::MAX), message.to_owned(), frame)
         }
         Miss::Ambiguous { lines } => {
-            let listed: Vec<String> = lines.iter().take(20).map(|line| (line + 1).to_string()).collect();
+            let listed: Vec<String> =
+                lines.iter().take(20).map(|line| (line + 1).to_string()).collect();
             let message = format!(
                 "`old` stands {} times, at lines {}; add lines around it until it is unique",
                 lines.len(),

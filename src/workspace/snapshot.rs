@@ -75,7 +75,9 @@ pub enum WorkspaceError {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It holds bytes that are not UTF-8 (first at the 0-based offset `at`).
-    #[error("{path} is not UTF-8 text (byte {at}); it is left untouched, convert it to UTF-8 first")]
+    #[error(
+        "{path} is not UTF-8 text (byte {at}); it is left untouched, convert it to UTF-8 first"
+    )]
     NotUtf8 {
         /// The file.
         path: RelPath,
@@ -89,7 +91,9 @@ pub enum ReadError {
         path: RelPath,
     },
     /// It is larger than [`MAX_TEXT`].
-    #[error("{path} has {size} bytes, more than the {MAX_TEXT} that are edited; it is left untouched")]
+    #[error(
+        "{path} has {size} bytes, more than the {MAX_TEXT} that are edited; it is left untouched"
+    )]
     TooLarge {
         /// The file.
         path: RelPath,
@@ -157,16 +161,10 @@ impl Workspace {
     /// # Errors
     /// When it is not a folder that can be read.
     pub fn open(root: &Path) -> Result<Workspace, WorkspaceError> {
-        let failed = |source| WorkspaceError::Root {
-            root: root.to_owned(),
-            source,
-        };
+        let failed = |source| WorkspaceError::Root { root: root.to_owned(), source };
         let canonical = root.canonicalize().map_err(failed)?;
         fs::read_dir(&canonical).map_err(failed)?;
-        Ok(Workspace {
-            root: canonical,
-            known: Mutex::new(HashMap::new()),
-        })
+        Ok(Workspace { root: canonical, known: Mutex::new(HashMap::new()) })
     }
 
     /// The canonical root.
@@ -185,20 +183,14 @@ impl Workspace {
     /// When it is no text that can be edited, see [`ReadError`].
     pub fn read(&self, path: &RelPath) -> Result<Option<FileText>, ReadError> {
         let place = self.place(path)?;
-        let io_failed = |source| ReadError::Io {
-            path: path.clone(),
-            source,
-        };
+        let io_failed = |source| ReadError::Io { path: path.clone(), source };
         let size = match fs::metadata(&place) {
             Ok(metadata) => metadata.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_failed(error)),
         };
         if size > MAX_TEXT {
-            return Err(ReadError::TooLarge {
-                path: path.clone(),
-                size,
-            });
+            return Err(ReadError::TooLarge { path: path.clone(), size });
         }
         let bytes = fs::read(&place).map_err(io_failed)?;
         let text = String::from_utf8(bytes).map_err(|error| ReadError::NotUtf8 {
@@ -236,7 +228,9 @@ impl Workspace {
         for entry in self.walker().build() {
             let entry = entry.map_err(|error| WorkspaceError::Io {
                 path: self.root.clone(),
-                source: error.into_io_error().unwrap_or_else(|| io::Error::other("the walk failed")),
+                source: error
+                    .into_io_error()
+                    .unwrap_or_else(|| io::Error::other("the walk failed")),
             })?;
             if self.is_ours(&entry)
                 && let Ok(path) = RelPath::under(&self.root, entry.path())
@@ -284,7 +278,15 @@ impl Workspace {
             return Vec::new();
         }
         let output = std::process::Command::new("git")
-            .args(["-c", "core.fsmonitor=false", "ls-files", "-z", "-c", "-i", "--exclude-standard"])
+            .args([
+                "-c",
+                "core.fsmonitor=false",
+                "ls-files",
+                "-z",
+                "-c",
+                "-i",
+                "--exclude-standard",
+            ])
             .current_dir(&self.root)
             .stdin(std::process::Stdio::null())
             .output();
@@ -329,10 +331,7 @@ impl Workspace {
     /// When it cannot be read.
     pub fn hash_of(&self, path: &RelPath) -> Result<Option<String>, WorkspaceError> {
         let place = path.in_root(&self.root);
-        let failed = |source| WorkspaceError::Io {
-            path: place.clone(),
-            source,
-        };
+        let failed = |source| WorkspaceError::Io { path: place.clone(), source };
         let metadata = match fs::metadata(&place) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -345,25 +344,22 @@ impl Workspace {
         let hashed_at = SystemTime::now();
         let bytes = fs::read(&place).map_err(failed)?;
         let hash = sha256(&bytes);
-        let stat = Stat {
-            len: metadata.len(),
-            modified,
-            hashed_at,
-            hash: hash.clone(),
-        };
+        let stat = Stat { len: metadata.len(), modified, hashed_at, hash: hash.clone() };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(path.clone(), stat);
         Ok(Some(hash))
     }
 
-    fn remembered(&self, path: &RelPath, metadata: &Metadata, modified: SystemTime) -> Option<String> {
+    fn remembered(
+        &self,
+        path: &RelPath,
+        metadata: &Metadata,
+        modified: SystemTime,
+    ) -> Option<String> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let stat = known.get(path)?;
         let same = stat.len == metadata.len() && stat.modified == modified;
-        let settled = stat
-            .hashed_at
-            .duration_since(stat.modified)
-            .is_ok_and(|age| age > RACY);
+        let settled = stat.hashed_at.duration_since(stat.modified).is_ok_and(|age| age > RACY);
         (same && settled).then(|| stat.hash.clone())
     }
 }
@@ -374,13 +370,18 @@ fn is_foreign(entry: &DirEntry) -> bool {
         return entry.depth() == 1 && entry.file_name() == ".git";
     }
     let name = entry.file_name();
-    name == ".git" || name == ".opencode" || name == "node_modules" || entry.path().join("CACHEDIR.TAG").is_file()
+    name == ".git"
+        || name == ".opencode"
+        || name == "node_modules"
+        || entry.path().join("CACHEDIR.TAG").is_file()
 }
 
-fn is_reserved(path: &RelPath) -> bool {
-    path.as_str()
-        .split('/')
-        .any(|part| matches!(part, ".git" | ".opencode" | "node_modules"))
+/// Whether a path lies in a folder that is never part of a workspace's own text.
+pub fn is_reserved(path: &RelPath) -> bool {
+    let is_foreign = |part: &str| {
+        [".git", ".opencode", "node_modules"].iter().any(|name| part.eq_ignore_ascii_case(name))
+    };
+    path.as_str().split('/').any(is_foreign)
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ fn tracked_files_count_though_ignored() -> Outcome {
     write(root.path(), "kept.gen", "")?;
     write(root.path(), "other.gen", "")?;
     for args in [&["init", "-q"][..], &["add", "-f", "kept.gen"][..]] {
-        let status = std::process::Command::new("git").args(args).current_dir(root.path()).status()?;
+        let status =
+            std::process::Command::new("git").args(args).current_dir(root.path()).status()?;
         assert!(status.success(), "git {args:?}");
     }
     let workspace = Workspace::open(root.path())?;

@@ -5,6 +5,7 @@ mod cli;
 mod deadlock;
 mod demo;
 mod gate;
+mod gate_servers;
 mod house;
 mod mission_rust;
 mod mission_typescript;

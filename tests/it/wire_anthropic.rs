@@ -29,11 +29,7 @@ fn recorded_turn() -> Turn {
 }
 
 fn event(data: Value) -> Vec<u8> {
-    format!(
-        "event: {}\ndata: {data}\n\n",
-        data["type"].as_str().unwrap()
-    )
-    .into_bytes()
+    format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap()).into_bytes()
 }
 
 fn text_stream(stop: &str) -> Vec<u8> {
@@ -60,10 +56,7 @@ async fn a_stream_cut_anywhere_gives_the_same_turn_over_one_connection() {
         let turn = ask(&client, &[user("go")], &[]).await.unwrap();
         assert_eq!(turn, recorded_turn(), "cut at byte {offset}");
     }
-    assert!(
-        *server.connections.lock().unwrap() < 20,
-        "connections must be reused"
-    );
+    assert!(*server.connections.lock().unwrap() < 20, "connections must be reused");
 }
 
 #[tokio::test]
@@ -71,11 +64,7 @@ async fn a_stream_byte_by_byte_in_any_line_ending_with_comments() {
     for line_end in ["\n", "\r\n", "\r"] {
         let text = format!(": keep-alive\n\n{RECORDED}").replace('\n', line_end);
         let pieces: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
-        assert_eq!(
-            once(stream(&pieces)).await.unwrap(),
-            recorded_turn(),
-            "{line_end:?}"
-        );
+        assert_eq!(once(stream(&pieces)).await.unwrap(), recorded_turn(), "{line_end:?}");
     }
 }
 
@@ -83,13 +72,9 @@ async fn a_stream_byte_by_byte_in_any_line_ending_with_comments() {
 async fn the_request_is_what_the_vendor_documents() {
     let server = RawServer::start(always(stream(&[RECORDED.as_bytes()]))).await;
     let messages = growing_session().pop().unwrap();
-    ask(
-        &client("anthropic", &server.url, json!({"temperature": 1.0})),
-        &messages,
-        &tools(),
-    )
-    .await
-    .unwrap();
+    ask(&client("anthropic", &server.url, json!({"temperature": 1.0})), &messages, &tools())
+        .await
+        .unwrap();
     let head = server.requests.lock().unwrap()[0].to_ascii_lowercase();
     assert!(head.starts_with("post /v1/messages http/1.1\r\n"), "{head}");
     for line in [
@@ -109,10 +94,7 @@ async fn the_request_is_what_the_vendor_documents() {
         body["tools"][1],
         json!({"name": "search", "description": "does search", "input_schema": tools()[1].schema})
     );
-    assert_eq!(
-        (&body["stream"], &body["max_tokens"]),
-        (&json!(true), &json!(16384))
-    );
+    assert_eq!((&body["stream"], &body["max_tokens"]), (&json!(true), &json!(16384)));
     assert_eq!(
         body.get("cache_control"),
         None,
@@ -202,12 +184,7 @@ async fn errors_by_status() {
             "messages: text content blocks must be non-empty",
             BadRequest,
         ),
-        (
-            400,
-            "invalid_request_error",
-            "Your credit balance is too low to access the API",
-            Quota,
-        ),
+        (400, "invalid_request_error", "Your credit balance is too low to access the API", Quota),
         (401, "authentication_error", "invalid x-api-key", Auth),
         (403, "permission_error", "no", Auth),
         (404, "not_found_error", "model: m-1", NotFound),
@@ -216,14 +193,9 @@ async fn errors_by_status() {
         (500, "api_error", "oops", Server),
         (529, "overloaded_error", "Overloaded", Overloaded),
     ] {
-        let fault = once(status(code, "retry-after: 2\r\n", &body(kind, message)))
-            .await
-            .unwrap_err();
-        assert_eq!(
-            (fault.kind, fault.retry_after_ms),
-            (expected, Some(2000)),
-            "{fault}"
-        );
+        let fault =
+            once(status(code, "retry-after: 2\r\n", &body(kind, message))).await.unwrap_err();
+        assert_eq!((fault.kind, fault.retry_after_ms), (expected, Some(2000)), "{fault}");
         assert!(fault.message.contains(message), "{fault}");
     }
 }
@@ -239,45 +211,26 @@ async fn errors_within_a_stream() {
             ),
             Overloaded,
         ),
-        (
-            event(json!({"type": "error", "error": {"type": "api_error", "message": "x"}})),
-            Server,
-        ),
-        (
-            b"event: ping\ndata: {\"type\": \n\n".to_vec(),
-            MalformedStream,
-        ),
+        (event(json!({"type": "error", "error": {"type": "api_error", "message": "x"}})), Server),
+        (b"event: ping\ndata: {\"type\": \n\n".to_vec(), MalformedStream),
         (
             event(
                 json!({"type": "content_block_delta", "index": 9, "delta": {"type": "input_json_delta", "partial_json": "{"}}),
             ),
             MalformedStream,
         ),
-        (
-            event(json!({"type": "content_block_delta", "index": 9})),
-            MalformedStream,
-        ),
+        (event(json!({"type": "content_block_delta", "index": 9})), MalformedStream),
     ] {
         let fault = once(stream(&[head, &event])).await.unwrap_err();
         assert_eq!(fault.kind, expected, "{fault}");
-        assert_eq!(
-            fault.usage.map(|usage| usage.input),
-            Some(120),
-            "what was sent was paid for"
-        );
+        assert_eq!(fault.usage.map(|usage| usage.input), Some(120), "what was sent was paid for");
     }
 }
 
 #[tokio::test]
 async fn stop_reasons() {
     use FaultKind::*;
-    assert_eq!(
-        once(stream(&[&text_stream("end_turn")]))
-            .await
-            .unwrap()
-            .text,
-        "hello"
-    );
+    assert_eq!(once(stream(&[&text_stream("end_turn")])).await.unwrap().text, "hello");
     for (reason, expected) in [
         ("max_tokens", OutputLimit),
         ("refusal", Refused),
@@ -305,21 +258,12 @@ async fn usage_that_is_not_sent_is_estimated_and_arguments_are_checked() {
         ]
         .concat()
     };
-    let turn = once(stream(&[&block(json!({}), "{\"a\":1}")]))
-        .await
-        .unwrap();
+    let turn = once(stream(&[&block(json!({}), "{\"a\":1}")])).await.unwrap();
     assert!(turn.usage.estimated && turn.usage.input > 10);
-    let turn = once(stream(&[&block(json!({"a": 1}), "{\"a\":1}")]))
-        .await
-        .unwrap();
+    let turn = once(stream(&[&block(json!({"a": 1}), "{\"a\":1}")])).await.unwrap();
     assert_eq!(turn.calls, vec![call("t", "edit", json!({"a": 1}))]);
-    let fault = once(stream(&[&block(json!({}), "{\"a\":")]))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (fault.kind, fault.reaction()),
-        (FaultKind::MalformedArguments, Reaction::Correct)
-    );
+    let fault = once(stream(&[&block(json!({}), "{\"a\":")])).await.unwrap_err();
+    assert_eq!((fault.kind, fault.reaction()), (FaultKind::MalformedArguments, Reaction::Correct));
     assert!(fault.message.contains("`edit`"), "{fault}");
 }
 
@@ -333,19 +277,15 @@ async fn a_server_that_does_not_stream() {
         (turn.text.as_str(), turn.calls),
         ("hi", vec![call("t", "search", json!({"z": "a"}))])
     );
-    assert_eq!(
-        (turn.usage.input, turn.usage.cached, turn.usage.output),
-        (15, 10, 6)
-    );
+    assert_eq!((turn.usage.input, turn.usage.cached, turn.usage.output), (15, 10, 6));
 }
 
 #[tokio::test]
 async fn the_key_is_in_no_fault() {
     let echo = json!({"type": "error", "error": {"type": "authentication_error", "message": format!("bad {KEY}")}}).to_string();
-    for acts in [
-        status(401, "", &echo),
-        stream(&[format!("event: error\ndata: {echo}\n\n").as_bytes()]),
-    ] {
+    for acts in
+        [status(401, "", &echo), stream(&[format!("event: error\ndata: {echo}\n\n").as_bytes()])]
+    {
         let fault = once(acts).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Auth);
         assert!(

@@ -22,10 +22,7 @@ async fn once(more: Value, acts: Vec<Act>) -> Result<Turn, orchestrator_lsp::mod
 }
 
 async fn kind(acts: Vec<Act>) -> FaultKind {
-    once(json!({"idle_timeout_ms": 300}), acts)
-        .await
-        .unwrap_err()
-        .kind
+    once(json!({"idle_timeout_ms": 300}), acts).await.unwrap_err().kind
 }
 
 fn recorded_turn() -> Turn {
@@ -37,19 +34,12 @@ fn recorded_turn() -> Turn {
 }
 
 fn text_chunk(text: &str) -> Vec<u8> {
-    format!(
-        "data: {}\n\n",
-        json!({"choices": [{"delta": {"content": text}}]})
-    )
-    .into_bytes()
+    format!("data: {}\n\n", json!({"choices": [{"delta": {"content": text}}]})).into_bytes()
 }
 
 fn finish(reason: &str) -> Vec<u8> {
-    format!(
-        "data: {}\n\n",
-        json!({"choices": [{"delta": {}, "finish_reason": reason}]})
-    )
-    .into_bytes()
+    format!("data: {}\n\n", json!({"choices": [{"delta": {}, "finish_reason": reason}]}))
+        .into_bytes()
 }
 
 const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -67,10 +57,7 @@ async fn a_stream_cut_anywhere_gives_the_same_turn_over_one_connection() {
         let turn = ask(&client, &[user("go")], &[]).await.unwrap();
         assert_eq!(turn, recorded_turn(), "cut at byte {offset}");
     }
-    assert!(
-        *server.connections.lock().unwrap() < 20,
-        "connections must be reused"
-    );
+    assert!(*server.connections.lock().unwrap() < 20, "connections must be reused");
 }
 
 #[tokio::test]
@@ -92,25 +79,15 @@ async fn the_request_is_what_the_vendor_documents() {
     let server = RawServer::start(always(stream(&[RECORDED.as_bytes()]))).await;
     let more = json!({"temperature": 0.5, "max_output_tokens": 99, "headers": {"x-extra": "yes"}});
     let messages = growing_session().pop().unwrap();
-    ask(&client("openai", &server.url, more), &messages, &tools())
-        .await
-        .unwrap();
+    ask(&client("openai", &server.url, more), &messages, &tools()).await.unwrap();
     let head = server.requests.lock().unwrap()[0].to_ascii_lowercase();
-    assert!(
-        head.starts_with("post /v1/chat/completions http/1.1\r\n"),
-        "{head}"
-    );
-    for line in [
-        &format!("authorization: bearer {KEY}"),
-        "content-type: application/json",
-        "x-extra: yes",
-    ] {
+    assert!(head.starts_with("post /v1/chat/completions http/1.1\r\n"), "{head}");
+    for line in
+        [&format!("authorization: bearer {KEY}"), "content-type: application/json", "x-extra: yes"]
+    {
         assert!(head.contains(line), "{line}: {head}");
     }
-    assert!(
-        !head.contains("x-orchestrator"),
-        "role and session are for replays only"
-    );
+    assert!(!head.contains("x-orchestrator"), "role and session are for replays only");
     let body: Value = serde_json::from_str(&server.body(0)).unwrap();
     let parameters = &tools()[0].schema;
     assert_eq!(
@@ -183,11 +160,7 @@ async fn a_terminal_marker_is_enough_usage_is_estimated() {
         vec![&hello[..], &finish("stop")],
         vec![&hello[..], b"data: [DONE]"],
         vec![&hello[..], &finish("stop"), b"data: {broken\n\n"],
-        vec![
-            &hello[..],
-            b"data: {\"choices\":[],\"usage\":null}\n\n",
-            DONE,
-        ],
+        vec![&hello[..], b"data: {\"choices\":[],\"usage\":null}\n\n", DONE],
     ] {
         let turn = once(json!({}), stream(&pieces)).await.unwrap();
         assert_eq!(turn.text, "hello");
@@ -205,18 +178,9 @@ async fn a_terminal_marker_is_enough_usage_is_estimated() {
 #[tokio::test]
 async fn usage_and_price_are_taken_from_the_answer() {
     let more = json!({"price": {"input": 3.0, "output": 15.0, "cached": 0.3}});
-    let usage = once(more, stream(&[RECORDED.as_bytes()]))
-        .await
-        .unwrap()
-        .usage;
+    let usage = once(more, stream(&[RECORDED.as_bytes()])).await.unwrap().usage;
     assert_eq!(
-        (
-            usage.input,
-            usage.output,
-            usage.cached,
-            usage.micro_usd,
-            usage.estimated
-        ),
+        (usage.input, usage.output, usage.cached, usage.micro_usd, usage.estimated),
         (120, 30, 100, 60 + 30 + 450, false)
     );
 }
@@ -250,45 +214,25 @@ async fn a_broken_connection_never_gives_a_partial_turn() {
 async fn silence_is_a_stall_before_and_within_an_answer() {
     assert_eq!(kind(vec![Act::Hold]).await, FaultKind::Stalled);
     assert_eq!(
-        kind(vec![
-            Act::Write(EVENTS.into()),
-            Act::Chunk(text_chunk("a")),
-            Act::Hold
-        ])
-        .await,
+        kind(vec![Act::Write(EVENTS.into()), Act::Chunk(text_chunk("a")), Act::Hold]).await,
         FaultKind::Stalled
     );
 }
 
 #[tokio::test]
 async fn an_answer_is_bounded_in_time_and_size() {
-    let busy = vec![
-        Act::Write(EVENTS.into()),
-        Act::Chunk(b": still here\n\n".to_vec()),
-        Act::Hold,
-    ];
-    let fault = once(json!({"answer_timeout_ms": 200}), busy)
+    let busy = vec![Act::Write(EVENTS.into()), Act::Chunk(b": still here\n\n".to_vec()), Act::Hold];
+    let fault = once(json!({"answer_timeout_ms": 200}), busy).await.unwrap_err();
+    assert_eq!((fault.kind, fault.reaction()), (FaultKind::Unbounded, Reaction::Correct));
+    let huge = text_chunk(&"x".repeat(100_000));
+    let fault = once(json!({"max_answer_bytes": 250_000}), stream(&[&huge, &huge, &huge, DONE]))
         .await
         .unwrap_err();
-    assert_eq!(
-        (fault.kind, fault.reaction()),
-        (FaultKind::Unbounded, Reaction::Correct)
-    );
-    let huge = text_chunk(&"x".repeat(100_000));
-    let fault = once(
-        json!({"max_answer_bytes": 250_000}),
-        stream(&[&huge, &huge, &huge, DONE]),
-    )
-    .await
-    .unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unbounded);
     let endless_line = vec![b'x'; 300_000];
-    let fault = once(
-        json!({"max_answer_bytes": 250_000}),
-        stream(&[b"data: ", &endless_line]),
-    )
-    .await
-    .unwrap_err();
+    let fault = once(json!({"max_answer_bytes": 250_000}), stream(&[b"data: ", &endless_line]))
+        .await
+        .unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unbounded);
 }
 
@@ -297,9 +241,7 @@ async fn nobody_there_is_a_network_fault() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     drop(listener);
-    let fault = ask(&client("openai", &url, json!({})), &[user("go")], &[])
-        .await
-        .unwrap_err();
+    let fault = ask(&client("openai", &url, json!({})), &[user("go")], &[]).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Network);
     assert!(fault.message.contains("127.0.0.1"), "{fault}");
 }
@@ -314,24 +256,9 @@ async fn every_status_has_its_kind() {
             ContextOverflow,
             Reaction::Compact,
         ),
-        (
-            400,
-            r#"{"error":{"message":"unknown field"}}"#,
-            BadRequest,
-            Reaction::Human,
-        ),
-        (
-            401,
-            r#"{"error":{"message":"bad key"}}"#,
-            Auth,
-            Reaction::Human,
-        ),
-        (
-            404,
-            r#"{"error":{"message":"no model"}}"#,
-            NotFound,
-            Reaction::Human,
-        ),
+        (400, r#"{"error":{"message":"unknown field"}}"#, BadRequest, Reaction::Human),
+        (401, r#"{"error":{"message":"bad key"}}"#, Auth, Reaction::Human),
+        (404, r#"{"error":{"message":"no model"}}"#, NotFound, Reaction::Human),
         (413, "", ContextOverflow, Reaction::Compact),
         (
             429,
@@ -339,12 +266,7 @@ async fn every_status_has_its_kind() {
             RateLimited,
             Reaction::Retry,
         ),
-        (
-            429,
-            r#"{"error":{"message":"pay","code":"insufficient_quota"}}"#,
-            Quota,
-            Reaction::Human,
-        ),
+        (429, r#"{"error":{"message":"pay","code":"insufficient_quota"}}"#, Quota, Reaction::Human),
         (500, "oops", Server, Reaction::Retry),
         (529, "", Overloaded, Reaction::Retry),
     ] {
@@ -355,12 +277,8 @@ async fn every_status_has_its_kind() {
             "{fault}"
         );
     }
-    let redirect = once(
-        json!({}),
-        status(307, "location: http://127.0.0.1:1/\r\n", ""),
-    )
-    .await
-    .unwrap_err();
+    let redirect =
+        once(json!({}), status(307, "location: http://127.0.0.1:1/\r\n", "")).await.unwrap_err();
     assert_eq!(redirect.kind, Configuration);
 }
 
@@ -372,9 +290,7 @@ async fn a_wish_to_wait_is_passed_on() {
         ("retry-after: Sun, 06 Nov 1994 08:49:37 GMT\r\n", Some(0)),
         ("", None),
     ] {
-        let fault = once(json!({}), status(429, header, "{}"))
-            .await
-            .unwrap_err();
+        let fault = once(json!({}), status(429, header, "{}")).await.unwrap_err();
         assert_eq!(fault.retry_after_ms, expected, "{header}");
     }
 }
@@ -391,86 +307,48 @@ async fn bad_answers_within_a_stream() {
             b"data: {\"error\":{\"message\":\"boom\",\"type\":\"server_error\"}}\n\n".to_vec(),
             Server,
         ),
-        (
-            b"data: {\"error\":{\"message\":\"x\",\"code\":429}}\n\n".to_vec(),
-            RateLimited,
-        ),
+        (b"data: {\"error\":{\"message\":\"x\",\"code\":429}}\n\n".to_vec(), RateLimited),
         (b"data: {\"choices\": [\n\n".to_vec(), MalformedStream),
         (b"data: \xff\xfe\n\n".to_vec(), MalformedStream),
-        (
-            [call("{\"a\":"), finish("tool_calls")].concat(),
-            MalformedArguments,
-        ),
-        (
-            [call("7"), finish("tool_calls")].concat(),
-            MalformedArguments,
-        ),
+        ([call("{\"a\":"), finish("tool_calls")].concat(), MalformedArguments),
+        ([call("7"), finish("tool_calls")].concat(), MalformedArguments),
         ([call("{}"), finish("length")].concat(), OutputLimit),
         (finish("content_filter"), Refused),
     ];
     for (bytes, expected) in cases {
-        let fault = once(json!({}), stream(&[&hello, &bytes, DONE]))
-            .await
-            .unwrap_err();
+        let fault = once(json!({}), stream(&[&hello, &bytes, DONE])).await.unwrap_err();
         assert_eq!(fault.kind, expected, "{fault}");
         assert!(fault.usage.is_some(), "what was sent was paid for");
     }
     assert_eq!(kind(stream(&[&finish("stop"), DONE])).await, EmptyAnswer);
-    let fault = once(
-        json!({}),
-        stream(&[&call("{\"path\": \"a"), &finish("tool_calls"), DONE]),
-    )
-    .await
-    .unwrap_err();
-    assert!(
-        fault.message.contains("`edit`") && fault.message.contains("line 1"),
-        "{fault}"
-    );
+    let fault = once(json!({}), stream(&[&call("{\"path\": \"a"), &finish("tool_calls"), DONE]))
+        .await
+        .unwrap_err();
+    assert!(fault.message.contains("`edit`") && fault.message.contains("line 1"), "{fault}");
 }
 
 #[tokio::test]
 async fn a_server_that_does_not_stream() {
     let body = json!({"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "hi", "tool_calls": [
         {"type": "function", "function": {"name": "search", "arguments": {"z": "a"}}}]}}], "usage": {"prompt_tokens": 5, "completion_tokens": 6}});
-    let turn = once(json!({}), status(200, "", &body.to_string()))
-        .await
-        .unwrap();
+    let turn = once(json!({}), status(200, "", &body.to_string())).await.unwrap();
     assert_eq!(
         (turn.text.as_str(), turn.calls),
         ("hi", vec![call("call_0", "search", json!({"z": "a"}))])
     );
+    assert_eq!((turn.usage.input, turn.usage.output, turn.usage.estimated), (5, 6, false));
     assert_eq!(
-        (turn.usage.input, turn.usage.output, turn.usage.estimated),
-        (5, 6, false)
-    );
-    assert_eq!(
-        kind(status(
-            200,
-            "",
-            r#"{"error":{"message":"x","type":"overloaded"}}"#
-        ))
-        .await,
+        kind(status(200, "", r#"{"error":{"message":"x","type":"overloaded"}}"#)).await,
         FaultKind::Overloaded
     );
-    assert_eq!(
-        kind(status(200, "", r#"{"choices":[]}"#)).await,
-        FaultKind::MalformedStream
-    );
-    assert_eq!(
-        kind(status(200, "", "<html>")).await,
-        FaultKind::MalformedStream
-    );
+    assert_eq!(kind(status(200, "", r#"{"choices":[]}"#)).await, FaultKind::MalformedStream);
+    assert_eq!(kind(status(200, "", "<html>")).await, FaultKind::MalformedStream);
 }
 
 #[tokio::test]
 async fn a_dropped_future_closes_its_connection() {
-    let plan: Plan = Arc::new(|_, _| {
-        vec![
-            Act::Write(EVENTS.into()),
-            Act::Chunk(text_chunk("a")),
-            Act::Hold,
-        ]
-    });
+    let plan: Plan =
+        Arc::new(|_, _| vec![Act::Write(EVENTS.into()), Act::Chunk(text_chunk("a")), Act::Hold]);
     let mut server = RawServer::start(plan).await;
     let client = client("openai", &server.url, json!({}));
     let (seen, mut first) = tokio::sync::mpsc::unbounded_channel();
@@ -491,11 +369,7 @@ async fn a_dropped_future_closes_its_connection() {
     });
     first.recv().await.unwrap();
     asking.abort();
-    server
-        .closed
-        .recv()
-        .await
-        .expect("the server sees the connection close");
+    server.closed.recv().await.expect("the server sees the connection close");
 }
 
 /// Collects what the whole process logs on this thread.
@@ -540,10 +414,7 @@ async fn the_key_is_in_no_fault_debug_or_log() {
         let client = client("openai", &server.url, more.clone());
         shown += &format!("{client:?}");
         if let Err(fault) = ask(&client, &[user("go")], &[]).await {
-            shown += &format!(
-                "{fault:?} {fault} {}",
-                serde_json::to_string(&fault).unwrap()
-            );
+            shown += &format!("{fault:?} {fault} {}", serde_json::to_string(&fault).unwrap());
         }
     }
     let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
@@ -561,10 +432,7 @@ async fn ids_stay_unique_within_a_session() {
     let first = ask(&client, &[user("go")], &[]).await.unwrap();
     let history = [
         user("go"),
-        Message::Assistant {
-            text: first.text,
-            calls: first.calls,
-        },
+        Message::Assistant { text: first.text, calls: first.calls },
         result("call_a", ""),
         result("call_b", ""),
     ];

@@ -12,7 +12,11 @@ use super::package_folders;
 use crate::workspace::path::RelPath;
 
 /// Links the `node_modules` of every package among `paths` from `source` into `shadow`.
-pub(super) fn link<'a>(source: &Path, shadow: &Path, paths: impl Iterator<Item = &'a RelPath>) -> io::Result<()> {
+pub(super) fn link<'a>(
+    source: &Path,
+    shadow: &Path,
+    paths: impl Iterator<Item = &'a RelPath>,
+) -> io::Result<()> {
     for folder in package_folders(paths) {
         let real = source.join(&folder).join("node_modules");
         let here = shadow.join(&folder).join("node_modules");
@@ -64,13 +68,19 @@ fn own_package(source: &Path, path: &Path) -> Option<PathBuf> {
     (!installed).then(|| inside.to_owned())
 }
 
-fn rebuild(source: &Path, shadow: &Path, here: &Path, entries: &BTreeMap<String, PathBuf>) -> io::Result<()> {
+fn rebuild(
+    source: &Path,
+    shadow: &Path,
+    here: &Path,
+    entries: &BTreeMap<String, PathBuf>,
+) -> io::Result<()> {
     if here.is_symlink() {
         forget(here)?;
     }
     fs::create_dir_all(here)?;
     for (name, path) in entries {
-        let target = own_package(source, path).map_or_else(|| path.clone(), |inside| shadow.join(inside));
+        let target =
+            own_package(source, path).map_or_else(|| path.clone(), |inside| shadow.join(inside));
         let link = here.join(name);
         if let Some(parent) = link.parent() {
             fs::create_dir_all(parent)?;
@@ -98,11 +108,7 @@ fn forget(here: &Path) -> io::Result<()> {
     if !here.is_symlink() {
         return Ok(());
     }
-    if cfg!(windows) && here.is_dir() {
-        fs::remove_dir(here)
-    } else {
-        fs::remove_file(here)
-    }
+    if cfg!(windows) && here.is_dir() { fs::remove_dir(here) } else { fs::remove_file(here) }
 }
 
 #[cfg(unix)]

@@ -17,11 +17,7 @@ fn place() -> io::Result<Place> {
     fs::create_dir_all(root.join("src"))?;
     fs::write(root.join("src/a.rs"), "a")?;
     fs::write(root.join("b.txt"), "b")?;
-    Ok(Place {
-        root: root.canonicalize()?,
-        cache: folder.path().join("cache"),
-        _folder: folder,
-    })
+    Ok(Place { root: root.canonicalize()?, cache: folder.path().join("cache"), _folder: folder })
 }
 
 fn sync(copy: &mut ShadowCopy, root: &Path) -> Result<Vec<String>, Box<dyn std::error::Error>> {

@@ -16,8 +16,15 @@ use crate::workspace::path::RelPath;
 #[derive(Debug, Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 enum Line {
-    CompilerMessage { target: Target, message: Message },
-    CompilerArtifact { manifest_path: PathBuf, target: Target, filenames: Vec<PathBuf> },
+    CompilerMessage {
+        target: Target,
+        message: Message,
+    },
+    CompilerArtifact {
+        manifest_path: PathBuf,
+        target: Target,
+        filenames: Vec<PathBuf>,
+    },
     #[serde(other)]
     Other,
 }
@@ -66,16 +73,27 @@ struct Expansion {
 
 /// Whether cargo failed for want of a network.
 pub fn wants_network(stderr: &str) -> bool {
-    ["failed to download", "Could not resolve host", "spurious network error", "network failure", "Unable to update"]
-        .iter()
-        .any(|sign| stderr.contains(sign))
+    [
+        "failed to download",
+        "Could not resolve host",
+        "spurious network error",
+        "network failure",
+        "Unable to update",
+    ]
+    .iter()
+    .any(|sign| stderr.contains(sign))
 }
 
 /// Reads what cargo said.
 ///
 /// # Errors
 /// The reason, for people, when it gave up without an error in a file of the workspace.
-pub fn read(root: &Path, target_dir: &Path, folder: &str, ended: &Ended) -> Result<Answered, String> {
+pub fn read(
+    root: &Path,
+    target_dir: &Path,
+    folder: &str,
+    ended: &Ended,
+) -> Result<Answered, String> {
     let mut reader = Reader {
         root,
         folder,
@@ -87,7 +105,9 @@ pub fn read(root: &Path, target_dir: &Path, folder: &str, ended: &Ended) -> Resu
     for line in ended.stdout.lines().filter(|line| line.starts_with('{')) {
         match serde_json::from_str(line) {
             Ok(Line::CompilerMessage { target, message }) => reader.message(&target, message),
-            Ok(Line::CompilerArtifact { manifest_path, target, filenames }) if manifest_path.starts_with(root) => {
+            Ok(Line::CompilerArtifact { manifest_path, target, filenames })
+                if manifest_path.starts_with(root) =>
+            {
                 reader.answered.units.insert(target.src_path);
                 filenames.iter().for_each(|file| reader.cover_artifact(file));
             }
@@ -137,14 +157,16 @@ impl Reader<'_> {
         };
         // The library and its own tests are compiled apart and say everything twice.
         if !self.answered.found.iter().any(same) {
-            self.answered.found.push(Found {
-                diagnostic,
-                unit: target.src_path.clone(),
-            });
+            self.answered.found.push(Found { diagnostic, unit: target.src_path.clone() });
         }
     }
 
-    fn diagnostic(&mut self, target: &Target, severity: Severity, message: Message) -> Option<Diagnostic> {
+    fn diagnostic(
+        &mut self,
+        target: &Target,
+        severity: Severity,
+        message: Message,
+    ) -> Option<Diagnostic> {
         let primary = message.spans.iter().find(|span| span.is_primary);
         let place = primary.and_then(|span| self.place(span));
         // A crate-level error without a place is said of the crate's root file.
@@ -152,9 +174,12 @@ impl Reader<'_> {
             Some(place) => place,
             None => (rel_path(self.root, self.folder, &target.src_path)?, Range::default()),
         };
-        let label = primary.and_then(|span| span.label.as_deref()).filter(|label| !label.is_empty());
+        let label =
+            primary.and_then(|span| span.label.as_deref()).filter(|label| !label.is_empty());
         let mut text = match label {
-            Some(label) if !message.message.contains(label) => format!("{}: {label}", message.message),
+            Some(label) if !message.message.contains(label) => {
+                format!("{}: {label}", message.message)
+            }
             _ => message.message.clone(),
         };
         for child in &message.children {
@@ -185,10 +210,8 @@ impl Reader<'_> {
             line: span.line_start.saturating_sub(1),
             column: column(text, span.byte_start),
         };
-        let end = Place {
-            line: span.line_end.saturating_sub(1),
-            column: column(text, span.byte_end),
-        };
+        let end =
+            Place { line: span.line_end.saturating_sub(1), column: column(text, span.byte_end) };
         Some((path, Range { start, end }))
     }
 
@@ -202,7 +225,8 @@ impl Reader<'_> {
     /// The suggestions of one message. Several for the same place are alternatives.
     fn remedies(&self, message: &Message) -> Vec<Remedy> {
         let usable = |span: &&Span| {
-            span.suggested_replacement.is_some() && span.suggestion_applicability.as_deref() != Some("HasPlaceholders")
+            span.suggested_replacement.is_some()
+                && span.suggestion_applicability.as_deref() != Some("HasPlaceholders")
         };
         let spans: Vec<&Span> = message.spans.iter().filter(usable).collect();
         let Some(first) = spans.first() else {
@@ -214,7 +238,10 @@ impl Reader<'_> {
             return Vec::new();
         }
         let parts = spans.len() / alternatives;
-        spans.chunks(parts).filter_map(|parts| self.remedy(&message.message, parts, alternatives > 1)).collect()
+        spans
+            .chunks(parts)
+            .filter_map(|parts| self.remedy(&message.message, parts, alternatives > 1))
+            .collect()
     }
 
     fn remedy(&self, title: &str, parts: &[&Span], is_alternative: bool) -> Option<Remedy> {
@@ -227,9 +254,18 @@ impl Reader<'_> {
                 new: span.suggested_replacement.clone()?,
             });
         }
-        let first = parts.first().and_then(|span| span.suggested_replacement.as_deref()).unwrap_or_default();
-        let title = if is_alternative { format!("{title}: {}", first.trim()) } else { title.to_owned() };
-        let vouched = |span: &&Span| span.suggestion_applicability.as_deref() == Some("MachineApplicable");
+        let first = parts
+            .first()
+            .and_then(|span| span.suggested_replacement.as_deref())
+            .unwrap_or_default();
+        let first = first.trim();
+        let says_more = parts.len() == 1
+            && !first.is_empty()
+            && !first.contains('\n')
+            && !title.contains(first);
+        let title = if says_more { format!("{title}: {first}") } else { title.to_owned() };
+        let vouched =
+            |span: &&Span| span.suggestion_applicability.as_deref() == Some("MachineApplicable");
         let changes = edits.into_iter().map(|(path, edits)| Change::Edit { path, edits }).collect();
         Some(Remedy {
             title,
@@ -240,9 +276,12 @@ impl Reader<'_> {
 
     /// The sources behind a compiled artifact, from the dependency file beside it.
     fn cover_artifact(&mut self, artifact: &Path) {
-        let Some(folder) = artifact.parent() else { return };
+        let Some(folder) = artifact.parent() else {
+            return;
+        };
         let stem = artifact.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let stem = stem.strip_prefix("lib").filter(|_| artifact.extension().is_some()).unwrap_or(stem);
+        let stem =
+            stem.strip_prefix("lib").filter(|_| artifact.extension().is_some()).unwrap_or(stem);
         let beside = folder.join(format!("{stem}.d"));
         if beside.is_file() {
             self.cover(&beside);
@@ -255,7 +294,8 @@ impl Reader<'_> {
     fn cover(&mut self, dependency_file: &Path) {
         let text = fs::read_to_string(dependency_file).unwrap_or_default();
         let sources = text.lines().filter_map(|line| line.strip_suffix(':'));
-        let sources = sources.filter_map(|source| rel_path(self.root, self.folder, &source.replace("\\ ", " ")));
+        let sources = sources
+            .filter_map(|source| rel_path(self.root, self.folder, &source.replace("\\ ", " ")));
         self.answered.covered.extend(sources);
     }
 
@@ -280,10 +320,14 @@ impl Reader<'_> {
     }
 
     fn cover_folder(&mut self, root_file: &str) {
-        let Some(folder) = Path::new(root_file).parent() else { return };
+        let Some(folder) = Path::new(root_file).parent() else {
+            return;
+        };
         let walk = ignore::WalkBuilder::new(folder).standard_filters(false).build();
-        let sources = walk.flatten().filter(|entry| entry.path().extension().is_some_and(|end| end == "rs"));
-        let inside: BTreeSet<RelPath> = sources.filter_map(|entry| RelPath::under(self.root, entry.path()).ok()).collect();
+        let sources =
+            walk.flatten().filter(|entry| entry.path().extension().is_some_and(|end| end == "rs"));
+        let inside: BTreeSet<RelPath> =
+            sources.filter_map(|entry| RelPath::under(self.root, entry.path()).ok()).collect();
         self.answered.covered.extend(inside);
     }
 }
@@ -305,7 +349,9 @@ fn first_line(diagnostic: &Diagnostic) -> &str {
 fn is_summary(message: &Message) -> bool {
     let text = &message.message;
     message.spans.is_empty()
-        && (text.starts_with("aborting due to") || text.ends_with("warning emitted") || text.ends_with("warnings emitted"))
+        && (text.starts_with("aborting due to")
+            || text.ends_with("warning emitted")
+            || text.ends_with("warnings emitted"))
 }
 
 /// The column in bytes of an offset.

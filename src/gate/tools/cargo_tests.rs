@@ -16,7 +16,8 @@ fn ended(success: bool, lines: &[Value], stderr: &str) -> Ended {
 fn project() -> tempfile::TempDir {
     let root = tempfile::tempdir().expect("a folder");
     fs::create_dir(root.path().join("src")).expect("a folder");
-    fs::write(root.path().join("src/lib.rs"), "fn a() {}\nlet ä = HashMap::new();\n").expect("a file");
+    fs::write(root.path().join("src/lib.rs"), "fn a() {}\nlet ä = HashMap::new();\n")
+        .expect("a file");
     root
 }
 
@@ -40,8 +41,12 @@ fn message(root: &Path, children: Value) -> Value {
 #[test]
 fn places_are_bytes_and_targets_say_it_once() {
     let root = project();
-    let line = message(root.path(), json!([{"message": "use it", "level": "help", "spans": [], "code": null}]));
-    let answered = read(root.path(), root.path(), "", &ended(false, &[line.clone(), line], "")).expect("it answered");
+    let line = message(
+        root.path(),
+        json!([{"message": "use it", "level": "help", "spans": [], "code": null}]),
+    );
+    let answered = read(root.path(), root.path(), "", &ended(false, &[line.clone(), line], ""))
+        .expect("it answered");
     assert_eq!(answered.found.len(), 1);
     let diagnostic = &answered.found[0].diagnostic;
     assert_eq!(diagnostic.range.start, Place { line: 1, column: 9 });
@@ -55,7 +60,8 @@ fn alternatives_are_remedies_of_their_own() {
     let child = |spans: Value| json!([{"message": "consider importing", "level": "help", "code": null, "spans": spans}]);
     let remedies = |spans: Value| {
         let line = message(root.path(), child(spans));
-        let answered = read(root.path(), root.path(), "", &ended(false, &[line], "")).expect("it answered");
+        let answered =
+            read(root.path(), root.path(), "", &ended(false, &[line], "")).expect("it answered");
         answered.found[0].diagnostic.remedies.clone()
     };
     let two = remedies(json!([
@@ -78,7 +84,8 @@ fn alternatives_are_remedies_of_their_own() {
 #[test]
 fn giving_up_without_a_place_is_no_answer() {
     let root = project();
-    let error = read(root.path(), root.path(), "", &ended(false, &[], "error: failed to parse manifest"));
+    let error =
+        read(root.path(), root.path(), "", &ended(false, &[], "error: failed to parse manifest"));
     assert!(error.expect_err("no answer").contains("failed to parse manifest"));
     assert!(read(root.path(), root.path(), "", &ended(true, &[], "")).is_ok());
 }

@@ -14,13 +14,55 @@ const MAX_OUTPUT: usize = 64 * 1024 * 1024;
 
 /// Variables that a compiler needs; everything else (tokens, keys) stays here.
 const ALLOWED: &[&str] = &[
-    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "TERM",
-    "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTC", "RUSTC_WRAPPER", "RUSTFLAGS",
-    "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "PROGRAMFILES(X86)", "SYSTEMROOT",
-    "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "PKG_CONFIG_PATH", "SDKROOT", "DEVELOPER_DIR",
-    "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "TERM",
+    "CARGO_HOME",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+    "RUSTC",
+    "RUSTC_WRAPPER",
+    "RUSTFLAGS",
+    "USERPROFILE",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "PROGRAMFILES(X86)",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "WINDIR",
+    "COMSPEC",
+    "PATHEXT",
+    "NUMBER_OF_PROCESSORS",
+    "PROCESSOR_ARCHITECTURE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "PKG_CONFIG_PATH",
+    "SDKROOT",
+    "DEVELOPER_DIR",
+    "LD_LIBRARY_PATH",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
 ];
 
 /// Families of variables that configure cargo's sources and network, none of which holds a secret.
@@ -31,7 +73,8 @@ pub fn allowed_environment() -> Vec<(OsString, OsString)> {
     let allowed = |name: &OsStr| {
         let name = name.to_string_lossy();
         let name = if cfg!(windows) { name.to_uppercase() } else { name.into_owned() };
-        ALLOWED.contains(&name.as_str()) || ALLOWED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        ALLOWED.contains(&name.as_str())
+            || ALLOWED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     };
     std::env::vars_os().filter(|(name, _)| allowed(name)).collect()
 }
@@ -115,7 +158,8 @@ impl Ended {
 /// # Errors
 /// The reason, for people: it did not start, or not end in time.
 pub async fn run(name: &str, request: &Request) -> Result<Ended, String> {
-    let mut child = Group(spawn(request).map_err(|error| format!("{name} did not start: {error}"))?);
+    let mut child =
+        Group(spawn(request).map_err(|error| format!("{name} did not start: {error}"))?);
     let stdout = child.0.stdout().take();
     let stderr = child.0.stderr().take();
     let ended = tokio::time::timeout(request.deadline, async {
@@ -123,15 +167,13 @@ pub async fn run(name: &str, request: &Request) -> Result<Ended, String> {
     })
     .await;
     let Ok((stdout, stderr, status)) = ended else {
-        return Err(format!("{name} did not end within {} s and was stopped", request.deadline.as_secs()));
+        return Err(format!(
+            "{name} did not end within {} s and was stopped",
+            request.deadline.as_secs()
+        ));
     };
     let status = status.map_err(|error| format!("{name} was lost: {error}"))?;
-    Ok(Ended {
-        success: status.success(),
-        status: status.to_string(),
-        stdout,
-        stderr,
-    })
+    Ok(Ended { success: status.success(), status: status.to_string(), stdout, stderr })
 }
 
 fn spawn(request: &Request) -> std::io::Result<Box<dyn ChildWrapper>> {
@@ -185,7 +227,9 @@ mod tests {
 
     #[test]
     fn secrets_stay_here() {
-        for name in ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "CARGO_REGISTRY_TOKEN", "AWS_SECRET_ACCESS_KEY"] {
+        for name in
+            ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "CARGO_REGISTRY_TOKEN", "AWS_SECRET_ACCESS_KEY"]
+        {
             assert!(!ALLOWED.contains(&name));
             assert!(!ALLOWED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)), "{name}");
         }
@@ -212,9 +256,13 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn output_and_status_come_back() {
-        let ended = run("sh", &shell("echo out; echo err >&2; exit 3", Duration::from_secs(60))).await;
+        let ended =
+            run("sh", &shell("echo out; echo err >&2; exit 3", Duration::from_secs(60))).await;
         let ended = ended.expect("it runs");
-        assert_eq!((ended.success, ended.stdout.as_str(), ended.stderr.as_str()), (false, "out\n", "err\n"));
+        assert_eq!(
+            (ended.success, ended.stdout.as_str(), ended.stderr.as_str()),
+            (false, "out\n", "err\n")
+        );
         assert_eq!(ended.last_words(), "err");
     }
 
@@ -225,7 +273,8 @@ mod tests {
         let pipe = folder.path().join("alive");
         // The grandchild holds the pipe open for writing for as long as it lives.
         let script = format!("mkfifo {0}; (exec 3<>{0}; sleep 600 3>&3) & wait", pipe.display());
-        let error = run("sh", &shell(&script, Duration::from_millis(300))).await.expect_err("it hangs");
+        let error =
+            run("sh", &shell(&script, Duration::from_millis(300))).await.expect_err("it hangs");
         assert!(error.contains("did not end within"), "{error}");
     }
 }

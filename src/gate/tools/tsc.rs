@@ -14,21 +14,21 @@ use crate::workspace::path::RelPath;
 /// # Errors
 /// The reason, for people, when it gave up without saying where.
 pub fn read(root: &Path, folder: &str, ended: &Ended) -> Result<Answered, String> {
-    let unit = if folder.is_empty() { "tsconfig.json".to_owned() } else { format!("{folder}/tsconfig.json") };
-    let mut answered = Answered {
-        units: BTreeSet::from([unit.clone()]),
-        ..Answered::default()
+    let unit = if folder.is_empty() {
+        "tsconfig.json".to_owned()
+    } else {
+        format!("{folder}/tsconfig.json")
     };
+    let mut answered = Answered { units: BTreeSet::from([unit.clone()]), ..Answered::default() };
     let mut about_project = Vec::new();
     for line in ended.stdout.lines() {
         match parse_line(line) {
             Some(Line::At { file, line, column, severity, code, message }) => {
-                let Some(path) = rel_path(root, folder, file) else { continue };
+                let Some(path) = rel_path(root, folder, file) else {
+                    continue;
+                };
                 let diagnostic = diagnostic(root, path, (line, column), severity, code, message);
-                answered.found.push(Found {
-                    diagnostic,
-                    unit: unit.clone(),
-                });
+                answered.found.push(Found { diagnostic, unit: unit.clone() });
             }
             Some(Line::Project { message }) => about_project.push(message.to_owned()),
             Some(Line::More(more)) => {
@@ -37,7 +37,9 @@ pub fn read(root: &Path, folder: &str, ended: &Ended) -> Result<Answered, String
                     last.diagnostic.message.push_str(more);
                 }
             }
-            Some(Line::File(file)) => answered.covered.extend(rel_path(root, folder, file).filter(is_own)),
+            Some(Line::File(file)) => {
+                answered.covered.extend(rel_path(root, folder, file).filter(is_own))
+            }
             None => {}
         }
     }
@@ -92,9 +94,10 @@ fn parse_line(line: &str) -> Option<Line<'_>> {
 
 /// `src/a.ts(3,5): error TS2304: Cannot find name 'x'.`
 fn parse_at(line: &str) -> Option<Line<'_>> {
-    let (place, rest, severity) = [("): error ", Severity::Error), ("): warning ", Severity::Warning)]
-        .into_iter()
-        .find_map(|(mark, severity)| line.split_once(mark).map(|(place, rest)| (place, rest, severity)))?;
+    let (place, rest, severity) =
+        [("): error ", Severity::Error), ("): warning ", Severity::Warning)].into_iter().find_map(
+            |(mark, severity)| line.split_once(mark).map(|(place, rest)| (place, rest, severity)),
+        )?;
     let (code, message) = rest.split_once(": ")?;
     let (file, position) = place.rsplit_once('(')?;
     let (row, column) = position.split_once(',')?;
@@ -126,10 +129,7 @@ fn diagnostic(
         path,
         range: Range {
             start: Place { line, column: start },
-            end: Place {
-                line,
-                column: start + word_at(row, start),
-            },
+            end: Place { line, column: start + word_at(row, start) },
         },
         severity,
         code: Some(code.to_owned()),
@@ -154,7 +154,8 @@ fn utf8_column(row: &str, utf16: u32) -> u32 {
 /// The length in bytes of the word at a column (tsc does not say where a place ends); at least the character there.
 fn word_at(row: &str, start: u32) -> u32 {
     let rest = row.get(start as usize..).unwrap_or_default();
-    let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
+    let word =
+        rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
     let width = word.max(rest.chars().next().map_or(0, char::len_utf8));
     u32::try_from(width).unwrap_or(u32::MAX)
 }
@@ -196,7 +197,11 @@ mod tests {
     #[test]
     fn an_error_about_the_project_is_no_answer() {
         let output = "error TS18003: No inputs were found in config file 'tsconfig.json'.\n";
-        assert!(read(Path::new("/"), "", &ended(false, output)).expect_err("no answer").contains("No inputs"));
+        assert!(
+            read(Path::new("/"), "", &ended(false, output))
+                .expect_err("no answer")
+                .contains("No inputs")
+        );
         assert!(read(Path::new("/"), "", &ended(false, "")).is_err());
         assert!(read(Path::new("/"), "", &ended(true, "")).is_ok());
     }

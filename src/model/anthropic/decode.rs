@@ -74,9 +74,7 @@ impl Decoder {
         parts.cache_written = count("cache_creation_input_tokens").unwrap_or(parts.cache_written);
         let counts = &mut self.draft.counts;
         counts.input = parts.fresh.map(|fresh| {
-            fresh
-                .saturating_add(parts.cache_read)
-                .saturating_add(parts.cache_written)
+            fresh.saturating_add(parts.cache_read).saturating_add(parts.cache_written)
         });
         counts.cached = parts.cache_read;
         counts.output = count("output_tokens").or(counts.output);
@@ -107,18 +105,12 @@ impl Decoder {
     }
 
     fn take_delta(&mut self, event: &Value, on_progress: &mut OnProgress<'_>) -> Result<(), Fault> {
-        let delta = event
-            .get("delta")
-            .ok_or_else(|| malformed("a delta event without a delta"))?;
+        let delta = event.get("delta").ok_or_else(|| malformed("a delta event without a delta"))?;
         match delta.get("type").and_then(Value::as_str) {
             Some("text_delta") => self.take_text(text(delta, "text"), on_progress),
             Some("input_json_delta") => {
                 let index = event.get("index").and_then(Value::as_u64);
-                let call = self
-                    .draft
-                    .calls
-                    .iter_mut()
-                    .rfind(|call| call.index == index);
+                let call = self.draft.calls.iter_mut().rfind(|call| call.index == index);
                 let call =
                     call.ok_or_else(|| malformed("arguments for a call that was not begun"))?;
                 // A start may carry a whole input; pieces then repeat it, so they take its place.

@@ -35,9 +35,7 @@ struct CacheControl {
     r#type: &'static str,
 }
 
-const EPHEMERAL: CacheControl = CacheControl {
-    r#type: "ephemeral",
-};
+const EPHEMERAL: CacheControl = CacheControl { r#type: "ephemeral" };
 
 struct Tools<'a> {
     tools: &'a [ToolSpec],
@@ -119,27 +117,17 @@ fn wire(messages: &[Message]) -> impl Iterator<Item = WireMessage<'_>> {
             let results: Vec<Block<'_>> = run.iter().filter_map(result).collect();
             let results = Some(user(results));
             let texts = run.iter().filter_map(text).map(|block| user(vec![block]));
-            assistant
-                .into_iter()
-                .chain(results)
-                .chain(texts)
-                .collect::<Vec<_>>()
+            assistant.into_iter().chain(results).chain(texts).collect::<Vec<_>>()
         })
         .filter(|message| !message.content.is_empty())
 }
 
 fn user(content: Vec<Block<'_>>) -> WireMessage<'_> {
-    WireMessage {
-        role: "user",
-        content,
-    }
+    WireMessage { role: "user", content }
 }
 
 fn text_block(text: &str) -> Option<Block<'_>> {
-    (!text.trim().is_empty()).then_some(Block::Text {
-        text,
-        cache_control: None,
-    })
+    (!text.trim().is_empty()).then_some(Block::Text { text, cache_control: None })
 }
 
 fn text(message: &Message) -> Option<Block<'_>> {
@@ -151,11 +139,7 @@ fn text(message: &Message) -> Option<Block<'_>> {
 
 fn result(message: &Message) -> Option<Block<'_>> {
     match message {
-        Message::Tool {
-            call_id,
-            content,
-            is_error,
-        } => Some(Block::ToolResult {
+        Message::Tool { call_id, content, is_error } => Some(Block::ToolResult {
             tool_use_id: call_id,
             content: (!content.trim().is_empty()).then_some(content),
             is_error: *is_error,
@@ -188,14 +172,9 @@ pub(crate) fn encode(endpoint: &Endpoint, request: &Request<'_>) -> serde_json::
         stream: true,
         temperature: endpoint.temperature,
         cache_control: endpoint.at_vendor.then_some(EPHEMERAL),
-        tools: Tools {
-            tools: request.tools,
-            mark_last: !has_system,
-        },
-        system: has_system.then_some([Block::Text {
-            text: request.system,
-            cache_control: Some(EPHEMERAL),
-        }]),
+        tools: Tools { tools: request.tools, mark_last: !has_system },
+        system: has_system
+            .then_some([Block::Text { text: request.system, cache_control: Some(EPHEMERAL) }]),
         messages: Messages(request.messages),
     })
 }
@@ -215,11 +194,7 @@ mod tests {
 
     #[test]
     fn all_results_of_a_turn_come_first_in_one_message() {
-        let call = |id: &str| ToolCall {
-            id: id.into(),
-            name: "t".into(),
-            arguments: Map::new(),
-        };
+        let call = |id: &str| ToolCall { id: id.into(), name: "t".into(), arguments: Map::new() };
         let result = |id: &str, content: &str| Message::Tool {
             call_id: id.into(),
             content: content.into(),
@@ -227,10 +202,7 @@ mod tests {
         };
         let messages = [
             user("go"),
-            Message::Assistant {
-                text: " ".into(),
-                calls: vec![call("a"), call("b")],
-            },
+            Message::Assistant { text: " ".into(), calls: vec![call("a"), call("b")] },
             result("a", "1"),
             user("by the way"),
             result("b", ""),
@@ -252,14 +224,8 @@ mod tests {
 
     #[test]
     fn blank_messages_are_left_out() {
-        let messages = [
-            user(" \n"),
-            Message::Assistant {
-                text: String::new(),
-                calls: vec![],
-            },
-            user("x"),
-        ];
+        let messages =
+            [user(" \n"), Message::Assistant { text: String::new(), calls: vec![] }, user("x")];
         assert_eq!(json(&messages).as_array().unwrap().len(), 1);
     }
 }

@@ -65,11 +65,8 @@ impl ProviderError {
     }
 
     fn says_context_overflow(&self) -> bool {
-        const LABELS: [&str; 3] = [
-            "context_length_exceeded",
-            "exceed_context_size",
-            "request_too_large",
-        ];
+        const LABELS: [&str; 3] =
+            ["context_length_exceeded", "exceed_context_size", "request_too_large"];
         const PHRASES: [&str; 6] = [
             "maximum context length",
             "prompt is too long",
@@ -84,13 +81,8 @@ impl ProviderError {
     }
 
     fn says_out_of_credit(&self) -> bool {
-        const LABELS: [&str; 5] = [
-            "insufficient_quota",
-            "billing",
-            "credit_balance",
-            "spend_limit",
-            "usage_limit",
-        ];
+        const LABELS: [&str; 5] =
+            ["insufficient_quota", "billing", "credit_balance", "spend_limit", "usage_limit"];
         LABELS.iter().any(|label| self.labels.contains(label))
             || self.message.contains("credit balance is too low")
     }
@@ -146,11 +138,7 @@ fn advice(kind: FaultKind) -> &'static str {
 
 /// The provider's words come last: they are what is cut when the message is too long.
 fn fault(kind: FaultKind, what: &str, words: &str) -> Fault {
-    let words = if words.is_empty() {
-        "no explanation"
-    } else {
-        words
-    };
+    let words = if words.is_empty() { "no explanation" } else { words };
     Fault::new(kind, format!("{what}{}: {words}", advice(kind)))
 }
 
@@ -158,11 +146,7 @@ fn fault(kind: FaultKind, what: &str, words: &str) -> Fault {
 pub(crate) fn from_status(status: u16, body: &[u8]) -> Fault {
     let error = ProviderError::from_body(body);
     let kind = error.kind(Some(status));
-    fault(
-        kind,
-        &format!("the provider answered HTTP {status}"),
-        &error.message,
-    )
+    fault(kind, &format!("the provider answered HTTP {status}"), &error.message)
 }
 
 /// A fault from an error object inside a successful answer.
@@ -186,11 +170,7 @@ mod tests {
         for (status, body, expected) in [
             (401, "", Auth),
             (403, "{}", Auth),
-            (
-                404,
-                r#"{"error":{"code":"model_not_found","message":"no"}}"#,
-                NotFound,
-            ),
+            (404, r#"{"error":{"code":"model_not_found","message":"no"}}"#, NotFound),
             (408, "", Server),
             (409, "", Server),
             (
@@ -203,11 +183,7 @@ mod tests {
                 r#"{"error":{"type":"tokens","code":"rate_limit_exceeded","message":"context length per min"}}"#,
                 RateLimited,
             ),
-            (
-                429,
-                r#"{"error":{"type":"insufficient_quota","message":"pay"}}"#,
-                Quota,
-            ),
+            (429, r#"{"error":{"type":"insufficient_quota","message":"pay"}}"#, Quota),
             (402, "", Quota),
             (500, "<html>", Server),
             (502, "", Server),
@@ -217,11 +193,7 @@ mod tests {
                 r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
                 Overloaded,
             ),
-            (
-                400,
-                r#"{"error":{"code":"context_length_exceeded","message":"x"}}"#,
-                ContextOverflow,
-            ),
+            (400, r#"{"error":{"code":"context_length_exceeded","message":"x"}}"#, ContextOverflow),
             (
                 400,
                 r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 207791 tokens > 200000 maximum"}}"#,
@@ -232,11 +204,7 @@ mod tests {
                 r#"{"error":{"message":"input length and `max_tokens` exceed context limit: 1 + 2 > 2"}}"#,
                 ContextOverflow,
             ),
-            (
-                400,
-                r#"{"error":{"message":"unknown parameter"}}"#,
-                BadRequest,
-            ),
+            (400, r#"{"error":{"message":"unknown parameter"}}"#, BadRequest),
             (422, r#"{"detail":"no"}"#, BadRequest),
             (307, "", Configuration),
         ] {
@@ -249,10 +217,7 @@ mod tests {
         let of = |text: &str| from_error_object(&serde_json::from_str(text).unwrap()).kind;
         assert_eq!(of(r#"{"type":"overloaded_error"}"#), FaultKind::Overloaded);
         assert_eq!(of(r#"{"code":429,"message":"x"}"#), FaultKind::RateLimited);
-        assert_eq!(
-            of(r#"{"code":"rate_limit_exceeded"}"#),
-            FaultKind::RateLimited
-        );
+        assert_eq!(of(r#"{"code":"rate_limit_exceeded"}"#), FaultKind::RateLimited);
         assert_eq!(of(r#""boom""#), FaultKind::Server);
     }
 

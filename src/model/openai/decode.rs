@@ -33,22 +33,14 @@ impl Decode for Decoder {
             }
             self.take_finish(choice);
         }
-        Ok(if self.complete {
-            Step::Complete
-        } else {
-            Step::More
-        })
+        Ok(if self.complete { Step::Complete } else { Step::More })
     }
 
     fn document(&mut self, document: &Value) -> Result<(), Fault> {
         check_error(document)?;
         self.take_usage(document);
-        let choice = document
-            .pointer("/choices/0")
-            .ok_or_else(|| malformed("no choices"))?;
-        let message = choice
-            .get("message")
-            .ok_or_else(|| malformed("no message"))?;
+        let choice = document.pointer("/choices/0").ok_or_else(|| malformed("no choices"))?;
+        let message = choice.get("message").ok_or_else(|| malformed("no message"))?;
         self.take_message(message, &mut |_| {})?;
         self.take_finish(choice);
         Ok(())
@@ -98,19 +90,10 @@ impl Decoder {
             }
             _ => on_progress(Progress::Alive),
         }
-        if message
-            .get("refusal")
-            .and_then(Value::as_str)
-            .is_some_and(|text| !text.is_empty())
-        {
+        if message.get("refusal").and_then(Value::as_str).is_some_and(|text| !text.is_empty()) {
             self.draft.stop = Some(Stop::Refusal);
         }
-        for call in message
-            .get("tool_calls")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
             self.take_call(call, on_progress)?;
         }
         Ok(())
@@ -122,12 +105,7 @@ impl Decoder {
     }
 
     fn take_call(&mut self, delta: &Value, on_progress: &mut OnProgress<'_>) -> Result<(), Fault> {
-        let text = |path: &str| {
-            delta
-                .pointer(path)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
+        let text = |path: &str| delta.pointer(path).and_then(Value::as_str).unwrap_or_default();
         let index = delta.get("index").and_then(Value::as_u64);
         let (id, name) = (text("/id"), text("/function/name"));
         let call = self.call(index, id, name);
@@ -143,9 +121,7 @@ impl Decoder {
             Some(Value::String(piece)) => call.arguments.push_str(piece),
             Some(object @ Value::Object(_)) => call.arguments = object.to_string(),
             Some(_) => {
-                return Err(malformed(
-                    "a tool call's arguments are neither text nor an object",
-                ));
+                return Err(malformed("a tool call's arguments are neither text nor an object"));
             }
         }
         Ok(())
@@ -166,10 +142,7 @@ impl Decoder {
             name.is_empty() || id.is_empty() || call.id.is_empty() || call.id == id
         };
         let at = found.filter(continues).unwrap_or_else(|| {
-            calls.push(CallDraft {
-                index,
-                ..CallDraft::default()
-            });
+            calls.push(CallDraft { index, ..CallDraft::default() });
             calls.len() - 1
         });
         &mut calls[at]
@@ -190,18 +163,11 @@ mod tests {
     }
 
     fn calls(deltas: &[&str]) -> Vec<(String, String, String)> {
-        draft(deltas)
-            .calls
-            .into_iter()
-            .map(|call| (call.id, call.name, call.arguments))
-            .collect()
+        draft(deltas).calls.into_iter().map(|call| (call.id, call.name, call.arguments)).collect()
     }
 
     fn expected(calls: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
-        calls
-            .iter()
-            .map(|(a, b, c)| (a.to_string(), b.to_string(), c.to_string()))
-            .collect()
+        calls.iter().map(|(a, b, c)| (a.to_string(), b.to_string(), c.to_string())).collect()
     }
 
     #[test]
@@ -255,11 +221,7 @@ mod tests {
             "{}",
             "null",
         ] {
-            assert_eq!(
-                decoder.event(event, &mut |_| {}).unwrap(),
-                Step::More,
-                "{event}"
-            );
+            assert_eq!(decoder.event(event, &mut |_| {}).unwrap(), Step::More, "{event}");
         }
     }
 }

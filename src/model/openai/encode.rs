@@ -115,9 +115,8 @@ fn as_text<S: Serializer>(
 
 impl Serialize for Messages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let system = (!self.system.is_empty()).then_some(WireMessage::System {
-            content: self.system,
-        });
+        let system =
+            (!self.system.is_empty()).then_some(WireMessage::System { content: self.system });
         serializer.collect_seq(system.into_iter().chain(self.messages.iter().map(wire)))
     }
 }
@@ -129,11 +128,7 @@ fn wire(message: &Message) -> WireMessage<'_> {
             content: (calls.is_empty() || !text.is_empty()).then_some(text),
             tool_calls: calls.iter().map(wire_call).collect(),
         },
-        Message::Tool {
-            call_id,
-            content,
-            is_error,
-        } => WireMessage::Tool {
+        Message::Tool { call_id, content, is_error } => WireMessage::Tool {
             tool_call_id: call_id,
             // The format has no field for a failed call.
             content: if *is_error {
@@ -149,10 +144,7 @@ fn wire_call(call: &ToolCall) -> Call<'_> {
     Call {
         id: &call.id,
         r#type: "function",
-        function: Called {
-            name: &call.name,
-            arguments: &call.arguments,
-        },
+        function: Called { name: &call.name, arguments: &call.arguments },
     }
 }
 
@@ -166,16 +158,11 @@ pub(crate) fn encode(endpoint: &Endpoint, request: &Request<'_>) -> serde_json::
     serde_json::to_vec(&Body {
         model: &endpoint.model,
         stream: true,
-        stream_options: StreamOptions {
-            include_usage: true,
-        },
+        stream_options: StreamOptions { include_usage: true },
         max_completion_tokens,
         max_tokens,
         temperature: endpoint.temperature,
         tools: Tools(request.tools),
-        messages: Messages {
-            system: request.system,
-            messages: request.messages,
-        },
+        messages: Messages { system: request.system, messages: request.messages },
     })
 }

@@ -16,10 +16,7 @@ pub(super) struct RawRequest {
 
 impl RawRequest {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -45,9 +42,7 @@ pub(super) async fn read_request(
         .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length: usize = length
-        .and_then(|(_, value)| value.parse().ok())
-        .unwrap_or(0);
+    let length: usize = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
     if length > MAX_BODY {
         return Err(io::Error::other("the request's body is too long"));
     }

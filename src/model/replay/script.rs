@@ -52,11 +52,7 @@ pub struct ScriptedUsage {
 
 impl From<Usage> for ScriptedUsage {
     fn from(usage: Usage) -> Self {
-        ScriptedUsage {
-            input: usage.input,
-            output: usage.output,
-            cached: usage.cached,
-        }
+        ScriptedUsage { input: usage.input, output: usage.output, cached: usage.cached }
     }
 }
 
@@ -76,9 +72,7 @@ pub struct Entry {
     pub turn: ScriptedTurn,
 }
 
-const FIELDS: [&str; 7] = [
-    "role", "when", "expect", "text", "calls", "delay_ms", "usage",
-];
+const FIELDS: [&str; 7] = ["role", "when", "expect", "text", "calls", "delay_ms", "usage"];
 
 /// A scripted conversation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -117,9 +111,7 @@ impl Script {
             serde_json::from_value(Value::Object(entry))
                 .map_err(|error| format!("entry {number}: {error}"))
         });
-        Ok(Script {
-            entries: entries.collect::<Result<_, _>>()?,
-        })
+        Ok(Script { entries: entries.collect::<Result<_, _>>()? })
     }
 }
 
@@ -142,13 +134,7 @@ struct State {
 impl Player {
     pub(super) fn new(script: Script) -> Self {
         let used = vec![false; script.entries.len()];
-        Player {
-            script,
-            state: Mutex::new(State {
-                used,
-                ..State::default()
-            }),
-        }
+        Player { script, state: Mutex::new(State { used, ..State::default() }) }
     }
 
     /// The answer to a request.
@@ -160,15 +146,10 @@ impl Player {
     }
 
     fn find(&self, request: &ReceivedRequest) -> Result<Answer, String> {
-        let body = request
-            .json()
-            .map_err(|error| format!("the request is not JSON: {error}"))?;
+        let body = request.json().map_err(|error| format!("the request is not JSON: {error}"))?;
         let role = request.role.ok_or("the request names no role")?;
         let empty = Vec::new();
-        let messages = body
-            .get("messages")
-            .and_then(Value::as_array)
-            .unwrap_or(&empty);
+        let messages = body.get("messages").and_then(Value::as_array).unwrap_or(&empty);
         let said_by = |who: &'static str| {
             messages
                 .iter()
@@ -200,10 +181,7 @@ impl Player {
         }
         let fits = |entry: &Entry| {
             entry.role == place.0
-                && entry
-                    .when
-                    .as_ref()
-                    .is_none_or(|when| goal.contains(when.as_str()))
+                && entry.when.as_ref().is_none_or(|when| goal.contains(when.as_str()))
         };
         let is_new = state.known.insert((place.0, place.1.clone()));
         let mut free =
@@ -221,9 +199,5 @@ impl Player {
 
 /// A message's content as text.
 fn content(message: &Value) -> String {
-    message
-        .get("content")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
+    message.get("content").and_then(Value::as_str).unwrap_or_default().to_owned()
 }

@@ -106,14 +106,9 @@ impl ReplayServer {
             TcpListener::from_std(listener)?
         };
         let arrivals = Arc::default();
-        let accepting = runtime
-            .spawn(accept(listener, handler, Arc::clone(&arrivals)))
-            .abort_handle();
-        Ok(ReplayServer {
-            base_url,
-            arrivals,
-            accepting,
-        })
+        let accepting =
+            runtime.spawn(accept(listener, handler, Arc::clone(&arrivals))).abort_handle();
+        Ok(ReplayServer { base_url, arrivals, accepting })
     }
 
     /// What `base_url` must be set to, with provider `replay` (which sends role and session) or `openai`.
@@ -123,10 +118,7 @@ impl ReplayServer {
 
     /// All requests so far, in the order of their arrival.
     pub fn arrivals(&self) -> Vec<Arrival> {
-        self.arrivals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -169,15 +161,12 @@ async fn serve(
     let mut buffer = Vec::new();
     while let Some(raw) = read_request(&mut stream, &mut buffer).await? {
         let request = received(raw);
-        arrivals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arrival {
-                at: request.arrived,
-                body_bytes: request.body.len(),
-                role: request.role,
-                session: request.session.clone(),
-            });
+        arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(Arrival {
+            at: request.arrived,
+            body_bytes: request.body.len(),
+            role: request.role,
+            session: request.session.clone(),
+        });
         answer(&mut stream, handler(&request), request.body.len()).await?;
     }
     Ok(())
@@ -186,9 +175,7 @@ async fn serve(
 fn received(raw: RawRequest) -> ReceivedRequest {
     let role = raw.header(ROLE_HEADER);
     ReceivedRequest {
-        role: Role::ALL
-            .into_iter()
-            .find(|known| role == Some(known.name())),
+        role: Role::ALL.into_iter().find(|known| role == Some(known.name())),
         session: raw.header(SESSION_HEADER).map(str::to_owned),
         arrived: Instant::now(),
         body: raw.body.into(),

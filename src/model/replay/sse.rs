@@ -27,11 +27,7 @@ pub(super) fn encode(turn: &ScriptedTurn, request_bytes: usize) -> Vec<u8> {
             );
         }
     }
-    let reason = if turn.calls.is_empty() {
-        "stop"
-    } else {
-        "tool_calls"
-    };
+    let reason = if turn.calls.is_empty() { "stop" } else { "tool_calls" };
     event(
         &mut stream,
         &json!({"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}),

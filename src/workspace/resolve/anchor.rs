@@ -55,9 +55,7 @@ pub fn find(base: &str, old: &str, new: &str) -> Result<Hunk, Miss> {
     if !lines.is_empty() {
         return only(base, lines);
     }
-    Err(Miss::Stale {
-        near: best_guess(base, old),
-    })
+    Err(Miss::Stale { near: best_guess(base, old) })
 }
 
 impl Hunk {
@@ -154,11 +152,7 @@ fn lines_of(base: &str) -> Vec<Line<'_>> {
             let text = text.strip_suffix('\r').unwrap_or(text);
             let from = start;
             start += line.len();
-            Line {
-                text,
-                start: from,
-                end: start,
-            }
+            Line { text, start: from, end: start }
         })
         .collect()
 }
@@ -229,11 +223,7 @@ fn hunk_of(base: &str, window: &[Line<'_>], old: &str, new: &str, shift: &Shift)
             new = short.strip_suffix('\r').unwrap_or(short).to_owned();
         }
     }
-    Some(Hunk {
-        start: first.start,
-        end,
-        new: with_line_ends_of(base, &new),
-    })
+    Some(Hunk { start: first.start, end, new: with_line_ends_of(base, &new) })
 }
 
 fn shifted(new: &str, shift: &Shift) -> Option<String> {
@@ -263,9 +253,9 @@ fn best_guess(base: &str, old: &str) -> Range<usize> {
     };
     // Anchors of thousands of lines against files of thousands: the product is bounded.
     let starts = lines.len().min(2_000_000 / height.max(1) / wanted.len().max(1) + 1);
-    let best = (0..starts).map(|start| (score(start), start)).fold((0, 0), |best, next| {
-        if next.0 > best.0 { next } else { best }
-    });
+    let best = (0..starts)
+        .map(|start| (score(start), start))
+        .fold((0, 0), |best, next| if next.0 > best.0 { next } else { best });
     let start = if best.0 > 0 { best.1 } else { most_similar(&lines, &wanted) };
     start.saturating_sub(2)..(start + height + 2).min(lines.len())
 }

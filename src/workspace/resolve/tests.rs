@@ -20,7 +20,9 @@ impl BaseTexts for Memory {
     fn twin(&self, path: &RelPath) -> Option<RelPath> {
         let wanted = path.as_str().to_lowercase();
         let mut paths = self.texts.keys();
-        paths.find(|other| self.fold && *other != path && other.as_str().to_lowercase() == wanted).cloned()
+        paths
+            .find(|other| self.fold && *other != path && other.as_str().to_lowercase() == wanted)
+            .cloned()
     }
 }
 
@@ -29,26 +31,15 @@ fn path(text: &str) -> RelPath {
 }
 
 fn memory(text: &str) -> Memory {
-    Memory {
-        texts: BTreeMap::from([(path("a.rs"), text.to_owned())]),
-        fold: false,
-    }
+    Memory { texts: BTreeMap::from([(path("a.rs"), text.to_owned())]), fold: false }
 }
 
 fn text(old: &str, new: &str) -> Edit {
-    Edit::Text {
-        old: old.to_owned(),
-        new: new.to_owned(),
-    }
+    Edit::Text { old: old.to_owned(), new: new.to_owned() }
 }
 
 fn run(base: &str, edits: Vec<Edit>) -> Result<String, Vec<ApplyProblem>> {
-    let change = ChangeSet {
-        changes: vec![Change::Edit {
-            path: path("a.rs"),
-            edits,
-        }],
-    };
+    let change = ChangeSet { changes: vec![Change::Edit { path: path("a.rs"), edits }] };
     let resolved = resolve(&change, &memory(base))?;
     Ok(resolved.files[0].result.clone().expect("an edit keeps the file"))
 }
@@ -109,11 +100,7 @@ fn a_stale_anchor_shows_the_current_text() {
 fn bad_edits_are_refused() {
     assert!(refused("abc", vec![text("", "x")]).message.contains("empty"));
     assert!(refused("abc", vec![text("ab", "x"), text("bc", "y")]).message.contains("overlap"));
-    let span = |start, end| Edit::Span {
-        start,
-        end,
-        new: String::new(),
-    };
+    let span = |start, end| Edit::Span { start, end, new: String::new() };
     assert!(refused("ä", vec![span(0, 1)]).message.contains("cut a character"));
     assert!(refused("abc", vec![span(2, 9)]).message.contains("do not fit"));
     assert!(refused("abc", vec![span(2, 1)]).message.contains("do not fit"));
@@ -122,12 +109,11 @@ fn bad_edits_are_refused() {
 
 #[test]
 fn spans_may_touch() {
-    let span = |start, end, new: &str| Edit::Span {
-        start,
-        end,
-        new: new.to_owned(),
-    };
-    assert_eq!(run("abc", vec![span(1, 2, "B"), span(1, 1, "-"), span(2, 3, "C")]).as_deref(), Ok("a-BC"));
+    let span = |start, end, new: &str| Edit::Span { start, end, new: new.to_owned() };
+    assert_eq!(
+        run("abc", vec![span(1, 2, "B"), span(1, 1, "-"), span(2, 3, "C")]).as_deref(),
+        Ok("a-BC")
+    );
 }
 
 fn whole(base: &Memory, changes: Vec<Change>) -> Result<Resolved, Vec<ApplyProblem>> {
@@ -144,7 +130,8 @@ fn files_come_go_and_move() {
     let gone = whole(&base, vec![Change::Delete { path: path("a.rs") }]).expect("it goes");
     assert_eq!(gone.files[0].result, None);
     let content = "new".to_owned();
-    let written = whole(&base, vec![Change::Write { path: path("a.rs"), content }]).expect("it is replaced");
+    let written =
+        whole(&base, vec![Change::Write { path: path("a.rs"), content }]).expect("it is replaced");
     assert_eq!(written.files[0].result.as_deref(), Some("new"));
 }
 
@@ -152,7 +139,8 @@ fn files_come_go_and_move() {
 fn a_write_keeps_the_style_of_the_file() {
     let base = memory("\u{feff}a\r\nb\r\n");
     let content = "x\ny\n".to_owned();
-    let written = whole(&base, vec![Change::Write { path: path("a.rs"), content }]).expect("it is replaced");
+    let written =
+        whole(&base, vec![Change::Write { path: path("a.rs"), content }]).expect("it is replaced");
     assert_eq!(written.files[0].result.as_deref(), Some("\u{feff}x\r\ny\r\n"));
 }
 
@@ -161,14 +149,8 @@ fn conflicts_are_refused() {
     let mut base = memory("text");
     base.texts.insert(path("b.rs"), String::new());
     let delete = |name: &str| Change::Delete { path: path(name) };
-    let rename = |to: &str| Change::Rename {
-        path: path("a.rs"),
-        to: path(to),
-    };
-    let create = |name: &str| Change::Write {
-        path: path(name),
-        content: String::new(),
-    };
+    let rename = |to: &str| Change::Rename { path: path("a.rs"), to: path(to) };
+    let create = |name: &str| Change::Write { path: path(name), content: String::new() };
     for changes in [
         vec![delete("c.rs")],
         vec![rename("b.rs")],

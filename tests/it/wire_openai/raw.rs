@@ -3,11 +3,7 @@
 //! Each piece of an answer is a chunk of its own on the wire, so the client sees exactly the cuts that a test makes,
 //! however the kernel joins the writes. A server ends with its test.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "tests and what they share"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests and what they share")]
 
 use std::sync::{Arc, Mutex};
 
@@ -66,21 +62,10 @@ impl RawServer {
             let mut tasks = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 *count.lock().unwrap() += 1;
-                tasks.spawn(serve(
-                    stream,
-                    Arc::clone(&plan),
-                    Arc::clone(&log),
-                    tell.clone(),
-                ));
+                tasks.spawn(serve(stream, Arc::clone(&plan), Arc::clone(&log), tell.clone()));
             }
         });
-        RawServer {
-            url,
-            requests,
-            connections,
-            closed,
-            task,
-        }
+        RawServer { url, requests, connections, closed, task }
     }
 
     /// The JSON body of the nth request.
@@ -143,11 +128,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
         let text = String::from_utf8_lossy(&bytes);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.lines().find_map(|line| {
-                line.to_ascii_lowercase()
-                    .strip_prefix("content-length:")?
-                    .trim()
-                    .parse()
-                    .ok()
+                line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()
             });
             if body.len() >= length.unwrap_or(0) {
                 return Some(text.into_owned());
@@ -193,22 +174,13 @@ pub fn client(provider: &str, url: &str, more: Value) -> Client {
         settings[key] = value.clone();
     }
     let default: ModelSettings = serde_json::from_value(settings).unwrap();
-    Client::new(&Settings {
-        default: Some(default),
-        ..Settings::default()
-    })
-    .unwrap()
+    Client::new(&Settings { default: Some(default), ..Settings::default() }).unwrap()
 }
 
 /// Asks as a worker.
 pub async fn ask(client: &Client, messages: &[Message], tools: &[ToolSpec]) -> Result<Turn, Fault> {
-    let request = Request {
-        role: Role::Worker,
-        session: "s-1",
-        system: "You work.",
-        tools,
-        messages,
-    };
+    let request =
+        Request { role: Role::Worker, session: "s-1", system: "You work.", tools, messages };
     client.complete(&request, &mut |_| {}).await
 }
 
@@ -223,19 +195,11 @@ pub fn user(text: &str) -> Message {
 }
 
 pub fn call(id: &str, name: &str, arguments: Value) -> ToolCall {
-    ToolCall {
-        id: id.into(),
-        name: name.into(),
-        arguments: arguments.as_object().unwrap().clone(),
-    }
+    ToolCall { id: id.into(), name: name.into(), arguments: arguments.as_object().unwrap().clone() }
 }
 
 pub fn result(id: &str, content: &str) -> Message {
-    Message::Tool {
-        call_id: id.into(),
-        content: content.into(),
-        is_error: false,
-    }
+    Message::Tool { call_id: id.into(), content: content.into(), is_error: false }
 }
 
 pub fn tools() -> Vec<ToolSpec> {

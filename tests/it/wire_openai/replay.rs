@@ -25,10 +25,7 @@ fn settings(model: &str, base_url: Option<&str>) -> Settings {
         base_url: base_url.map(Into::into),
         ..ModelSettings::default()
     };
-    Settings {
-        default: Some(default),
-        ..Settings::default()
-    }
+    Settings { default: Some(default), ..Settings::default() }
 }
 
 fn play(script: &str) -> (tempfile::TempDir, Client) {
@@ -45,13 +42,7 @@ async fn ask(
     session: &str,
     messages: &[Message],
 ) -> Result<Turn, Fault> {
-    let request = Request {
-        role,
-        session,
-        system: "You are one of four.",
-        tools: &[],
-        messages,
-    };
+    let request = Request { role, session, system: "You are one of four.", tools: &[], messages };
     client.complete(&request, &mut |_| {}).await
 }
 
@@ -59,9 +50,7 @@ async fn ask(
 async fn sessions_of_a_script_run_side_by_side() {
     let (_folder, client) = play(SCRIPT);
     assert!(client.info(Role::Worker).unwrap().is_replay);
-    let plan = ask(&client, Role::Planner, "p", &[user("the goal")])
-        .await
-        .unwrap();
+    let plan = ask(&client, Role::Planner, "p", &[user("the goal")]).await.unwrap();
     assert_eq!(plan.text, "The plan: 世界 🦀.");
     assert!(!plan.usage.estimated && plan.usage.input > 0);
     // The second worker is first: `when` finds its entry all the same.
@@ -81,33 +70,23 @@ async fn sessions_of_a_script_run_side_by_side() {
     let id = first.calls[0].id.clone();
     let next = [
         one[0].clone(),
-        Message::Assistant {
-            text: String::new(),
-            calls: first.calls,
-        },
+        Message::Assistant { text: String::new(), calls: first.calls },
         result(&id, "contents of a.rs"),
     ];
     let last = ask(&client, Role::Worker, "w1", &next).await.unwrap();
-    assert_eq!(
-        (last.text.as_str(), last.usage.input, last.usage.cached),
-        ("done", 900, 800)
-    );
+    assert_eq!((last.text.as_str(), last.usage.input, last.usage.cached), ("done", 900, 800));
 }
 
 #[tokio::test]
 async fn a_script_that_does_not_fit_says_why() {
     let (_folder, client) = play(SCRIPT);
-    let fault = ask(&client, Role::Reviewer, "r", &[user("look")])
-        .await
-        .unwrap_err();
+    let fault = ask(&client, Role::Reviewer, "r", &[user("look")]).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Server);
     assert!(
         fault.message.contains("expects `evidence`") && fault.message.contains("look"),
         "{fault}"
     );
-    let fault = ask(&client, Role::Commander, "c-7", &[user("go")])
-        .await
-        .unwrap_err();
+    let fault = ask(&client, Role::Commander, "c-7", &[user("go")]).await.unwrap_err();
     for part in ["run out", "commander", "c-7", "turn 1"] {
         assert!(fault.message.contains(part), "{part}: {fault}");
     }
@@ -118,19 +97,10 @@ async fn a_session_met_in_the_middle_goes_on_where_it_was() {
     let (_folder, client) = play(SCRIPT);
     let messages = [
         user("do T1.1"),
-        Message::Assistant {
-            text: "earlier".into(),
-            calls: vec![],
-        },
+        Message::Assistant { text: "earlier".into(), calls: vec![] },
         user("contents"),
     ];
-    assert_eq!(
-        ask(&client, Role::Worker, "w1", &messages)
-            .await
-            .unwrap()
-            .text,
-        "done"
-    );
+    assert_eq!(ask(&client, Role::Worker, "w1", &messages).await.unwrap().text, "done");
 }
 
 #[tokio::test]
@@ -138,10 +108,7 @@ async fn a_script_with_an_error_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     for (text, expected) in [
         ("[{", "line 1"),
-        (
-            r#"[{"role": "worker", "txt": "x"}]"#,
-            "entry 1 has an unknown field `txt`",
-        ),
+        (r#"[{"role": "worker", "txt": "x"}]"#, "entry 1 has an unknown field `txt`"),
         (r#"[{"role": "boss"}]"#, "entry 1: unknown variant `boss`"),
     ] {
         let path = folder.path().join("bad.json");
@@ -149,10 +116,7 @@ async fn a_script_with_an_error_is_refused_by_name() {
         let error = Client::new(&settings(&format!("replay:{}", path.display()), None))
             .unwrap_err()
             .to_string();
-        assert!(
-            error.contains(expected) && error.contains("bad.json"),
-            "{error}"
-        );
+        assert!(error.contains(expected) && error.contains("bad.json"), "{error}");
     }
     assert!(Client::new(&settings("replay:/nowhere.json", None)).is_err());
 }
@@ -175,22 +139,14 @@ async fn a_function_can_answer_and_arrivals_are_recorded() {
     settings.default.as_mut().unwrap().provider = Some(orchestrator_lsp::model::Provider::Replay);
     settings.default.as_mut().unwrap().idle_timeout_ms = Some(200);
     let client = Client::new(&settings).unwrap();
-    let turn = ask(&client, Role::Worker, "w", &[user("hi")])
-        .await
-        .unwrap();
+    let turn = ask(&client, Role::Worker, "w", &[user("hi")]).await.unwrap();
     assert_eq!(turn.text, "Some(Worker) said hi");
     assert_eq!(
-        ask(&client, Role::Worker, "w", &[user("raw")])
-            .await
-            .unwrap_err()
-            .kind,
+        ask(&client, Role::Worker, "w", &[user("raw")]).await.unwrap_err().kind,
         FaultKind::EmptyAnswer
     );
     assert_eq!(
-        ask(&client, Role::Worker, "w", &[user("hang")])
-            .await
-            .unwrap_err()
-            .kind,
+        ask(&client, Role::Worker, "w", &[user("hang")]).await.unwrap_err().kind,
         FaultKind::Stalled
     );
     let arrivals = server.arrivals();
@@ -207,9 +163,7 @@ async fn a_long_turn_arrives_whole() {
     let text = "äöü🦀 ".repeat(50_000);
     let script = json!([{"role": "worker", "text": text, "calls": [{"name": "write", "arguments": {"text": text}}]}]);
     let (_folder, client) = play(&script.to_string());
-    let turn = ask(&client, Role::Worker, "w", &[user("go")])
-        .await
-        .unwrap();
+    let turn = ask(&client, Role::Worker, "w", &[user("go")]).await.unwrap();
     assert_eq!(turn.text, text);
     assert_eq!(turn.calls[0].arguments["text"], json!(text));
 }

@@ -1,0 +1,341 @@
+//! The stages that ask others: downstream servers and native tools, each against the base.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use super::delta::{self, Changes, Delta};
+use super::diagnostic::{Diagnostic, Range, Severity};
+use super::gate::GateError;
+use super::language::{self, Language, Purpose};
+use super::report::{Stage, StageReport, StageVerdict};
+use super::stage::{Answer, Overlay};
+use super::tools::{Answered, Outcome};
+use super::workbench::{Layout, Workbench};
+use crate::workspace::path::RelPath;
+use crate::workspace::resolve::Resolved;
+
+/// One candidate beside its base.
+pub(super) struct Case<'a> {
+    pub(super) resolved: &'a Resolved,
+    pub(super) changes: Changes,
+    pub(super) base: Layout,
+    pub(super) candidate: Layout,
+}
+
+/// What a stage found, before it is a report.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) new: Vec<Diagnostic>,
+    pub(super) revealed: Vec<Diagnostic>,
+    /// Languages that this stage proved for every changed file of theirs.
+    pub(super) proved: BTreeSet<String>,
+    /// Texts of unchanged files that something new was found in, for code frames.
+    pub(super) texts: BTreeMap<RelPath, String>,
+    asked: bool,
+    unverified: Vec<String>,
+    notes: Vec<String>,
+    tools: BTreeSet<String>,
+}
+
+impl Findings {
+    /// The stage's line of the report.
+    pub(super) fn report(&self, stage: Stage, began: Instant) -> StageReport {
+        let verdict = if !self.new.is_empty() {
+            StageVerdict::Refused
+        } else if !self.unverified.is_empty() {
+            StageVerdict::Unverified
+        } else if self.asked {
+            StageVerdict::Passed
+        } else {
+            StageVerdict::NotApplicable
+        };
+        let mut parts = self.unverified.clone();
+        parts.extend(self.notes.iter().cloned());
+        if !self.new.is_empty() {
+            parts.insert(0, format!("{} new", errors(self.new.len())));
+        }
+        if parts.is_empty() {
+            parts.push("nothing here to check".to_owned());
+        }
+        StageReport {
+            stage,
+            verdict,
+            detail: parts.join("; "),
+            tools: self.tools.iter().filter(|name| !name.is_empty()).cloned().collect(),
+            ms: elapsed_ms(began),
+        }
+    }
+
+    /// Reads the files below `root` that something new was found in, while the candidate stands there.
+    fn read_texts(&mut self, root: &std::path::Path) {
+        for diagnostic in &self.new {
+            let text = std::fs::read_to_string(diagnostic.path.in_root(root));
+            self.texts.entry(diagnostic.path.clone()).or_insert_with(|| text.unwrap_or_default());
+        }
+    }
+
+    fn add(&mut self, name: &str, delta: Delta) {
+        self.asked = true;
+        let mut note = format!("{name}: {} stood before", errors(delta.stood + delta.gone));
+        if delta.gone > 0 {
+            note.push_str(&format!(", {} gone", delta.gone));
+        }
+        if !delta.revealed.is_empty() {
+            note.push_str(&format!(", {} revealed", delta.revealed.len()));
+        }
+        self.notes.push(note);
+        self.new.extend(delta.new);
+        self.revealed.extend(delta.revealed);
+    }
+}
+
+fn errors(count: usize) -> String {
+    match count {
+        0 => "no error".to_owned(),
+        1 => "1 error".to_owned(),
+        many => format!("{many} errors"),
+    }
+}
+
+/// Whole milliseconds since `began`.
+pub(super) fn elapsed_ms(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The languages whose files, or project descriptions, the change-set touches.
+pub(super) fn touched(resolved: &Resolved) -> Vec<&'static Language> {
+    let of = |path: &RelPath| language::for_path(path).or_else(|| language::described_by(path));
+    let names: BTreeSet<&str> =
+        resolved.files.iter().filter_map(|file| of(&file.path)).map(|l| l.name.as_str()).collect();
+    language::all().iter().filter(|language| names.contains(language.name.as_str())).collect()
+}
+
+/// Asks the downstream servers of every touched language.
+pub(super) async fn servers(bench: &mut Workbench, case: &Case<'_>) -> Result<Findings, GateError> {
+    let mut findings = Findings::default();
+    let languages = touched(case.resolved);
+    if languages.is_empty() {
+        return Ok(findings);
+    }
+    bench.show_base(&case.base).await?;
+    for language in languages {
+        let before = asked_files(language, case, &case.base);
+        let after = asked_files(language, case, &case.candidate);
+        if after.is_empty() {
+            continue;
+        }
+        // The baseline is pulled before anything of the candidate is shown.
+        let base = bench.ask_server_of_base(language, &case.base, &before).await;
+        let candidate = match &base {
+            Answer::Diagnosed { .. } => {
+                bench.ask_server(language, &overlay(case.resolved), &after).await
+            }
+            Answer::Unverified { .. } => base.clone(),
+        };
+        match (base, candidate) {
+            (
+                Answer::Diagnosed { diagnostics: base, .. },
+                Answer::Diagnosed { diagnostics, server },
+            ) => {
+                let delta = delta::compare_plain(&base, &diagnostics, &case.changes);
+                if delta.new.is_empty() && language.servers_prove {
+                    findings.proved.insert(language.name.clone());
+                }
+                findings.add(&server, delta);
+                findings.tools.insert(server);
+                findings.read_texts(&bench.servers_root());
+            }
+            (Answer::Unverified { reason }, _) | (_, Answer::Unverified { reason }) => {
+                findings.unverified.push(reason)
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// The files that a server is asked about: where asking is a proof, all of the language; else the changed ones.
+fn asked_files(language: &Language, case: &Case<'_>, layout: &Layout) -> Vec<RelPath> {
+    let is_of =
+        |path: &&RelPath| language::for_path(path).is_some_and(|found| found.name == language.name);
+    if language.servers_prove {
+        return layout.tree.files.keys().filter(is_of).cloned().collect();
+    }
+    let changed = case.resolved.files.iter().map(|file| &file.path);
+    changed.filter(is_of).filter(|path| layout.tree.files.contains_key(*path)).cloned().collect()
+}
+
+fn overlay(resolved: &Resolved) -> Overlay {
+    resolved.files.iter().map(|file| (file.path.clone(), file.result.clone())).collect()
+}
+
+/// Asks the native tools of every touched language; of every language of the workspace when a file of no language
+/// changed, for it may be compiled in.
+pub(super) async fn tools(bench: &mut Workbench, case: &Case<'_>) -> Result<Findings, GateError> {
+    let mut findings = Findings::default();
+    let needed = touched(case.resolved);
+    let is_known = |path: &RelPath| {
+        language::for_path(path).is_some() || language::described_by(path).is_some()
+    };
+    let foreign = case.resolved.files.iter().any(|file| !is_known(&file.path));
+    for language in language::all() {
+        let must = needed.iter().any(|needed| needed.name == language.name);
+        if must || foreign {
+            tools_of(bench, case, language, must, &mut findings).await?;
+        }
+    }
+    Ok(findings)
+}
+
+async fn tools_of(
+    bench: &mut Workbench,
+    case: &Case<'_>,
+    language: &Language,
+    must: bool,
+    findings: &mut Findings,
+) -> Result<(), GateError> {
+    let folders = language::project_folders(language, case.candidate.tree.files.keys());
+    if folders.is_empty() && must {
+        let root = language.roots.join(" or ");
+        findings.unverified.push(format!("no {root} here: nothing can check {}", language.name));
+    }
+    let mut covered = BTreeSet::new();
+    let unverified_before = findings.unverified.len();
+    for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
+        for folder in &folders {
+            let base = bench.ask_tool(spec, folder, &case.base).await?;
+            let candidate = bench.ask_tool(spec, folder, &case.candidate).await?;
+            if let Outcome::Answered(answered) = &candidate {
+                findings.tools.insert(answered.tool.clone());
+                covered.extend(answered.covered.iter().cloned());
+            }
+            weigh(&spec.name, base, candidate, case, findings);
+        }
+    }
+    findings.read_texts(&bench.runner().root);
+    if !must
+        || folders.is_empty()
+        || !findings.new.is_empty()
+        || findings.unverified.len() > unverified_before
+    {
+        return Ok(());
+    }
+    let unseen = unseen(language, case, &covered);
+    if unseen.is_empty() {
+        findings.proved.insert(language.name.clone());
+    } else {
+        findings.unverified.push(format!(
+            "{} belongs to nothing that the compiler reads; make it part of the project in the same change",
+            unseen.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// Compares what a tool said of the base and of the candidate.
+fn weigh(name: &str, base: Outcome, candidate: Outcome, case: &Case<'_>, findings: &mut Findings) {
+    match (base, candidate) {
+        (Outcome::Answered(base), Outcome::Answered(after)) => {
+            findings.add(name, delta::compare(&base, &after, &case.changes));
+        }
+        (Outcome::Failed(_), Outcome::Answered(after)) => {
+            findings.add(name, delta::compare_with_silent_base(&after, &case.changes));
+        }
+        (Outcome::Answered(_), Outcome::Failed(reason)) => {
+            findings.asked = true;
+            findings.new.push(failure(name, reason, case));
+        }
+        (Outcome::Failed(_), Outcome::Failed(reason)) => {
+            findings.unverified.push(format!("it fails before the change as after it: {reason}"));
+        }
+        (Outcome::Missing(reason), _) | (_, Outcome::Missing(reason)) => {
+            findings.unverified.push(reason)
+        }
+    }
+}
+
+/// A tool that the candidate brought down, said of the file that most likely did it.
+fn failure(name: &str, reason: String, case: &Case<'_>) -> Diagnostic {
+    let files = || case.resolved.files.iter().map(|file| &file.path);
+    let guilty =
+        files().find(|path| language::described_by(path).is_some()).or_else(|| files().next());
+    #[expect(clippy::expect_used, reason = "a resolved change-set has at least one file")]
+    let path = guilty.expect("a file").clone();
+    Diagnostic {
+        path,
+        range: Range::default(),
+        severity: Severity::Error,
+        code: None,
+        message: format!("{name} worked before this change and fails with it: {reason}"),
+        source: name.to_owned(),
+        remedies: Vec::new(),
+    }
+}
+
+/// The changed files of a language that no tool read.
+fn unseen(language: &Language, case: &Case<'_>, covered: &BTreeSet<RelPath>) -> Vec<String> {
+    let is_of =
+        |path: &RelPath| language::for_path(path).is_some_and(|found| found.name == language.name);
+    let changed =
+        case.resolved.files.iter().filter(|file| file.result.is_some() && is_of(&file.path));
+    let unseen = changed.filter(|file| !covered.contains(&file.path));
+    unseen.map(|file| file.path.to_string()).collect()
+}
+
+/// Every check tool's word on one tree: what it found, and what kept it from answering.
+pub(super) async fn survey(
+    bench: &mut Workbench,
+    layout: &Layout,
+) -> Result<(Answered, Vec<String>), GateError> {
+    let mut all = Answered::default();
+    let mut unverified = Vec::new();
+    let mut tools = BTreeMap::new();
+    for language in language::all() {
+        let folders = language::project_folders(language, layout.tree.files.keys());
+        for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
+            for folder in &folders {
+                match bench.ask_tool(spec, folder, layout).await? {
+                    Outcome::Answered(answered) => {
+                        all.found.extend(answered.found);
+                        tools.insert(answered.tool.clone(), ());
+                    }
+                    Outcome::Missing(reason) | Outcome::Failed(reason) => unverified.push(reason),
+                }
+            }
+        }
+    }
+    all.tool = tools.into_keys().collect::<Vec<_>>().join("\n");
+    Ok((all, unverified))
+}
+
+/// Runs the test tools over one tree.
+pub(super) async fn tests(
+    bench: &mut Workbench,
+    layout: &Layout,
+) -> Result<StageReport, GateError> {
+    let began = Instant::now();
+    let mut findings = Findings::default();
+    let mut failed = Vec::new();
+    bench.lay_out(layout).await?;
+    for language in language::all() {
+        let folders = language::project_folders(language, layout.tree.files.keys());
+        for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Test) {
+            for folder in folders.iter().filter(|folder| bench.runner().has_tests(spec, folder)) {
+                findings.asked = true;
+                match bench.runner().run(spec, folder).await {
+                    Ok(ended) if ended.success => {
+                        findings.notes.push(format!("{}: passed", spec.name))
+                    }
+                    Ok(ended) => failed.push(format!("{}: {}", spec.name, ended.last_words())),
+                    Err(reason) => findings.unverified.push(reason),
+                }
+                findings.tools.insert(bench.runner().version(spec, folder).await);
+            }
+        }
+    }
+    let mut report = findings.report(Stage::Tests, began);
+    if !failed.is_empty() {
+        report.verdict = StageVerdict::Refused;
+        report.detail = failed.join("\n");
+    }
+    Ok(report)
+}

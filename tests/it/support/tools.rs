@@ -1,0 +1,127 @@
+//! The real tools that tests need: found, else installed once into `.tools/` of the checkout with the ordinary package
+//! clients. A tool that cannot be had fails the test, with the reason; nothing is skipped.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// rust-analyzer with the standard library's sources: from PATH, from rustup, or built with cargo (15–30 minutes, once).
+pub fn rust_analyzer() -> PathBuf {
+    let _lock = lock("rust-analyzer");
+    let built = tools().join("rust-analyzer").join("bin").join(exe("rust-analyzer"));
+    let on_path = on_path("rust-analyzer");
+    for candidate in on_path.iter().chain([&built]) {
+        if answers(candidate) && standard_library_sources() {
+            return candidate.clone();
+        }
+    }
+    let from_rustup =
+        run("rustup", &["component", "add", "rust-analyzer", "rust-src"], &checkout());
+    if let (Ok(()), Some(found)) = (&from_rustup, self::on_path("rust-analyzer"))
+        && answers(&found)
+    {
+        return found;
+    }
+    let root = tools().join("rust-analyzer");
+    let root = root.to_str().expect("the checkout's path is UTF-8");
+    let from_cargo = run(
+        "cargo",
+        &["install", "ra_ap_rust-analyzer@0.0.348", "--locked", "--root", root],
+        &checkout(),
+    );
+    assert!(
+        from_cargo.is_ok() && answers(&built),
+        "rust-analyzer cannot be had: {from_rustup:?}; {from_cargo:?}"
+    );
+    built
+}
+
+/// A folder with TypeScript 7 in its `node_modules`, whose `tsc` is also a language server.
+pub fn typescript7() -> PathBuf {
+    npm("typescript7", &["typescript@7.0.2"], "tsc")
+}
+
+/// A folder with typescript-language-server and the last compiler that it can work with in its `node_modules`.
+pub fn typescript_language_server() -> PathBuf {
+    let packages = ["typescript-language-server@5.3.0", "typescript@6.0.3"];
+    npm("typescript-language-server", &packages, "typescript-language-server")
+}
+
+/// Installs packages into `.tools/<name>`, unless they are there.
+fn npm(name: &str, packages: &[&str], program: &str) -> PathBuf {
+    let _lock = lock(name);
+    let folder = tools().join(name);
+    let done = folder.join("installed");
+    let wanted = packages.join(" ");
+    if fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
+        return folder;
+    }
+    fs::create_dir_all(&folder).expect("`.tools` can be written");
+    fs::write(folder.join("package.json"), r#"{ "private": true }"#)
+        .expect("`.tools` can be written");
+    let mut args = vec!["install", "--no-audit", "--no-fund", "--save-exact"];
+    args.extend(packages);
+    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    if let Err(why) = run(npm, &args, &folder) {
+        panic!(
+            "{name} cannot be installed with npm (is node 20 or later on PATH, and the network up?): {why}"
+        );
+    }
+    let bin = folder.join("node_modules").join(".bin").join(program);
+    assert!(
+        bin.exists() || bin.with_extension("cmd").exists(),
+        "{} is missing after npm install",
+        bin.display()
+    );
+    fs::write(&done, wanted).expect("`.tools` can be written");
+    folder
+}
+
+/// The folder of the checkout.
+pub fn checkout() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn tools() -> PathBuf {
+    checkout().join(".tools")
+}
+
+/// Held until it is dropped, by one process at a time; the system lets go of it when a process dies.
+fn lock(name: &str) -> File {
+    fs::create_dir_all(tools()).expect("the checkout can be written");
+    let file = File::create(tools().join(format!("{name}.lock"))).expect("`.tools` can be written");
+    file.lock().expect("locks work in the checkout");
+    file
+}
+
+fn exe(name: &str) -> String {
+    format!("{name}{}", std::env::consts::EXE_SUFFIX)
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(exe(program))).find(|file| file.is_file())
+}
+
+/// Whether it runs; rustup's stand-in for a component that is not installed does not.
+fn answers(program: &Path) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+fn standard_library_sources() -> bool {
+    let output =
+        Command::new("rustc").args(["--print", "sysroot"]).current_dir(checkout()).output();
+    let sysroot =
+        output.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/std").is_dir()
+}
+
+fn run(program: &str, args: &[&str], folder: &Path) -> Result<(), String> {
+    let output = Command::new(program).args(args).current_dir(folder).output();
+    let output = output.map_err(|error| format!("failed to run {program}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("`{program} {}` failed: {}", args.join(" "), said.trim()))
+}
