@@ -329,7 +329,8 @@ impl Mission {
     /// When the wall-clock limit strikes, milliseconds since the epoch; `None` when nothing is running.
     pub fn deadline(&self) -> Option<u64> {
         let left = self.limits.wall_ms.saturating_sub(self.active_ms);
-        (!self.is_idle()).then(|| self.now.saturating_add(left))
+        let running = self.phase != Phase::New && !self.is_idle();
+        running.then(|| self.now.saturating_add(left))
     }
 
     /// Whether nothing will happen before a person says something.
