@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod mission;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
