@@ -1,8 +1,10 @@
 //! What a command does: it tells the runtime, which only takes a note, and answers at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
 use tower_lsp::jsonrpc::{Error, ErrorCode};
 use tower_lsp::lsp_types::notification::ShowMessage;
 use tower_lsp::lsp_types::{MessageType, ShowMessageParams};
@@ -11,9 +13,13 @@ use super::Doctor;
 use super::ask::{Ask, BadAsk};
 use super::outbox::Weight;
 use super::session::Session;
-use crate::mission::MissionId;
 use crate::mission::view::MissionView;
+use crate::mission::{MissionId, Mode};
+use crate::runtime::Handle;
 use crate::wire::code;
+
+/// How long the answer to a start may wait for the mission to be shown.
+const SHOWN_LIMIT: Duration = Duration::from_secs(1);
 
 type Answer = Result<Value, Error>;
 
@@ -29,8 +35,7 @@ pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answe
     let views = runtime.views();
     match ask {
         Ask::Start { goal, mode } => {
-            let mission =
-                runtime.start(&goal, mode).map_err(|refused| failed(refused.to_string()))?;
+            let mission = begin(&runtime, &goal, mode).await?;
             Ok(json!({ "mission": mission }))
         }
         Ask::Tell { mission, command } => {
@@ -44,6 +49,24 @@ pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answe
         // Answered above, without a runtime.
         Ask::Doctor => Ok(Value::Null),
     }
+}
+
+/// Begins a mission, and answers when the board shows it, so that the client's next command finds it: that is one
+/// write of the journal, and no more than [`SHOWN_LIMIT`].
+async fn begin(runtime: &Handle, goal: &str, mode: Mode) -> Result<MissionId, Error> {
+    let mut updates = runtime.subscribe();
+    let mission = runtime.start(goal, mode).map_err(|refused| failed(refused.to_string()))?;
+    let shown = async {
+        while runtime.view(&mission).is_none() {
+            if matches!(updates.recv().await, Err(RecvError::Closed)) {
+                return;
+            }
+        }
+    };
+    if tokio::time::timeout(SHOWN_LIMIT, shown).await.is_err() {
+        tracing::warn!("mission {mission} is slow to begin");
+    }
+    Ok(mission)
 }
 
 /// What a command that cannot be read is answered with.

@@ -23,7 +23,7 @@ use crate::wire::{Frame, FrameReader, Id, Message, Response, ResponseError, code
 /// How long the last answers may take to be written after the session's end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How many frames may wait between the reader and the loop.
-const FRAMES_AHEAD: usize = 64;
+const FRAMES_AHEAD: usize = 8;
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod mission;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -342,7 +344,8 @@ fn a_client_that_declares_nothing_is_sent_nothing_but_messages() {
     let folder = workspace();
     let mut client = Client::initialized(folder.path(), json!({}));
     let started = client.command("orchestrator.task", json!(["mend it"]));
-    client.command("orchestrator.cancel", json!([started["result"]]));
+    let cancelled = client.command("orchestrator.cancel", json!([started["result"]]));
+    assert_eq!(cancelled["result"], started["result"]);
     client.wait_method("window/showMessage");
     let unasked = client.unread().iter().filter_map(|message| message["method"].as_str());
     assert_eq!(unasked.collect::<Vec<_>>(), Vec::<&str>::new());

@@ -38,7 +38,12 @@ pub struct Client {
 impl Client {
     /// Starts `orchestrator lsp` in `root`, with a model that never answers.
     pub fn start(root: &Path) -> Client {
-        let mut client = Client::start_deaf(root);
+        Client::start_with(root, &[])
+    }
+
+    /// As [`Client::start`], with more variables in its environment.
+    pub fn start_with(root: &Path, environment: &[(&str, &str)]) -> Client {
+        let mut client = Client::spawn(root, environment);
         let stdout = client.child.stdout.take().unwrap();
         let (sender, receiver) = channel();
         std::thread::spawn(move || {
@@ -55,6 +60,10 @@ impl Client {
 
     /// As [`Client::start`], but it never reads what the server says.
     pub fn start_deaf(root: &Path) -> Client {
+        Client::spawn(root, &[])
+    }
+
+    fn spawn(root: &Path, environment: &[(&str, &str)]) -> Client {
         let model = TcpListener::bind("127.0.0.1:0").unwrap();
         let config = tempfile::tempdir().unwrap();
         let config_file = config.path().join("config.toml");
@@ -65,6 +74,7 @@ impl Client {
             .env("ORCHESTRATOR_CONFIG", config_file)
             .env("ORCHESTRATOR_MODEL", "silent")
             .env("ORCHESTRATOR_BASE_URL", url)
+            .envs(environment.iter().copied())
             .current_dir(root)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
