@@ -238,6 +238,7 @@ async fn tools_of(
         ));
     }
     let mut covered = BTreeSet::new();
+    let mut blind = None;
     let unverified_before = findings.unverified.len();
     for spec in language
         .tools
@@ -254,6 +255,7 @@ async fn tools_of(
             if let Outcome::Answered(answered) = &candidate {
                 findings.tools.insert(answered.tool.clone());
                 covered.extend(answered.covered.iter().cloned());
+                blind = blind.or_else(|| answered.blind.clone());
             }
             weigh(&spec.name, base, candidate, case, findings);
         }
@@ -270,10 +272,11 @@ async fn tools_of(
     if unseen.is_empty() {
         findings.proved.insert(language.name.clone());
     } else {
-        findings.unverified.push(format!(
-            "{} belongs to nothing that the compiler reads; make it part of the project in the same change",
-            unseen.join(", ")
-        ));
+        let orphaned = "it belongs to nothing that the compiler reads; make it part of the project in the same change";
+        let why = blind.unwrap_or_else(|| orphaned.to_owned());
+        findings
+            .unverified
+            .push(format!("{} was not checked: {why}", unseen.join(", ")));
     }
     Ok(())
 }

@@ -880,3 +880,48 @@ async fn every_kind_of_target_of_a_workspace_is_proved() -> Outcome {
     assert_eq!(places.len(), 3, "{places:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn what_a_syntax_error_hides_is_not_proved() -> Outcome {
+    let lib = "mod bad;\npub fn total(a: u32, b: u32) -> u32 {\n    a + b\n}\n";
+    let project = Project::new(&[
+        ("Cargo.toml", MANIFEST),
+        ("src/lib.rs", lib),
+        ("src/bad.rs", "fn bad( {}\n"),
+    ])?;
+    let wrong = edit("src/lib.rs", "a + b", "a + \"b\"");
+    let checked = project.check(vec![wrong.clone()]).await?;
+    assert_eq!(
+        checked.report.verdict,
+        Verdict::Unverified,
+        "{:#?}",
+        checked.report
+    );
+    let mended = edit("src/bad.rs", "fn bad( {}", "pub fn bad() {}");
+    refused_by(
+        &project.check(vec![wrong, mended.clone()]).await?,
+        Stage::Tools,
+    );
+    accepted(&project.check(vec![mended]).await?);
+
+    let mut project = typescript()?;
+    fs::write(project.root.join("src/bad.ts"), "export const b = (;\n")?;
+    let wrong = edit("src/sum.ts", "b: number)", "b: string)");
+    let checked = project.check(vec![wrong]).await?;
+    assert_eq!(
+        checked.report.verdict,
+        Verdict::Unverified,
+        "{:#?}",
+        checked.report
+    );
+    let mended = edit("src/bad.ts", "(;", "1;");
+    accepted(&project.check(vec![mended]).await?);
+    // The server looks at each file for itself and can prove what tsc cannot.
+    project = with_servers(project, Some(path_with_typescript()?));
+    accepted(
+        &project
+            .check(vec![edit("src/sum.ts", "a + b", "b + a")])
+            .await?,
+    );
+    Ok(())
+}
