@@ -64,11 +64,8 @@ pub fn plan(diagnostics: &[Diagnostic]) -> Vec<Cluster> {
         let group = groups
             .entry((Kind::of(diagnostic), diagnostic.path.clone()))
             .or_default();
-        // Compilers say the same thing once for the library and once for its tests.
-        if !group
-            .iter()
-            .any(|other| other.key() == diagnostic.key() && other.range == diagnostic.range)
-        {
+        // Compilers say the same thing once for the library and once for its tests, with other notes below.
+        if !group.iter().any(|other| is_same(other, diagnostic)) {
             group.push(diagnostic);
         }
     }
@@ -76,6 +73,12 @@ pub fn plan(diagnostics: &[Diagnostic]) -> Vec<Cluster> {
         .into_iter()
         .map(|((kind, path), group)| cluster(kind, path, group))
         .collect()
+}
+
+/// Whether two reports are of one thing at one place.
+fn is_same(a: &Diagnostic, b: &Diagnostic) -> bool {
+    let first = |diagnostic: &Diagnostic| diagnostic.message.lines().next().map(str::to_owned);
+    a.path == b.path && a.range == b.range && a.code == b.code && first(a) == first(b)
 }
 
 fn cluster(kind: Kind, path: RelPath, mut group: Vec<&Diagnostic>) -> Cluster {
@@ -90,5 +93,90 @@ fn cluster(kind: Kind, path: RelPath, mut group: Vec<&Diagnostic>) -> Cluster {
         path,
         kind,
         keys: group.iter().map(key).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::diagnostic::{Place, Range};
+
+    fn diagnostic(
+        path: &str,
+        code: &str,
+        line: u32,
+        message: &str,
+        severity: Severity,
+    ) -> Diagnostic {
+        let place = Place { line, column: 4 };
+        Diagnostic {
+            path: RelPath::new(path).unwrap(),
+            range: Range {
+                start: place,
+                end: place,
+            },
+            severity,
+            code: Some(code.to_owned()),
+            message: message.to_owned(),
+            source: "rustc".to_owned(),
+            remedies: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn clusters_follow_the_compilers_phases() {
+        let diagnostics = [
+            diagnostic(
+                "src/b.rs",
+                "unused_mut",
+                3,
+                "variable does not need to be mutable",
+                Severity::Warning,
+            ),
+            diagnostic("src/b.rs", "E0308", 9, "mismatched types", Severity::Error),
+            diagnostic(
+                "src/b.rs",
+                "E0433",
+                7,
+                "cannot find type `Y` in this scope",
+                Severity::Error,
+            ),
+            diagnostic(
+                "src/a.rs",
+                "E0433",
+                5,
+                "cannot find type `X` in this scope\nnote: one",
+                Severity::Error,
+            ),
+            diagnostic(
+                "src/a.rs",
+                "E0433",
+                5,
+                "cannot find type `X` in this scope\nnote: two",
+                Severity::Error,
+            ),
+            diagnostic(
+                "src/a.rs",
+                "E0412",
+                1,
+                "cannot find type `X` in this scope",
+                Severity::Error,
+            ),
+            diagnostic("src/a.rs", "unlinked-file", 0, "not a part", Severity::Hint),
+        ];
+        let clusters = plan(&diagnostics);
+        let titles: Vec<&str> = clusters
+            .iter()
+            .map(|cluster| cluster.title.as_str())
+            .collect();
+        let expected = [
+            "Add imports for 2 unknown names in src/a.rs",
+            "Add imports for 1 unknown name in src/b.rs",
+            "Resolve 1 type mismatch in src/b.rs",
+            "Remove 1 unneeded `mut` in src/b.rs",
+        ];
+        assert_eq!(titles, expected);
+        assert_eq!(clusters[0].open(&diagnostics).len(), 3);
+        assert_eq!(plan(&[]), []);
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! It must not judge what it proposes; the gate does.
 
+use std::collections::BTreeSet;
+
 use super::complete::complete;
 use super::kind::Kind;
 use super::merge::Merged;
@@ -120,12 +122,12 @@ fn completed(kind: Kind, diagnostic: &Diagnostic, mut remedy: Remedy) -> Option<
             let Edit::Span { new, .. } = edit else {
                 return None;
             };
-            // Commas of rustc's own placeholders: `/* value */`.
+            // A placeholder of the compiler's: `/* value */`.
             if new.contains("/* ") {
                 return None;
             }
             if kind.fills_in() {
-                *new = complete(new)?;
+                *new = without_repeats(&complete(new)?);
             }
         }
     }
@@ -142,6 +144,22 @@ fn completed(kind: Kind, diagnostic: &Diagnostic, mut remedy: Remedy) -> Option<
         remedy,
         note,
     })
+}
+
+/// An object literal in which no property is given twice; a server adds required ones that are there already.
+fn without_repeats(new: &str) -> String {
+    if !new.starts_with('{') {
+        return new.to_owned();
+    }
+    let mut seen = BTreeSet::new();
+    let keep = |line: &&str| {
+        line.split_once(':')
+            .is_none_or(|(name, _)| seen.insert(name.trim().to_owned()))
+    };
+    new.split('\n')
+        .filter(keep)
+        .collect::<Vec<&str>>()
+        .join("\n")
 }
 
 fn candidates(cluster: &Cluster, choices: &[Vec<Choice<'_>>]) -> Vec<Candidate> {
@@ -219,4 +237,196 @@ fn single(choice: &Choice<'_>) -> Option<Candidate> {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agents::symbolic::plan;
+    use crate::gate::diagnostic::{Range, Severity};
+
+    /// Recorded answers.
+    struct Recorded {
+        diagnostics: Vec<Diagnostic>,
+        fixes: Vec<Remedy>,
+    }
+
+    impl Remedies for Recorded {
+        fn diagnostics(&self) -> Boxed<'_, Vec<Diagnostic>> {
+            Box::pin(std::future::ready(self.diagnostics.clone()))
+        }
+
+        fn quick_fixes<'a>(&'a self, _: &'a Diagnostic) -> Boxed<'a, Vec<Remedy>> {
+            Box::pin(std::future::ready(self.fixes.clone()))
+        }
+    }
+
+    fn remedy(title: &str, spans: &[(usize, usize, &str)], certain: bool) -> Remedy {
+        let edit = |(start, end, new): &(usize, usize, &str)| Edit::Span {
+            start: *start,
+            end: *end,
+            new: (*new).into(),
+        };
+        let path = RelPath::new("src/a.rs").unwrap();
+        let change = ChangeSet {
+            changes: vec![Change::Edit {
+                path,
+                edits: spans.iter().map(edit).collect(),
+            }],
+        };
+        Remedy {
+            title: title.into(),
+            change,
+            certain,
+        }
+    }
+
+    fn diagnostic(code: &str, message: &str, line: u32, remedies: Vec<Remedy>) -> Diagnostic {
+        let place = Place { line, column: 0 };
+        Diagnostic {
+            path: RelPath::new("src/a.rs").unwrap(),
+            range: Range {
+                start: place,
+                end: place,
+            },
+            severity: Severity::Error,
+            code: Some(code.into()),
+            message: message.into(),
+            source: "rustc".into(),
+            remedies,
+        }
+    }
+
+    async fn all(diagnostics: Vec<Diagnostic>, fixes: Vec<Remedy>) -> Vec<Candidate> {
+        let cluster = plan(&diagnostics).remove(0);
+        propose(&cluster, &Recorded { diagnostics, fixes }).await
+    }
+
+    fn texts(candidate: &Candidate) -> Vec<String> {
+        let Change::Edit { edits, .. } = &candidate.change.changes[0] else {
+            panic!("no edit")
+        };
+        let text = |edit: &Edit| match edit {
+            Edit::Span { start, end, new } => format!("{start}..{end} {new}"),
+            Edit::Text { .. } => panic!("no span"),
+        };
+        edits.iter().map(text).collect()
+    }
+
+    #[tokio::test]
+    async fn names_with_the_same_alternatives_take_the_same_one() {
+        let entry = |line| {
+            let alternatives = [
+                "use std::collections::btree_map::Entry;\n",
+                "use std::collections::hash_map::Entry;\n",
+            ];
+            let remedies = alternatives.map(|new| {
+                remedy(
+                    "consider importing one of these enums",
+                    &[(9, 9, new)],
+                    false,
+                )
+            });
+            diagnostic(
+                "E0433",
+                "cannot find type `Entry` in this scope",
+                line,
+                remedies.to_vec(),
+            )
+        };
+        let map = remedy(
+            "consider importing this struct",
+            &[(9, 9, "use std::collections::BTreeMap;\n")],
+            false,
+        );
+        let map = diagnostic(
+            "E0412",
+            "cannot find type `BTreeMap` in this scope",
+            1,
+            vec![map],
+        );
+        let candidates = all(vec![entry(30), entry(31), map], vec![]).await;
+        let union = |entry: &str| {
+            vec![format!(
+                "9..9 use std::collections::BTreeMap;\nuse std::collections::{entry}::Entry;\n"
+            )]
+        };
+        assert_eq!(texts(&candidates[0]), union("btree_map"));
+        assert_eq!(texts(&candidates[1]), union("hash_map"));
+        assert_eq!(
+            candidates[0].title,
+            "Add imports for 3 unknown names in src/a.rs"
+        );
+        assert_eq!(candidates.len(), 5, "then each alone");
+    }
+
+    #[tokio::test]
+    async fn placeholders_are_completed_and_noted() {
+        let rustcs = remedy(
+            "ensure that all possible cases are being handled",
+            &[(5, 5, ", _ => todo!()")],
+            false,
+        );
+        let servers = [
+            remedy(
+                "Fill match arms",
+                &[(9, 9, "\n            Unit::Pinch => todo!(),")],
+                false,
+            ),
+            remedy("Replace match with if let", &[(1, 9, "")], true),
+        ];
+        let candidates = all(
+            vec![diagnostic(
+                "E0004",
+                "non-exhaustive patterns",
+                2,
+                vec![rustcs],
+            )],
+            servers.to_vec(),
+        )
+        .await;
+        assert_eq!(
+            texts(&candidates[0]),
+            ["9..9 \n            Unit::Pinch => Default::default(),"]
+        );
+        assert_eq!(
+            candidates[0].notes[0].text,
+            "filled with default values; decide what they should be (non-exhaustive patterns)"
+        );
+        assert_eq!(candidates.len(), 2, "a refactoring is no remedy");
+    }
+
+    #[tokio::test]
+    async fn where_nothing_honest_helps_nothing_is_proposed() {
+        let open = remedy(
+            "Implement missing members",
+            &[(9, 9, "\n    type Err;\n")],
+            false,
+        );
+        let missing = diagnostic(
+            "E0046",
+            "not all trait items implemented, missing: `Err`",
+            2,
+            vec![],
+        );
+        assert_eq!(all(vec![missing], vec![open]).await, []);
+        let other = diagnostic("E0106", "missing lifetime specifier", 2, vec![]);
+        assert_eq!(
+            all(
+                vec![other],
+                vec![remedy("Generate everything", &[(0, 0, "x")], true)]
+            )
+            .await,
+            []
+        );
+    }
+
+    #[test]
+    fn properties_that_are_there_are_not_added_again() {
+        let literal = "{\n    cents: total,\n    cents: 0,\n    currency: \"EUR\"\n}";
+        assert_eq!(
+            without_repeats(literal),
+            "{\n    cents: total,\n    currency: \"EUR\"\n}"
+        );
+    }
 }
