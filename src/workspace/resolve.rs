@@ -305,29 +305,28 @@ fn explain(path: &RelPath, before: &str, edit: &Edit, miss: Miss) -> ApplyProble
                 frame,
             )
         }
-        Miss::Ambiguous { lines } => {
-            let listed: Vec<String> = lines
-                .iter()
-                .take(20)
-                .map(|line| (line + 1).to_string())
-                .collect();
-            let message = format!(
-                "`old` stands {} times, at lines {}; add lines around it until it is unique",
-                lines.len(),
-                listed.join(", ")
-            );
-            let frames: Vec<String> = lines
-                .iter()
-                .take(5)
-                .map(|line| text::frame_of_lines(before, line.saturating_sub(2), line + 3))
-                .collect();
-            let first = lines.first().copied().unwrap_or_default();
-            problem(
-                u32::try_from(first).unwrap_or(u32::MAX),
-                message,
-                frames.join("  …\n"),
-            )
-        }
+        Miss::Ambiguous { lines } => ambiguous(path, before, &lines),
+    }
+}
+
+/// All the places (0-based lines) of an anchor that stands more than once, the first five with their text.
+fn ambiguous(path: &RelPath, before: &str, lines: &[usize]) -> ApplyProblem {
+    let listed: Vec<String> = lines
+        .iter()
+        .take(20)
+        .map(|line| (line + 1).to_string())
+        .collect();
+    let frames = lines.iter().take(5);
+    let frames = frames.map(|line| text::frame_of_lines(before, line.saturating_sub(2), line + 3));
+    ApplyProblem {
+        path: path.clone(),
+        line: u32::try_from(lines.first().copied().unwrap_or_default()).unwrap_or(u32::MAX),
+        message: format!(
+            "`old` stands {} times, at lines {}; add lines around it until it is unique",
+            lines.len(),
+            listed.join(", ")
+        ),
+        frame: frames.collect::<Vec<_>>().join("  …\n"),
     }
 }
 
