@@ -4,6 +4,7 @@
 //! nothing beyond its turn and changes nothing by itself.
 
 mod model_agent;
+pub mod symbolic;
 mod symbolic_agent;
 
 use std::sync::Arc;

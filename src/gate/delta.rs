@@ -140,6 +140,14 @@ pub struct Delta {
     pub gone: usize,
 }
 
+impl Delta {
+    /// Keeps as new only what stands in lines that the change-set wrote. A server that reports less than its compiler
+    /// cannot tell an error that was made from one that an error it does not report had hidden; the compiler can.
+    pub fn leave_to_the_compiler(&mut self, changes: &Changes) {
+        self.new.retain(|diagnostic| changes.wrote(diagnostic));
+    }
+}
+
 /// Errors of `after` minus those of `base`.
 pub fn compare(base: &Answered, after: &Answered, changes: &Changes) -> Delta {
     let old = errors(base);

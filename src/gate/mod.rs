@@ -10,6 +10,7 @@ pub mod frame;
 #[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
 pub mod gate;
 pub mod language;
+mod prepare;
 mod prove;
 pub mod receipt;
 pub mod report;
@@ -20,6 +21,7 @@ pub mod stage;
 pub mod syntax;
 pub mod tools;
 pub mod words;
+mod verdict;
 mod workbench;
 
 pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};

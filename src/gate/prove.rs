@@ -61,7 +61,12 @@ impl Findings {
             stage,
             verdict,
             detail: parts.join("; "),
-            tools: self.tools.iter().filter(|name| !name.is_empty()).cloned().collect(),
+            tools: self
+                .tools
+                .iter()
+                .filter(|name| !name.is_empty())
+                .cloned()
+                .collect(),
             ms: elapsed_ms(began),
         }
     }
@@ -70,7 +75,9 @@ impl Findings {
     fn read_texts(&mut self, root: &std::path::Path) {
         for diagnostic in &self.new {
             let text = std::fs::read_to_string(diagnostic.path.in_root(root));
-            self.texts.entry(diagnostic.path.clone()).or_insert_with(|| text.unwrap_or_default());
+            self.texts
+                .entry(diagnostic.path.clone())
+                .or_insert_with(|| text.unwrap_or_default());
         }
     }
 
@@ -102,18 +109,30 @@ pub(super) fn elapsed_ms(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The languages whose files, or project descriptions, the change-set touches.
-pub(super) fn touched(resolved: &Resolved) -> Vec<&'static Language> {
-    let of = |path: &RelPath| language::for_path(path).or_else(|| language::described_by(path));
-    let names: BTreeSet<&str> =
-        resolved.files.iter().filter_map(|file| of(&file.path)).map(|l| l.name.as_str()).collect();
-    language::all().iter().filter(|language| names.contains(language.name.as_str())).collect()
+/// The languages whose files the change-set touches, or the description of a project of theirs. (A `package.json` where
+/// no TypeScript is concerns nobody.)
+pub(super) fn touched(case: &Case<'_>) -> Vec<&'static Language> {
+    let is = |found: Option<&Language>, language: &Language| {
+        found.is_some_and(|found| found.name == language.name)
+    };
+    let paths = || case.resolved.files.iter().map(|file| &file.path);
+    let has_project = |language: &Language| {
+        let layouts = [&case.base, &case.candidate].into_iter();
+        let mut all = layouts.map(|layout| layout.tree.files.keys());
+        all.any(|paths| !language::project_folders(language, paths).is_empty())
+    };
+    let concerns = |language: &&Language| {
+        paths().any(|path| is(language::for_path(path), language))
+            || paths().any(|path| is(language::described_by(path), language))
+                && has_project(language)
+    };
+    language::all().iter().filter(concerns).collect()
 }
 
 /// Asks the downstream servers of every touched language.
 pub(super) async fn servers(bench: &mut Workbench, case: &Case<'_>) -> Result<Findings, GateError> {
     let mut findings = Findings::default();
-    let languages = touched(case.resolved);
+    let languages = touched(case);
     if languages.is_empty() {
         return Ok(findings);
     }
@@ -125,19 +144,31 @@ pub(super) async fn servers(bench: &mut Workbench, case: &Case<'_>) -> Result<Fi
             continue;
         }
         // The baseline is pulled before anything of the candidate is shown.
-        let base = bench.ask_server_of_base(language, &case.base, &before).await;
+        let base = bench
+            .ask_server_of_base(language, &case.base, &before)
+            .await;
         let candidate = match &base {
             Answer::Diagnosed { .. } => {
-                bench.ask_server(language, &overlay(case.resolved), &after).await
+                bench
+                    .ask_server(language, &overlay(case.resolved), &after)
+                    .await
             }
             Answer::Unverified { .. } => base.clone(),
         };
         match (base, candidate) {
             (
-                Answer::Diagnosed { diagnostics: base, .. },
-                Answer::Diagnosed { diagnostics, server },
+                Answer::Diagnosed {
+                    diagnostics: base, ..
+                },
+                Answer::Diagnosed {
+                    diagnostics,
+                    server,
+                },
             ) => {
-                let delta = delta::compare_plain(&base, &diagnostics, &case.changes);
+                let mut delta = delta::compare_plain(&base, &diagnostics, &case.changes);
+                if !language.servers_prove {
+                    delta.leave_to_the_compiler(&case.changes);
+                }
                 if delta.new.is_empty() && language.servers_prove {
                     findings.proved.insert(language.name.clone());
                 }
@@ -161,18 +192,26 @@ fn asked_files(language: &Language, case: &Case<'_>, layout: &Layout) -> Vec<Rel
         return layout.tree.files.keys().filter(is_of).cloned().collect();
     }
     let changed = case.resolved.files.iter().map(|file| &file.path);
-    changed.filter(is_of).filter(|path| layout.tree.files.contains_key(*path)).cloned().collect()
+    changed
+        .filter(is_of)
+        .filter(|path| layout.tree.files.contains_key(*path))
+        .cloned()
+        .collect()
 }
 
 fn overlay(resolved: &Resolved) -> Overlay {
-    resolved.files.iter().map(|file| (file.path.clone(), file.result.clone())).collect()
+    resolved
+        .files
+        .iter()
+        .map(|file| (file.path.clone(), file.result.clone()))
+        .collect()
 }
 
 /// Asks the native tools of every touched language; of every language of the workspace when a file of no language
 /// changed, for it may be compiled in.
 pub(super) async fn tools(bench: &mut Workbench, case: &Case<'_>) -> Result<Findings, GateError> {
     let mut findings = Findings::default();
-    let needed = touched(case.resolved);
+    let needed = touched(case);
     let is_known = |path: &RelPath| {
         language::for_path(path).is_some() || language::described_by(path).is_some()
     };
@@ -196,17 +235,30 @@ async fn tools_of(
     let folders = language::project_folders(language, case.candidate.tree.files.keys());
     if folders.is_empty() && must {
         let root = language.roots.join(" or ");
-        findings.unverified.push(format!("no {root} here: nothing can check {}", language.name));
+        findings.unverified.push(format!(
+            "no {root} here: nothing can check {}",
+            language.name
+        ));
     }
     let mut covered = BTreeSet::new();
+    let mut blind = None;
     let unverified_before = findings.unverified.len();
-    for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
+    for spec in language
+        .tools
+        .iter()
+        .filter(|spec| spec.purpose == Purpose::Check)
+    {
         for folder in &folders {
             let base = bench.ask_tool(spec, folder, &case.base).await?;
+            if let Outcome::Missing(reason) = base {
+                findings.unverified.push(reason);
+                continue;
+            }
             let candidate = bench.ask_tool(spec, folder, &case.candidate).await?;
             if let Outcome::Answered(answered) = &candidate {
                 findings.tools.insert(answered.tool.clone());
                 covered.extend(answered.covered.iter().cloned());
+                blind = blind.or_else(|| answered.blind.clone());
             }
             weigh(&spec.name, base, candidate, case, findings);
         }
@@ -223,10 +275,11 @@ async fn tools_of(
     if unseen.is_empty() {
         findings.proved.insert(language.name.clone());
     } else {
-        findings.unverified.push(format!(
-            "{} belongs to nothing that the compiler reads; make it part of the project in the same change",
-            unseen.join(", ")
-        ));
+        let orphaned = "it belongs to nothing that the compiler reads; make it part of the project in the same change";
+        let why = blind.unwrap_or_else(|| orphaned.to_owned());
+        findings
+            .unverified
+            .push(format!("{} was not checked: {why}", unseen.join(", ")));
     }
     Ok(())
 }
@@ -245,7 +298,9 @@ fn weigh(name: &str, base: Outcome, candidate: Outcome, case: &Case<'_>, finding
             findings.new.push(failure(name, reason, case));
         }
         (Outcome::Failed(_), Outcome::Failed(reason)) => {
-            findings.unverified.push(format!("it fails before the change as after it: {reason}"));
+            findings
+                .unverified
+                .push(format!("it fails before the change as after it: {reason}"));
         }
         (Outcome::Missing(reason), _) | (_, Outcome::Missing(reason)) => {
             findings.unverified.push(reason)
@@ -256,9 +311,13 @@ fn weigh(name: &str, base: Outcome, candidate: Outcome, case: &Case<'_>, finding
 /// A tool that the candidate brought down, said of the file that most likely did it.
 fn failure(name: &str, reason: String, case: &Case<'_>) -> Diagnostic {
     let files = || case.resolved.files.iter().map(|file| &file.path);
-    let guilty =
-        files().find(|path| language::described_by(path).is_some()).or_else(|| files().next());
-    #[expect(clippy::expect_used, reason = "a resolved change-set has at least one file")]
+    let guilty = files()
+        .find(|path| language::described_by(path).is_some())
+        .or_else(|| files().next());
+    #[expect(
+        clippy::expect_used,
+        reason = "a resolved change-set has at least one file"
+    )]
     let path = guilty.expect("a file").clone();
     Diagnostic {
         path,
@@ -275,8 +334,11 @@ fn failure(name: &str, reason: String, case: &Case<'_>) -> Diagnostic {
 fn unseen(language: &Language, case: &Case<'_>, covered: &BTreeSet<RelPath>) -> Vec<String> {
     let is_of =
         |path: &RelPath| language::for_path(path).is_some_and(|found| found.name == language.name);
-    let changed =
-        case.resolved.files.iter().filter(|file| file.result.is_some() && is_of(&file.path));
+    let changed = case
+        .resolved
+        .files
+        .iter()
+        .filter(|file| file.result.is_some() && is_of(&file.path));
     let unseen = changed.filter(|file| !covered.contains(&file.path));
     unseen.map(|file| file.path.to_string()).collect()
 }
@@ -291,7 +353,11 @@ pub(super) async fn survey(
     let mut tools = BTreeMap::new();
     for language in language::all() {
         let folders = language::project_folders(language, layout.tree.files.keys());
-        for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
+        for spec in language
+            .tools
+            .iter()
+            .filter(|spec| spec.purpose == Purpose::Check)
+        {
             for folder in &folders {
                 match bench.ask_tool(spec, folder, layout).await? {
                     Outcome::Answered(answered) => {
@@ -318,8 +384,15 @@ pub(super) async fn tests(
     bench.lay_out(layout).await?;
     for language in language::all() {
         let folders = language::project_folders(language, layout.tree.files.keys());
-        for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Test) {
-            for folder in folders.iter().filter(|folder| bench.runner().has_tests(spec, folder)) {
+        for spec in language
+            .tools
+            .iter()
+            .filter(|spec| spec.purpose == Purpose::Test)
+        {
+            for folder in folders
+                .iter()
+                .filter(|folder| bench.runner().has_tests(spec, folder))
+            {
                 findings.asked = true;
                 match bench.runner().run(spec, folder).await {
                     Ok(ended) if ended.success => {
@@ -328,7 +401,9 @@ pub(super) async fn tests(
                     Ok(ended) => failed.push(format!("{}: {}", spec.name, ended.last_words())),
                     Err(reason) => findings.unverified.push(reason),
                 }
-                findings.tools.insert(bench.runner().version(spec, folder).await);
+                findings
+                    .tools
+                    .insert(bench.runner().version(spec, folder).await);
             }
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use streaming_iterator::StreamingIterator;
-use tree_sitter::{Node, Query, QueryCursor};
+use tree_sitter::{Node, Query, QueryCursor, Tree};
 
 use super::diagnostic::{Diagnostic, Place, Range, Severity};
 use super::language::{self, Language};
@@ -80,19 +80,28 @@ type Compiled = Result<&'static [Rule], BadRule>;
 fn rules(language: &Language, grammar: Grammar) -> Compiled {
     static CACHE: LazyLock<Mutex<HashMap<Grammar, Compiled>>> = LazyLock::new(Mutex::default);
     let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-    cache.entry(grammar).or_insert_with(|| compile(language, grammar)).clone()
+    cache
+        .entry(grammar)
+        .or_insert_with(|| compile(language, grammar))
+        .clone()
 }
 
 fn compile(language: &Language, grammar: Grammar) -> Compiled {
     let mut rules = Vec::new();
     for (name, source) in language::rules_of(language) {
         let header = Header::read(source);
-        let query = Query::new(&grammar.language(), source)
-            .map_err(|error| BadRule { rule: (*name).to_owned(), why: error.to_string() })?;
+        let query = Query::new(&grammar.language(), source).map_err(|error| BadRule {
+            rule: (*name).to_owned(),
+            why: error.to_string(),
+        })?;
         rules.push(Rule {
             name,
             message: header.message,
-            severity: if header.warning { Severity::Warning } else { Severity::Error },
+            severity: if header.warning {
+                Severity::Warning
+            } else {
+                Severity::Error
+            },
             query,
         });
     }
@@ -113,15 +122,24 @@ pub fn new_breaches(
         return Ok(found);
     };
     let rules = rules(language, grammar)?;
-    let hits = matches(rules, grammar, after);
-    if hits.is_empty() {
+    let changed = changed_lines(base.unwrap_or_default(), after);
+    let Some(tree) = grammar.parse(after) else {
+        return Ok(found);
+    };
+    // Most edits breach nothing, and a query over the edited lines alone is quick.
+    if matches(rules, &tree, after, bytes_of(after, &changed)).is_empty() {
         return Ok(found);
     }
+    let hits = matches(rules, &tree, after, 0..after.len());
     let mut known: HashMap<(&str, String), usize> = HashMap::new();
-    for hit in base.map(|base| matches(rules, grammar, base)).unwrap_or_default() {
+    let base = base.unwrap_or_default();
+    let before = grammar.parse(base);
+    for hit in before
+        .iter()
+        .flat_map(|tree| matches(rules, tree, base, 0..base.len()))
+    {
         *known.entry((hit.rule.name, hit.key)).or_default() += 1;
     }
-    let changed = changed_lines(base.unwrap_or_default(), after);
     for hit in hits {
         match known.get_mut(&(hit.rule.name, hit.key.clone())) {
             Some(count) if *count > 0 => *count -= 1,
@@ -133,7 +151,20 @@ pub fn new_breaches(
 }
 
 fn touches(changed: &BTreeSet<u32>, range: Range) -> bool {
-    changed.range(range.start.line..=range.end.line).next().is_some()
+    changed
+        .range(range.start.line..=range.end.line)
+        .next()
+        .is_some()
+}
+
+/// The bytes from the first of some lines to the last.
+fn bytes_of(text: &str, lines: &BTreeSet<u32>) -> std::ops::Range<usize> {
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
+        return 0..0;
+    };
+    let starts = || std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+    let start_of = |line: u32| starts().nth(line as usize).unwrap_or(text.len());
+    start_of(*first)..start_of(last.saturating_add(1))
 }
 
 struct Hit {
@@ -157,21 +188,27 @@ impl Hit {
     }
 }
 
-/// Every match of every rule; the capture named last in a pattern's own name (`@elision`, `@placeholder`) is the place.
-fn matches(rules: &'static [Rule], grammar: Grammar, text: &str) -> Vec<Hit> {
-    let Some(tree) = grammar.parse(text) else {
-        return Vec::new();
-    };
+/// Every match of every rule within some bytes; the capture named last in a pattern's own name (`@elision`, `@placeholder`) is the place.
+fn matches(
+    rules: &'static [Rule],
+    tree: &Tree,
+    text: &str,
+    within: std::ops::Range<usize>,
+) -> Vec<Hit> {
     let mut hits = Vec::new();
     for rule in rules {
         let Some(index) = rule.query.capture_index_for_name(rule.name) else {
             continue;
         };
         let mut cursor = QueryCursor::new();
+        cursor.set_byte_range(within.clone());
         let mut matches = cursor.matches(&rule.query, tree.root_node(), text.as_bytes());
         while let Some(found) = matches.next() {
             for node in found.nodes_for_capture_index(index) {
-                let own = text[node.byte_range()].split_whitespace().collect::<Vec<_>>().join(" ");
+                let own = text[node.byte_range()]
+                    .split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" ");
                 hits.push(Hit {
                     rule,
                     key: format!("{} in {}", own, home(node, text)),
@@ -197,10 +234,16 @@ fn home(node: Node<'_>, text: &str) -> String {
 
 /// Conflict markers at line starts, in any file, that the base does not have.
 fn conflict_markers(path: &RelPath, base: &str, after: &str) -> Vec<Diagnostic> {
-    let is_marker =
-        |line: &str| ["<<<<<<< ", ">>>>>>> ", "||||||| "].iter().any(|mark| line.starts_with(mark));
+    let is_marker = |line: &str| {
+        ["<<<<<<< ", ">>>>>>> ", "||||||| "]
+            .iter()
+            .any(|mark| line.starts_with(mark))
+    };
     let old: Vec<&str> = base.lines().filter(|line| is_marker(line)).collect();
-    let new = after.lines().enumerate().filter(|(_, line)| is_marker(line) && !old.contains(line));
+    let new = after
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| is_marker(line) && !old.contains(line));
     new.map(|(index, line)| {
         let line_number = u32::try_from(index).unwrap_or(u32::MAX);
         let place = |column: usize| Place {
@@ -209,7 +252,10 @@ fn conflict_markers(path: &RelPath, base: &str, after: &str) -> Vec<Diagnostic> 
         };
         Diagnostic {
             path: path.clone(),
-            range: Range { start: place(0), end: place(line.len()) },
+            range: Range {
+                start: place(0),
+                end: place(line.len()),
+            },
             severity: Severity::Error,
             code: Some("conflict-marker".to_owned()),
             message: "a conflict marker was left in the file; resolve the conflict".to_owned(),
@@ -227,7 +273,10 @@ mod tests {
     fn breaches(name: &str, base: Option<&str>, after: &str) -> Vec<String> {
         let path = RelPath::new(name).expect("a good path");
         let found = new_breaches(&path, base, after).expect("the rules compile");
-        found.into_iter().map(|diagnostic| diagnostic.code.expect("a rule has a name")).collect()
+        found
+            .into_iter()
+            .map(|diagnostic| diagnostic.code.expect("a rule has a name"))
+            .collect()
     }
 
     #[test]
@@ -247,7 +296,10 @@ mod tests {
                         assert_eq!(breaches(&file, None, example), [*name], "{file}: {example}");
                     }
                     for example in &header.passes {
-                        assert!(breaches(&file, None, example).is_empty(), "{file}: {example}");
+                        assert!(
+                            breaches(&file, None, example).is_empty(),
+                            "{file}: {example}"
+                        );
                     }
                 }
             }
@@ -262,8 +314,12 @@ mod tests {
         assert!(breaches("a.rs", Some(base), "fn b() {}\nfn a() {\n    todo!()\n}\n").is_empty());
         // The name around it changed, the placeholder's own line did not.
         assert!(
-            breaches("a.rs", Some("fn a() {\n  todo!()\n}\n"), "fn z() {\n  todo!()\n}\n")
-                .is_empty()
+            breaches(
+                "a.rs",
+                Some("fn a() {\n  todo!()\n}\n"),
+                "fn z() {\n  todo!()\n}\n"
+            )
+            .is_empty()
         );
     }
 

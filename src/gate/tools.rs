@@ -36,6 +36,8 @@ pub struct Answered {
     pub units: BTreeSet<String>,
     /// The workspace's files that the tool read. A file that is not here was not checked.
     pub covered: BTreeSet<RelPath>,
+    /// Why some files were not looked into though the tool knows them; for people.
+    pub blind: Option<String>,
     /// Name and version of the program.
     pub tool: String,
 }

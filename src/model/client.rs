@@ -150,7 +150,7 @@ impl Pools {
 }
 
 /// Installs the cryptography that TLS uses, once in a process.
-fn install_crypto() {
+pub fn install_crypto() {
     // An error means that one is installed already, which is all that is wanted.
     drop(rustls::crypto::ring::default_provider().install_default());
 }

@@ -21,7 +21,7 @@ mod retry_after;
 mod secret;
 pub mod settings;
 
-pub use client::{Client, ModelInfo};
+pub use client::{Client, ModelInfo, install_crypto};
 pub use decode::Progress;
 pub use fault::{Fault, FaultKind, ModelError, Reaction};
 pub use request::{Request, ToolSpec};

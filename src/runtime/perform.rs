@@ -11,6 +11,8 @@ use super::{Editor, Settings, StartError, VersionedEdit, seal};
 use crate::agents::{self, Agent, Ask};
 use crate::gate::receipt::{Proof, Receipt};
 use crate::gate::report::{Report, Verdict};
+use crate::gate::gate::OpenServers;
+use crate::gate::servers::Servers;
 use crate::gate::{self, Checked, Gate};
 use crate::journal::Journal;
 use crate::mission::conversation::ToolCall;
@@ -110,7 +112,7 @@ impl Performer {
         journal: Arc<Mutex<Journal>>,
         editor: Option<Arc<dyn Editor>>,
     ) -> Result<Performer, StartError> {
-        let gate = Arc::new(Gate::open(root, settings.gate.clone())?);
+        let gate = Arc::new(Gate::open(root, with_servers(settings.gate.clone(), root))?);
         let agent = agents::choose(&settings.models, &gate)?;
         Ok(Performer {
             root: gate.workspace().root().to_path_buf(),
@@ -297,6 +299,16 @@ impl Performer {
         }
         Ok(writes)
     }
+}
+
+/// The built-in downstream servers, unless the settings bring others.
+fn with_servers(mut settings: gate::Settings, root: &Path) -> gate::Settings {
+    let project = root.to_path_buf();
+    let built_in: OpenServers = Arc::new(move |shadow: &Path| {
+        Arc::new(Servers::new(shadow.to_path_buf(), project.clone()))
+    });
+    settings.servers.get_or_insert(built_in);
+    settings
 }
 
 /// The receipts of a mission so far.

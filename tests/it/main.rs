@@ -11,5 +11,6 @@ mod mission_rust;
 mod mission_typescript;
 mod protocol;
 mod support;
+mod symbolic_engine;
 mod wire_anthropic;
 mod wire_openai;

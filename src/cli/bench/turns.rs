@@ -13,6 +13,7 @@ use super::super::{CliError, asynchronously, environment};
 use super::process::{Server, measure_start, resident_kb};
 use super::quantile;
 use crate::mission::conversation::Role;
+use crate::model;
 use crate::model::replay::{
     Answer, Arrival, ReceivedRequest, ReplayServer, ScriptedCall, ScriptedTurn,
 };
@@ -178,6 +179,7 @@ fn between(arrivals: &[Arrival]) -> Vec<f64> {
 
 /// What HTTP on loopback costs by itself: the same number of requests of the same size, one after the other.
 async fn bare_turns(model: &ReplayServer, kb: f64) -> Result<Vec<f64>, CliError> {
+    model::install_crypto();
     let client = reqwest::Client::builder().build().map_err(environment)?;
     let url = format!("{}/chat/completions", model.base_url());
     let filler = "x".repeat((kb * 1024.0) as usize);

@@ -288,6 +288,15 @@ impl ServerStage for Servers {
         Box::pin(self.diagnose(language, overlay, files, deadline))
     }
 
+    fn remedies<'a>(
+        &'a self,
+        language: &'a Language,
+        overlay: &'a Overlay,
+        diagnostic: &'a Diagnostic,
+    ) -> Boxed<'a, Vec<Remedy>> {
+        Box::pin(self.remedies(language, overlay, diagnostic))
+    }
+
     fn base_changed<'a>(&'a self, files: &'a [RelPath]) -> Boxed<'a, ()> {
         Box::pin(self.disk_changed(files))
     }

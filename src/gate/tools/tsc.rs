@@ -43,13 +43,39 @@ pub fn read(root: &Path, folder: &str, ended: &Ended) -> Result<Answered, String
             None => {}
         }
     }
-    if !about_project.is_empty() {
+    about_project.extend(
+        answered
+            .found
+            .iter()
+            .filter(|found| is_about_project(found))
+            .map(|found| found.diagnostic.message.clone()),
+    );
+    if !answered.found.is_empty() && answered.found.iter().all(is_syntactic) {
+        answered.covered.clear();
+        answered.units.clear();
+        answered.blind = Some(
+            "tsc stops at syntax errors and looks at no types; mend them in the same change"
+                .to_owned(),
+        );
+    } else if !about_project.is_empty() && answered.found.iter().all(is_about_project) {
         return Err(about_project.join("\n"));
     }
     if !ended.success && answered.found.is_empty() {
         return Err(ended.last_words());
     }
     Ok(answered)
+}
+
+/// tsc looks at types only when nothing is wrong with its configuration, and says nothing of having stopped.
+fn is_about_project(found: &Found) -> bool {
+    found.diagnostic.path.as_str().ends_with(".json")
+}
+
+/// … and only when everything parses. Some errors of these codes are found later; then others stand beside them, or the
+/// answer is taken for less than it is.
+fn is_syntactic(found: &Found) -> bool {
+    let code = found.diagnostic.code.as_deref().unwrap_or_default();
+    code.len() == 6 && code.starts_with("TS1")
 }
 
 fn is_own(path: &RelPath) -> bool {
@@ -192,6 +218,25 @@ mod tests {
         assert_eq!(diagnostic.range.start, Place { line: 0, column: 19 });
         assert_eq!(diagnostic.range.end.column, 26);
         assert_eq!(answered.covered.len(), 1);
+    }
+
+    #[test]
+    fn what_hides_the_types_is_no_clean_answer() {
+        let syntax = ended(
+            false,
+            "src/b.ts(1,17): error TS1109: Expression expected.\n/src/a.ts\n",
+        );
+        let answered = read(Path::new("/"), "", &syntax).expect("it answered");
+        assert!(answered.covered.is_empty() && answered.blind.is_some());
+        let config = "tsconfig.json(1,3): error TS5107: Option is deprecated.\n/src/a.ts\n";
+        assert!(read(Path::new("/"), "", &ended(false, config)).is_err());
+        let types = "src/b.ts(1,17): error TS2322: Not assignable.\n/src/a.ts\n";
+        assert_eq!(
+            read(Path::new("/"), "", &ended(false, types))
+                .expect("it answered")
+                .blind,
+            None
+        );
     }
 
     #[test]

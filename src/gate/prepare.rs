@@ -1,0 +1,315 @@
+//! The stages that ask nobody: apply, syntax and rules. They read the workspace and write nothing.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::diagnostic::{Diagnostic, Place, Range, Severity};
+use super::frame::frame;
+use super::gate::GateError;
+use super::language;
+use super::prove::elapsed_ms;
+use super::report::{FileProof, Problem, Report, Stage, StageReport, StageVerdict, Verdict};
+use super::rules;
+use super::syntax::{self, Grammar};
+use super::workbench::Layout;
+use crate::workspace::change::ChangeSet;
+use crate::workspace::hash::sha256;
+use crate::workspace::resolve::{ApplyProblem, Overlaid, Resolved, ResolvedFile, resolve};
+use crate::workspace::{OpenTexts, RelPath, Tree, Workspace};
+
+/// How often a tree that changes while it is read is read again.
+const ATTEMPTS: usize = 4;
+
+/// A change-set fitted to its base, and all that the cheap stages said.
+pub(super) struct Prepared {
+    pub(super) report: Report,
+    pub(super) resolved: Resolved,
+    pub(super) base: Layout,
+    /// What a grammar alone suspects; see [`syntax`].
+    pub(super) suspects: Vec<Problem>,
+}
+
+/// The whole tree, with those ignored files that compilers need all the same.
+pub(super) fn scan(workspace: &Workspace, open: &OpenTexts) -> Result<Layout, GateError> {
+    let mut tree = workspace.scan(open)?;
+    for language in language::all() {
+        for folder in language::project_folders(language, tree.files.keys()) {
+            for name in &language.needs {
+                let path = if folder.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{folder}/{name}")
+                };
+                let Ok(path) = RelPath::new(&path) else {
+                    continue;
+                };
+                if let Some(hash) = workspace.hash_of(&path)? {
+                    tree.files.entry(path).or_insert(hash);
+                }
+            }
+        }
+    }
+    let texts = open
+        .iter()
+        .map(|(path, open)| (path.clone(), open.text.clone()))
+        .collect();
+    Ok(Layout::new(tree, texts))
+}
+
+/// The base with the candidate's files in place of its own.
+pub(super) fn lay_over(base: &Layout, resolved: &Resolved) -> Layout {
+    let mut tree: Tree = base.tree.clone();
+    let mut texts: BTreeMap<RelPath, String> = base.texts.clone();
+    for file in &resolved.files {
+        match &file.result {
+            Some(text) => {
+                tree.files
+                    .insert(file.path.clone(), sha256(text.as_bytes()));
+                texts.insert(file.path.clone(), text.clone());
+            }
+            None => {
+                tree.files.remove(&file.path);
+                texts.remove(&file.path);
+            }
+        }
+    }
+    Layout::new(tree, texts)
+}
+
+/// Runs the three stages; a refusal is in the report.
+pub(super) fn prepare(
+    workspace: &Workspace,
+    change: &ChangeSet,
+    open: &OpenTexts,
+) -> Result<Prepared, GateError> {
+    let began = Instant::now();
+    let mut report = Report {
+        verdict: Verdict::Unverified,
+        stages: Vec::new(),
+        files: Vec::new(),
+        problems: Vec::new(),
+        revealed: Vec::new(),
+    };
+    let fitted = fit(workspace, change, open)?;
+    report.stages.push(apply_report(&fitted, began));
+    let (resolved, base) = match fitted {
+        Ok(fitted) => fitted,
+        Err(problems) => {
+            report.problems = problems.into_iter().map(not_fitting).collect();
+            report.verdict = Verdict::Refused;
+            return Ok(Prepared {
+                report,
+                resolved: Resolved::default(),
+                base: Layout::default(),
+                suspects: Vec::new(),
+            });
+        }
+    };
+    report.files = resolved.files.iter().map(proof_of).collect();
+    let began = Instant::now();
+    let (suspects, looked_at) = suspects(&resolved);
+    report
+        .stages
+        .push(syntax_report(looked_at, suspects.len(), began));
+    let began = Instant::now();
+    let breaches = breaches(&resolved)?;
+    let rules = rules_report(&breaches, began);
+    if rules.verdict == StageVerdict::Refused {
+        report.verdict = Verdict::Refused;
+        report.problems = suspects.iter().cloned().chain(breaches).collect();
+    }
+    report.stages.push(rules);
+    Ok(Prepared {
+        report,
+        resolved,
+        base,
+        suspects,
+    })
+}
+
+fn apply_report(fitted: &Fitted, began: Instant) -> StageReport {
+    let (verdict, detail) = match fitted {
+        Ok((resolved, _)) => (
+            StageVerdict::Passed,
+            format!("{} files fit their base", resolved.files.len()),
+        ),
+        Err(problems) => (
+            StageVerdict::Refused,
+            format!("{} changes do not fit", problems.len()),
+        ),
+    };
+    cheap(Stage::Apply, verdict, detail, began)
+}
+
+fn syntax_report(looked_at: usize, doubts: usize, began: Instant) -> StageReport {
+    let (verdict, detail) = match (looked_at, doubts) {
+        (0, _) => (
+            StageVerdict::NotApplicable,
+            "no file of a known grammar".to_owned(),
+        ),
+        (files, 0) => (
+            StageVerdict::Passed,
+            format!("{files} files parse as well as before"),
+        ),
+        (_, places) => (
+            StageVerdict::Unverified,
+            format!("the grammar doubts {places} places"),
+        ),
+    };
+    cheap(Stage::Syntax, verdict, detail, began)
+}
+
+fn rules_report(breaches: &[Problem], began: Instant) -> StageReport {
+    let is_error = |problem: &Problem| problem.diagnostic.severity == Severity::Error;
+    let verdict = if breaches.iter().any(is_error) {
+        StageVerdict::Refused
+    } else {
+        StageVerdict::Passed
+    };
+    cheap(
+        Stage::Rules,
+        verdict,
+        format!("{} breaches", breaches.len()),
+        began,
+    )
+}
+
+type Fitted = Result<(Resolved, Layout), Vec<ApplyProblem>>;
+
+/// Resolves `change` on a tree that stood still meanwhile.
+fn fit(workspace: &Workspace, change: &ChangeSet, open: &OpenTexts) -> Result<Fitted, GateError> {
+    let mut moving = None;
+    for _ in 0..ATTEMPTS {
+        let base = scan(workspace, open)?;
+        let resolved = match resolve(change, &Overlaid { workspace, open }) {
+            Ok(resolved) => resolved,
+            Err(problems) => return Ok(Err(problems)),
+        };
+        if resolved.files.is_empty() {
+            return Ok(Err(vec![empty_change()?]));
+        }
+        let moved = resolved.files.iter().find(|file| {
+            let scanned = base.tree.files.get(&file.path);
+            scanned.is_some() && scanned != file.base.as_ref().map(|base| &base.hash)
+        });
+        match moved {
+            None => return Ok(Ok((resolved, base))),
+            Some(file) => moving = Some(file.path.clone()),
+        }
+    }
+    match moving {
+        Some(path) => Err(GateError::Moving { path }),
+        None => Err(GateError::Internal {
+            why: "no attempt was made to read the tree".to_owned(),
+        }),
+    }
+}
+
+fn empty_change() -> Result<ApplyProblem, GateError> {
+    let path = RelPath::new("change-set").map_err(|error| GateError::Internal {
+        why: error.to_string(),
+    })?;
+    Ok(ApplyProblem {
+        path,
+        line: 0,
+        message: "the change-set is empty; say at least one change".to_owned(),
+        frame: String::new(),
+    })
+}
+
+pub(super) fn cheap(
+    stage: Stage,
+    verdict: StageVerdict,
+    detail: String,
+    began: Instant,
+) -> StageReport {
+    StageReport {
+        stage,
+        verdict,
+        detail,
+        tools: Vec::new(),
+        ms: elapsed_ms(began),
+    }
+}
+
+fn not_fitting(problem: ApplyProblem) -> Problem {
+    let place = Place {
+        line: problem.line,
+        column: 0,
+    };
+    Problem {
+        stage: Stage::Apply,
+        diagnostic: Diagnostic {
+            path: problem.path,
+            range: Range {
+                start: place,
+                end: place,
+            },
+            severity: Severity::Error,
+            code: None,
+            message: problem.message,
+            source: "apply".to_owned(),
+            remedies: Vec::new(),
+        },
+        frame: problem.frame,
+    }
+}
+
+fn proof_of(file: &ResolvedFile) -> FileProof {
+    FileProof {
+        path: file.path.clone(),
+        base: file.base.as_ref().map(|base| base.hash.clone()),
+        result: file.result.as_ref().map(|text| sha256(text.as_bytes())),
+    }
+}
+
+/// The text that a file's errors are compared with: its own before, or that of the file it was renamed from, which a
+/// rename does not change.
+fn text_before(file: &ResolvedFile) -> Option<&str> {
+    match &file.renamed_from {
+        Some(_) => file.result.as_deref(),
+        None => file.base.as_ref().map(|base| base.text.as_str()),
+    }
+}
+
+/// What the grammars doubt, and how many files they looked at.
+fn suspects(resolved: &Resolved) -> (Vec<Problem>, usize) {
+    let mut suspects = Vec::new();
+    let mut looked_at = 0;
+    for file in &resolved.files {
+        let (Some(after), Some(grammar)) = (&file.result, Grammar::for_path(&file.path)) else {
+            continue;
+        };
+        looked_at += 1;
+        let found = syntax::new_errors(&file.path, grammar, text_before(file), after);
+        suspects.extend(
+            found
+                .into_iter()
+                .map(|diagnostic| problem(Stage::Syntax, diagnostic, after)),
+        );
+    }
+    (suspects, looked_at)
+}
+
+fn breaches(resolved: &Resolved) -> Result<Vec<Problem>, GateError> {
+    let mut breaches = Vec::new();
+    for file in &resolved.files {
+        let Some(after) = &file.result else { continue };
+        let found = rules::new_breaches(&file.path, text_before(file), after)?;
+        breaches.extend(
+            found
+                .into_iter()
+                .map(|diagnostic| problem(Stage::Rules, diagnostic, after)),
+        );
+    }
+    Ok(breaches)
+}
+
+pub(super) fn problem(stage: Stage, diagnostic: Diagnostic, text: &str) -> Problem {
+    let frame = frame(text, diagnostic.range);
+    Problem {
+        stage,
+        diagnostic,
+        frame,
+    }
+}

@@ -1,0 +1,146 @@
+//! From what the stages found to the whole verdict. Pure: nothing is read, asked or written here.
+
+use std::time::Instant;
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::gate::Checked;
+use super::prepare::{cheap, problem};
+use super::prove::{self, Case, Findings};
+use super::report::{Problem, Report, Stage, StageReport, StageVerdict, Verdict};
+use super::tools::Answered;
+use crate::workspace::FileWrite;
+use crate::workspace::resolve::Resolved;
+
+/// Puts what a stage found into the report, each with the code as it would be after the change.
+pub(super) fn add_problems(
+    report: &mut Report,
+    stage: Stage,
+    findings: &Findings,
+    resolved: &Resolved,
+) {
+    for diagnostic in &findings.new {
+        let changed = resolved
+            .files
+            .iter()
+            .find(|file| file.path == diagnostic.path);
+        let text = match changed {
+            Some(file) => file.result.clone().unwrap_or_default(),
+            None => findings
+                .texts
+                .get(&diagnostic.path)
+                .cloned()
+                .unwrap_or_default(),
+        };
+        report
+            .problems
+            .push(problem(stage, diagnostic.clone(), &text));
+    }
+}
+
+pub(super) fn refused(mut report: Report) -> Checked {
+    report.verdict = Verdict::Refused;
+    let doubted = report
+        .problems
+        .iter()
+        .any(|problem| problem.stage == Stage::Syntax);
+    if doubted {
+        set_verdict(&mut report, Stage::Syntax, StageVerdict::Refused, "");
+    }
+    Checked {
+        report,
+        contents: Vec::new(),
+    }
+}
+
+fn set_verdict(report: &mut Report, stage: Stage, verdict: StageVerdict, more: &str) {
+    for found in report
+        .stages
+        .iter_mut()
+        .filter(|found| found.stage == stage)
+    {
+        found.verdict = verdict;
+        found.detail.push_str(more);
+    }
+}
+
+/// The verdict where no stage refused: every changed file of a known language must have been proved by somebody.
+pub(super) fn conclude(
+    mut report: Report,
+    case: &Case<'_>,
+    suspects: Vec<Problem>,
+    findings: &[Findings],
+) -> Checked {
+    let is_proved = |name: &str| findings.iter().any(|found| found.proved.contains(name));
+    let proved = prove::touched(case)
+        .iter()
+        .all(|language| is_proved(&language.name));
+    if !suspects.is_empty() {
+        if !proved {
+            report.problems = suspects;
+            return refused(report);
+        }
+        set_verdict(
+            &mut report,
+            Stage::Syntax,
+            StageVerdict::Passed,
+            "; the compiler does not, and it decides",
+        );
+    }
+    if !proved {
+        report.verdict = Verdict::Unverified;
+        return Checked {
+            report,
+            contents: Vec::new(),
+        };
+    }
+    report.verdict = Verdict::Accepted;
+    let contents = case.resolved.files.iter().map(|file| FileWrite {
+        path: file.path.clone(),
+        expect: file.base.as_ref().map(|base| base.hash.clone()),
+        result: file.result.as_ref().map(|text| text.clone().into_bytes()),
+    });
+    Checked {
+        contents: contents.collect(),
+        report,
+    }
+}
+
+pub(super) fn whole_tools(
+    answered: &Answered,
+    unverified: &[String],
+    began: Instant,
+) -> StageReport {
+    let errors: Vec<&Diagnostic> = answered
+        .found
+        .iter()
+        .map(|found| &found.diagnostic)
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .collect();
+    let (verdict, detail) = if let Some(first) = errors.first() {
+        let place = format!("{}:{}", first.path, first.range.start.line + 1);
+        let message = first.message.lines().next().unwrap_or_default();
+        (
+            StageVerdict::Refused,
+            format!(
+                "{} errors stand, the first at {place}: {message}",
+                errors.len()
+            ),
+        )
+    } else if !unverified.is_empty() {
+        (StageVerdict::Unverified, unverified.join("; "))
+    } else if answered.tool.is_empty() {
+        (
+            StageVerdict::NotApplicable,
+            "nothing here to check".to_owned(),
+        )
+    } else {
+        (
+            StageVerdict::Passed,
+            "no error in the whole tree".to_owned(),
+        )
+    };
+    StageReport {
+        tools: answered.tool.lines().map(str::to_owned).collect(),
+        ..cheap(Stage::Tools, verdict, detail, began)
+    }
+}
