@@ -105,7 +105,7 @@ fn on_findings(session: &Session, document: &Document, params: &CodeActionParams
     let lines = params.range.start.line..=params.range.end.line;
     let here = diagnostics::findings(&session.views()).into_iter().filter(|placed| {
         Some(&placed.path) == path.as_ref()
-            && lines.contains(&diagnostics::line_of(placed, Some(document)))
+            && lines.contains(&diagnostics::line_of(&session.anchors, placed, Some(document)))
     });
     let mut offers = Vec::new();
     for placed in here {

@@ -19,6 +19,7 @@ use tower_lsp::lsp_types::{
     Diagnostic, DiagnosticSeverity, NumberOrString, Position, PublishDiagnosticsParams, Range, Uri,
 };
 
+use super::anchors::Anchors;
 use super::documents::Document;
 use super::outbox::Weight;
 use super::session::Session;
@@ -141,10 +142,11 @@ fn current(session: &Session) -> ByUri {
     current
 }
 
-/// The 0-based line of a finding: its own, or its item's in the open plan.
-pub fn line_of(placed: &Placed, document: Option<&Document>) -> u32 {
+/// The 0-based line where a finding stands now: its own, moved along with the text, or its item's in the open plan.
+pub fn line_of(anchors: &Anchors, placed: &Placed, document: Option<&Document>) -> u32 {
     if let (Some(line), Some(_)) = (placed.finding.what.line, &placed.finding.what.file) {
-        return line.saturating_sub(1);
+        let key = (placed.mission.clone(), placed.finding.id);
+        return anchors.line(key, &placed.path, line.saturating_sub(1));
     }
     let Some((document, item)) = document.zip(placed.finding.item.as_ref()) else { return 0 };
     let items = outline(&document.text);
@@ -152,7 +154,7 @@ pub fn line_of(placed: &Placed, document: Option<&Document>) -> u32 {
 }
 
 fn range(session: &Session, placed: &Placed, document: Option<&Document>) -> Range {
-    let line = line_of(placed, document);
+    let line = line_of(&session.anchors, placed, document);
     match document {
         Some(document) => line_range(session, document, line),
         // The text of a closed file is not at hand: the line with its end, which exists unless it is the last one.
@@ -261,7 +263,7 @@ mod tests {
     #[test]
     fn a_finding_is_a_diagnostic_with_its_number() {
         let placed = &findings(&[Arc::new(view("m", 1, None))])[0];
-        assert_eq!(line_of(placed, None), 2);
+        assert_eq!(line_of(&Anchors::default(), placed, None), 2);
         let diagnostic = diagnostic(placed, Range::default());
         assert_eq!(diagnostic.severity, Some(DiagnosticSeverity::ERROR));
         assert_eq!(diagnostic.source.as_deref(), Some(SOURCE));

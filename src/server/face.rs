@@ -83,11 +83,14 @@ impl LanguageServer for Face {
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
         let VersionedTextDocumentIdentifier { uri, version } = params.text_document;
-        let encoding = self.session.client().encoding;
-        if !self.session.documents.change(&uri, version, params.content_changes, encoding) {
+        let session = &self.session;
+        let path = session.root().and_then(|root| root.rel(&uri));
+        let moved = path.is_some_and(|path| session.anchors.shift(&path, &params.content_changes));
+        let encoding = session.client().encoding;
+        if !session.documents.change(&uri, version, params.content_changes, encoding) {
             tracing::warn!("the client changed {} without opening it", uri.as_str());
         }
-        if self.plan_text(&uri).is_some() {
+        if moved || self.plan_text(&uri).is_some() {
             diagnostics::publish(&self.session);
         }
     }

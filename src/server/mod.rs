@@ -3,6 +3,7 @@
 //! [`serve`] is the way in. The message loop is [`transport`]; what is sent goes through [`outbox`]; one file per feature.
 
 pub mod actions;
+pub mod anchors;
 pub mod ask;
 pub mod board;
 pub mod client;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{SetOnce, watch};
 
+use super::anchors::Anchors;
 use super::client::Client;
 use super::diagnostics::Published;
 use super::documents::Documents;
@@ -31,6 +32,8 @@ pub struct Session {
     pub documents: Documents,
     /// The diagnostics that it shows because of us.
     pub published: Published,
+    /// Where its findings stand now.
+    pub anchors: Anchors,
     client: SetOnce<Client>,
     root: OnceLock<Root>,
     connect: Mutex<Option<Connect>>,
@@ -44,6 +47,7 @@ impl Session {
             peer,
             documents: Documents::default(),
             published: Published::default(),
+            anchors: Anchors::default(),
             client: SetOnce::new(),
             root: OnceLock::new(),
             connect: Mutex::new(Some(connect)),
