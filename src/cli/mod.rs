@@ -1,1 +1,226 @@
-//! TODO
+//! The command line: a face for people and scripts. It translates; it decides nothing.
+//!
+//! Data goes to standard output, messages to standard error. Exit codes:
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done: the mission is sealed, the plan is made, the chain holds |
+//! | 1 | the environment or the configuration does not allow it |
+//! | 2 | the command line is wrong (also: an empty or too long goal) |
+//! | 3 | blocked: a person is needed |
+//! | 4 | exhausted: a limit was reached |
+//! | 5 | cancelled |
+//! | 6 | failed |
+//! | 7 | verification found a broken chain or a changed tree |
+//! | 130 | interrupted; the mission can be resumed |
+
+mod bench;
+mod control;
+mod demo;
+mod doctor;
+mod lsp;
+mod paint;
+mod verify;
+mod watch;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::mission::Mode;
+use crate::mission::view::MissionView;
+use crate::runtime::{Handle, Refused, Settings, StartError};
+
+/// Missions for your code: planned, proved before they land, and sealed.
+#[derive(Debug, Parser)]
+#[command(name = "orchestrator", version, about, disable_help_subcommand = true)]
+struct Cli {
+    /// The workspace (default: the current folder).
+    #[arg(long, global = true, value_name = "FOLDER")]
+    root: Option<PathBuf>,
+    /// JSON on standard output, one value a line.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve an editor over standard input and output.
+    Lsp(lsp::Args),
+    /// Start a mission and follow it to its end.
+    Task {
+        /// What is to be reached.
+        #[arg(required = true)]
+        goal: Vec<String>,
+    },
+    /// Make a plan for a goal and stop there; `resume` carries it out.
+    Plan {
+        /// What is to be reached.
+        #[arg(required = true)]
+        goal: Vec<String>,
+    },
+    /// Show the missions of this workspace.
+    Status {
+        /// Only this mission (default: all).
+        mission: Option<String>,
+    },
+    /// Stop a mission for good; what was accepted stays.
+    Cancel {
+        /// The mission (default: every one that is open).
+        mission: Option<String>,
+    },
+    /// Go on with a mission that was interrupted, paused, planned or blocked.
+    Resume {
+        /// The mission (default: every one that is open).
+        mission: Option<String>,
+    },
+    /// Say what is here: compilers, language servers, models, and how to get what is missing.
+    Doctor,
+    /// Run a whole mission on a small project in a temporary folder, with a replayed conversation.
+    Demo {
+        /// Leave the folder in place.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Check the receipts of a mission, offline.
+    Verify {
+        /// The mission (default: all).
+        mission: Option<String>,
+    },
+    /// Measure on this machine.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    /// The caller's to mend.
+    #[error("{0}")]
+    User(String),
+    /// The machine's or the configuration's.
+    #[error("{0}")]
+    Environment(String),
+}
+
+impl CliError {
+    fn code(&self) -> u8 {
+        match self {
+            CliError::User(_) => 2,
+            CliError::Environment(_) => 1,
+        }
+    }
+}
+
+impl From<Refused> for CliError {
+    fn from(refused: Refused) -> CliError {
+        match refused {
+            Refused::Halted(_) => CliError::Environment(refused.to_string()),
+            other => CliError::User(other.to_string()),
+        }
+    }
+}
+
+/// Errors that are not the caller's: they name what to do about the machine or the configuration.
+fn environment(error: impl std::fmt::Display) -> CliError {
+    CliError::Environment(error.to_string())
+}
+
+impl From<StartError> for CliError {
+    fn from(error: StartError) -> CliError {
+        environment(error)
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log();
+    let code = run(cli).unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "orchestrator: {error}");
+        error.code()
+    });
+    ExitCode::from(code)
+}
+
+/// Messages of the program go to standard error, third parties' from WARN on; `ORCHESTRATOR_LOG` says otherwise.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ORCHESTRATOR_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn run(cli: Cli) -> Result<u8, CliError> {
+    let out = watch::Output::new(cli.json);
+    if let Command::Lsp(args) = cli.command {
+        return lsp::serve(args);
+    }
+    if let Command::Bench(bench) = cli.command {
+        return bench::run(bench, cli.json);
+    }
+    let root = root(cli.root.as_deref())?;
+    match cli.command {
+        Command::Task { goal } => mission(&root, &goal.join(" "), Mode::Task, &out),
+        Command::Plan { goal } => mission(&root, &goal.join(" "), Mode::Plan, &out),
+        Command::Status { mission } => control::status(&root, mission.as_deref(), &out),
+        Command::Cancel { mission } => control::cancel(&root, mission.as_deref(), &out),
+        Command::Resume { mission } => control::resume(&root, mission.as_deref(), &out),
+        Command::Doctor => doctor::doctor(&root, &out),
+        Command::Demo { keep } => demo::demo(keep, &out),
+        Command::Verify { mission } => verify::verify(&root, mission.as_deref(), &out),
+        Command::Lsp(_) | Command::Bench(_) => Ok(0),
+    }
+}
+
+fn root(given: Option<&Path>) -> Result<PathBuf, CliError> {
+    let root = match given {
+        Some(root) => root.to_path_buf(),
+        None => std::env::current_dir().map_err(environment)?,
+    };
+    let root = root.canonicalize().map_err(|e| {
+        CliError::User(format!("failed to open the workspace {}: {e}", root.display()))
+    })?;
+    if !root.is_dir() {
+        return Err(CliError::User(format!("{} is not a folder", root.display())));
+    }
+    Ok(root)
+}
+
+/// Runs `work` on an asynchronous runtime, and ends what is left of it within a moment.
+fn asynchronously<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let tokio = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(environment)?;
+    let result = tokio.block_on(work);
+    tokio.shutdown_timeout(Duration::from_secs(2));
+    result
+}
+
+fn mission(root: &Path, goal: &str, mode: Mode, out: &watch::Output) -> Result<u8, CliError> {
+    let settings = Settings { wake: false, ..Settings::load().map_err(environment)? };
+    asynchronously(async {
+        let handle = Handle::open(root, settings, None)?;
+        let id = handle.start(goal, mode)?;
+        let code = watch::follow(&handle, &[id], out).await;
+        handle.stop();
+        code
+    })
+}
+
+/// The exit code that tells how a mission stands.
+fn exit_code(view: &MissionView) -> u8 {
+    match view.state.as_str() {
+        "blocked" => 3,
+        "exhausted" => 4,
+        "cancelled" => 5,
+        "failed" => 6,
+        _ => 0,
+    }
+}

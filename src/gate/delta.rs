@@ -55,10 +55,8 @@ impl Changes {
                 }
                 None => file.base.as_ref().map(|base| base.text.as_str()),
             };
-            let lines = Lines::of(
-                before.unwrap_or_default(),
-                file.result.as_deref().unwrap_or_default(),
-            );
+            let lines =
+                Lines::of(before.unwrap_or_default(), file.result.as_deref().unwrap_or_default());
             changes.files.insert(file.path.clone(), lines);
         }
         changes
@@ -67,10 +65,7 @@ impl Changes {
     /// Whether the place is in a line that the change-set wrote.
     fn wrote(&self, diagnostic: &Diagnostic) -> bool {
         let line = |lines: &Lines| {
-            lines
-                .after
-                .get(diagnostic.range.start.line as usize)
-                .map(|line| line.fate)
+            lines.after.get(diagnostic.range.start.line as usize).map(|line| line.fate)
         };
         self.files
             .get(&diagnostic.path)
@@ -85,11 +80,7 @@ impl Changes {
     /// How surely a base error and a candidate error of one key are the same one; smaller is surer.
     fn kinship(&self, base: &Diagnostic, after: &Diagnostic) -> Option<u8> {
         let Some(lines) = self.files.get(&after.path) else {
-            return Some(if base.range.start.line == after.range.start.line {
-                0
-            } else {
-                3
-            });
+            return Some(if base.range.start.line == after.range.start.line { 0 } else { 3 });
         };
         let old = lines.before.get(base.range.start.line as usize);
         let new = lines.after.get(after.range.start.line as usize);
@@ -110,10 +101,7 @@ impl Changes {
 
 impl Lines {
     fn of(before: &str, after: &str) -> Lines {
-        let line = |text: &str| Line {
-            text: text.trim().to_owned(),
-            fate: Fate::Hunk(0),
-        };
+        let line = |text: &str| Line { text: text.trim().to_owned(), fate: Fate::Hunk(0) };
         let mut lines = Lines {
             before: before.lines().map(line).collect(),
             after: after.lines().map(line).collect(),
@@ -124,20 +112,14 @@ impl Lines {
             let kept = op.tag() == DiffTag::Equal;
             for (offset, at) in old.clone().enumerate() {
                 if let Some(line) = lines.before.get_mut(at) {
-                    line.fate = if kept {
-                        Fate::Kept(new.start + offset)
-                    } else {
-                        Fate::Hunk(hunk)
-                    };
+                    line.fate =
+                        if kept { Fate::Kept(new.start + offset) } else { Fate::Hunk(hunk) };
                 }
             }
             for (offset, at) in new.enumerate() {
                 if let Some(line) = lines.after.get_mut(at) {
-                    line.fate = if kept {
-                        Fate::Kept(old.start + offset)
-                    } else {
-                        Fate::Hunk(hunk)
-                    };
+                    line.fate =
+                        if kept { Fate::Kept(old.start + offset) } else { Fate::Hunk(hunk) };
                 }
             }
         }
@@ -170,22 +152,12 @@ impl Delta {
 pub fn compare(base: &Answered, after: &Answered, changes: &Changes) -> Delta {
     let old = errors(base);
     let (pairs, fresh) = pair_up(&old, &errors(after), changes);
-    let gone: Vec<&Found> = (0..old.len())
-        .filter(|at| !pairs.contains(at))
-        .map(|at| old[at])
-        .collect();
-    let mut delta = Delta {
-        stood: pairs.len(),
-        gone: gone.len(),
-        ..Delta::default()
-    };
+    let gone: Vec<&Found> =
+        (0..old.len()).filter(|at| !pairs.contains(at)).map(|at| old[at]).collect();
+    let mut delta = Delta { stood: pairs.len(), gone: gone.len(), ..Delta::default() };
     for found in fresh {
         let hidden = !changes.wrote(&found.diagnostic) && was_hidden(found, &gone, base);
-        let list = if hidden {
-            &mut delta.revealed
-        } else {
-            &mut delta.new
-        };
+        let list = if hidden { &mut delta.revealed } else { &mut delta.new };
         list.push(found.diagnostic.clone());
     }
     delta
@@ -198,11 +170,7 @@ pub fn compare_with_silent_base(after: &Answered, changes: &Changes) -> Delta {
         .into_iter()
         .map(|found| found.diagnostic.clone())
         .partition(|diagnostic| changes.wrote(diagnostic));
-    Delta {
-        new,
-        revealed,
-        ..Delta::default()
-    }
+    Delta { new, revealed, ..Delta::default() }
 }
 
 /// As [`compare`], for diagnostics of a server, which hide nothing from each other.
@@ -210,10 +178,7 @@ pub fn compare_plain(base: &[Diagnostic], after: &[Diagnostic], changes: &Change
     let answered = |diagnostics: &[Diagnostic]| Answered {
         found: diagnostics
             .iter()
-            .map(|diagnostic| Found {
-                diagnostic: diagnostic.clone(),
-                unit: String::new(),
-            })
+            .map(|diagnostic| Found { diagnostic: diagnostic.clone(), unit: String::new() })
             .collect(),
         units: BTreeSet::from([String::new()]),
         ..Answered::default()
@@ -262,10 +227,7 @@ fn pair_up<'a>(
             taken_new.insert(n);
         }
     }
-    let fresh = (0..new.len())
-        .filter(|n| !taken_new.contains(n))
-        .map(|n| new[n])
-        .collect();
+    let fresh = (0..new.len()).filter(|n| !taken_new.contains(n)).map(|n| new[n]).collect();
     (taken_old, fresh)
 }
 
@@ -304,9 +266,8 @@ pub enum Phase {
 }
 
 /// Codes of name resolution that stand alone, beside the ranges in [`Phase::of`].
-const RESOLVE: &[u32] = &[
-    252, 254, 255, 259, 260, 364, 365, 463, 531, 532, 573, 574, 576, 583, 603, 659,
-];
+const RESOLVE: &[u32] =
+    &[252, 254, 255, 259, 260, 364, 365, 463, 531, 532, 573, 574, 576, 583, 603, 659];
 /// Codes of the borrow checker.
 const BORROW: &[u32] = &[
     373, 381, 382, 384, 499, 501, 502, 503, 505, 506, 507, 508, 509, 510, 515, 521, 594, 596, 597,
@@ -333,9 +294,7 @@ impl Phase {
                 },
             );
         };
-        let number = code
-            .strip_prefix('E')
-            .and_then(|digits| digits.parse::<u32>().ok());
+        let number = code.strip_prefix('E').and_then(|digits| digits.parse::<u32>().ok());
         Some(match number {
             Some(number) if RESOLVE.contains(&number) || (401..=437).contains(&number) => {
                 Phase::Resolve

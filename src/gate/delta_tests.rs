@@ -13,14 +13,8 @@ fn path(text: &str) -> RelPath {
 /// `path:line code message`, line 0-based.
 fn found(text: &str) -> Found {
     let mut parts = text.splitn(3, ' ');
-    let (file, line) = parts
-        .next()
-        .and_then(|place| place.split_once(':'))
-        .expect("path:line");
-    let start = Place {
-        line: line.parse().expect("a line"),
-        column: 0,
-    };
+    let (file, line) = parts.next().and_then(|place| place.split_once(':')).expect("path:line");
+    let start = Place { line: line.parse().expect("a line"), column: 0 };
     let code = parts.next().filter(|code| *code != "-").map(str::to_owned);
     Found {
         diagnostic: Diagnostic {
@@ -58,56 +52,29 @@ fn changes(before: &str, after: &str) -> Changes {
 /// (new, revealed, stood, gone)
 fn check(base: &[&str], after: &[&str], changes: &Changes) -> (usize, usize, usize, usize) {
     let delta = compare(&answered(base), &answered(after), changes);
-    (
-        delta.new.len(),
-        delta.revealed.len(),
-        delta.stood,
-        delta.gone,
-    )
+    (delta.new.len(), delta.revealed.len(), delta.stood, delta.gone)
 }
 
 #[test]
 fn old_errors_do_not_count_wherever_they_move() {
     let change = changes("a\nb\nc\n", "x\ny\na\nb\nc\n");
-    assert_eq!(
-        check(&["a.rs:1 E0308"], &["a.rs:3 E0308"], &change),
-        (0, 0, 1, 0)
-    );
-    assert_eq!(
-        check(&["b.rs:1 E0308"], &["b.rs:1 E0308"], &change),
-        (0, 0, 1, 0)
-    );
+    assert_eq!(check(&["a.rs:1 E0308"], &["a.rs:3 E0308"], &change), (0, 0, 1, 0));
+    assert_eq!(check(&["b.rs:1 E0308"], &["b.rs:1 E0308"], &change), (0, 0, 1, 0));
 }
 
 #[test]
 fn one_fixed_does_not_pay_for_one_added() {
     let change = changes("a\nb\nc\nd\ne\n", "A\nb\nc\nd\nE\n");
     // Different errors, and equal ones in different hunks.
-    assert_eq!(
-        check(&["a.rs:0 E0308 m"], &["a.rs:4 E0599 n"], &change),
-        (1, 0, 0, 1)
-    );
-    assert_eq!(
-        check(&["a.rs:0 E0308 m"], &["a.rs:4 E0308 m"], &change),
-        (1, 0, 0, 1)
-    );
+    assert_eq!(check(&["a.rs:0 E0308 m"], &["a.rs:4 E0599 n"], &change), (1, 0, 0, 1));
+    assert_eq!(check(&["a.rs:0 E0308 m"], &["a.rs:4 E0308 m"], &change), (1, 0, 0, 1));
     // The line was edited and is still wrong.
-    assert_eq!(
-        check(&["a.rs:0 E0308 m"], &["a.rs:0 E0308 m"], &change),
-        (0, 0, 1, 0)
-    );
+    assert_eq!(check(&["a.rs:0 E0308 m"], &["a.rs:0 E0308 m"], &change), (0, 0, 1, 0));
     // An untouched line went wrong in place of an edited one.
-    assert_eq!(
-        check(&["a.rs:0 E0308 m"], &["a.rs:2 E0308 m"], &change),
-        (1, 0, 0, 1)
-    );
+    assert_eq!(check(&["a.rs:0 E0308 m"], &["a.rs:2 E0308 m"], &change), (1, 0, 0, 1));
     // Twice where it stood once.
     assert_eq!(
-        check(
-            &["a.rs:0 E0308 m"],
-            &["a.rs:0 E0308 m", "a.rs:2 E0308 m"],
-            &change
-        ),
+        check(&["a.rs:0 E0308 m"], &["a.rs:0 E0308 m", "a.rs:2 E0308 m"], &change),
         (1, 0, 1, 0)
     );
 }
@@ -115,41 +82,22 @@ fn one_fixed_does_not_pay_for_one_added() {
 #[test]
 fn moved_code_keeps_its_errors() {
     let change = changes("bad();\nb\nc\n", "b\nc\n    bad();\n");
-    assert_eq!(
-        check(&["a.rs:0 E0425 m"], &["a.rs:2 E0425 m"], &change),
-        (0, 0, 1, 0)
-    );
+    assert_eq!(check(&["a.rs:0 E0425 m"], &["a.rs:2 E0425 m"], &change), (0, 0, 1, 0));
 }
 
 #[test]
 fn a_later_phase_is_revealed_when_an_earlier_error_goes() {
     let change = changes("a\nb\nc\n", "A\nb\nc\n");
-    assert_eq!(
-        check(&["a.rs:0 E0432 m"], &["a.rs:2 E0308 n"], &change),
-        (0, 1, 0, 1)
-    );
-    assert_eq!(
-        check(&["a.rs:0 E0308 m"], &["a.rs:2 E0382 n"], &change),
-        (0, 1, 0, 1)
-    );
+    assert_eq!(check(&["a.rs:0 E0432 m"], &["a.rs:2 E0308 n"], &change), (0, 1, 0, 1));
+    assert_eq!(check(&["a.rs:0 E0308 m"], &["a.rs:2 E0382 n"], &change), (0, 1, 0, 1));
     // In the changed lines it is the edit's own.
-    assert_eq!(
-        check(&["a.rs:0 E0432 m"], &["a.rs:0 E0308 n"], &change),
-        (1, 0, 0, 1)
-    );
+    assert_eq!(check(&["a.rs:0 E0432 m"], &["a.rs:0 E0308 n"], &change), (1, 0, 0, 1));
     // Nothing went, or the phase is not later.
     assert_eq!(
-        check(
-            &["a.rs:0 E0432 m"],
-            &["a.rs:0 E0432 m", "a.rs:2 E0308 n"],
-            &change
-        ),
+        check(&["a.rs:0 E0432 m"], &["a.rs:0 E0432 m", "a.rs:2 E0308 n"], &change),
         (1, 0, 1, 0)
     );
-    assert_eq!(
-        check(&["a.rs:0 E0308 m"], &["a.rs:2 E0425 n"], &change),
-        (1, 0, 0, 1)
-    );
+    assert_eq!(check(&["a.rs:0 E0308 m"], &["a.rs:2 E0425 n"], &change), (1, 0, 0, 1));
     // Another crate's error hides nothing in a unit that was looked into.
     let mut base = answered(&["a.rs:0 E0432 m"]);
     base.found[0].unit = "other".to_owned();
@@ -189,23 +137,8 @@ fn a_renamed_file_takes_its_errors_along() {
             None
         }
     }
-    let rename = Change::Rename {
-        path: path("a.rs"),
-        to: path("b.rs"),
-    };
-    let resolved = crate::workspace::resolve(
-        &ChangeSet {
-            changes: vec![rename],
-        },
-        &One,
-    )
-    .expect("it moves");
-    assert_eq!(
-        check(
-            &["a.rs:0 E0308"],
-            &["b.rs:0 E0308"],
-            &Changes::of(&resolved)
-        ),
-        (0, 0, 1, 0)
-    );
+    let rename = Change::Rename { path: path("a.rs"), to: path("b.rs") };
+    let resolved =
+        crate::workspace::resolve(&ChangeSet { changes: vec![rename] }, &One).expect("it moves");
+    assert_eq!(check(&["a.rs:0 E0308"], &["b.rs:0 E0308"], &Changes::of(&resolved)), (0, 0, 1, 0));
 }

@@ -12,17 +12,9 @@ pub fn frame(text: &str, range: Range) -> String {
     let place = range.start.line as usize;
     let first = place.saturating_sub(AROUND);
     let mut out = String::new();
-    for (index, line) in text
-        .lines()
-        .enumerate()
-        .skip(first)
-        .take(place - first + 1 + AROUND)
-    {
-        let shown: String = line
-            .chars()
-            .take(WIDTH)
-            .map(|c| if c == '\t' { ' ' } else { c })
-            .collect();
+    for (index, line) in text.lines().enumerate().skip(first).take(place - first + 1 + AROUND) {
+        let shown: String =
+            line.chars().take(WIDTH).map(|c| if c == '\t' { ' ' } else { c }).collect();
         out.push_str(&format!("{:>5} | {shown}\n", index + 1));
         if index == place {
             out.push_str(&format!("      | {}\n", carets(line, range)));
@@ -33,11 +25,8 @@ pub fn frame(text: &str, range: Range) -> String {
 
 /// Blanks up to the place, carets below it, counted in characters.
 fn carets(line: &str, range: Range) -> String {
-    let chars_before = |column: usize| {
-        line.char_indices()
-            .take_while(|(at, _)| *at < column)
-            .count()
-    };
+    let chars_before =
+        |column: usize| line.char_indices().take_while(|(at, _)| *at < column).count();
     let start = chars_before(range.start.column as usize).min(WIDTH);
     let end = if range.end.line == range.start.line {
         chars_before(range.end.column as usize)
@@ -64,24 +53,9 @@ mod tests {
 
     #[test]
     fn a_place_outside_is_no_panic() {
-        let start = Place {
-            line: 9,
-            column: 99,
-        };
+        let start = Place { line: 9, column: 99 };
         assert_eq!(frame("a\n", Range { start, end: start }), "");
-        let start = Place {
-            line: 0,
-            column: 99,
-        };
-        assert!(
-            frame(
-                "a\n",
-                Range {
-                    start,
-                    end: Place::default()
-                }
-            )
-            .contains('^')
-        );
+        let start = Place { line: 0, column: 99 };
+        assert!(frame("a\n", Range { start, end: Place::default() }).contains('^'));
     }
 }

@@ -223,7 +223,7 @@ impl Gate {
             return Ok(refused(report));
         }
         report.revealed = tools.revealed.clone();
-        Ok(conclude(report, &resolved, suspects, &[servers, tools]))
+        Ok(conclude(report, &case, suspects, &[servers, tools]))
     }
 
     /// What the native tools say of the tree as it is, from memory when they said it of this very tree before.

@@ -138,36 +138,21 @@ const EMBEDDED: &[Embedded] = &[
     Embedded {
         toml: include_str!("../../grammars/rust/language.toml"),
         rules: &[
-            (
-                "elision",
-                include_str!("../../grammars/rust/rules/elision.scm"),
-            ),
-            (
-                "placeholder",
-                include_str!("../../grammars/rust/rules/placeholder.scm"),
-            ),
+            ("elision", include_str!("../../grammars/rust/rules/elision.scm")),
+            ("placeholder", include_str!("../../grammars/rust/rules/placeholder.scm")),
         ],
     },
     Embedded {
         toml: include_str!("../../grammars/typescript/language.toml"),
         rules: &[
-            (
-                "elision",
-                include_str!("../../grammars/typescript/rules/elision.scm"),
-            ),
-            (
-                "placeholder",
-                include_str!("../../grammars/typescript/rules/placeholder.scm"),
-            ),
+            ("elision", include_str!("../../grammars/typescript/rules/elision.scm")),
+            ("placeholder", include_str!("../../grammars/typescript/rules/placeholder.scm")),
         ],
     },
 ];
 
 static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
-    #[expect(
-        clippy::expect_used,
-        reason = "compiled in, and a test reads every one of them"
-    )]
+    #[expect(clippy::expect_used, reason = "compiled in, and a test reads every one of them")]
     let read = |embedded: &Embedded| {
         toml::from_str(embedded.toml).expect("an embedded language.toml is valid")
     };
@@ -182,9 +167,7 @@ pub fn all() -> &'static [Language] {
 /// The language of a file, by its extension.
 pub fn for_path(path: &RelPath) -> Option<&'static Language> {
     let extension = path.extension()?;
-    all()
-        .iter()
-        .find(|language| language.extensions.iter().any(|known| known == extension))
+    all().iter().find(|language| language.extensions.iter().any(|known| known == extension))
 }
 
 /// The language whose projects are described by this file (`Cargo.toml`, `Cargo.lock`, `tsconfig.json`, `package.json`).
@@ -195,19 +178,14 @@ pub fn described_by(path: &RelPath) -> Option<&'static Language> {
         "package.json" => "tsconfig.json",
         other => other,
     };
-    all()
-        .iter()
-        .find(|language| language.roots.iter().any(|root| root == also))
+    all().iter().find(|language| language.roots.iter().any(|root| root == also))
 }
 
 /// The languages that have a project at the top of the folder `root` (or one level below it).
 pub fn detect(root: &Path) -> Vec<&'static Language> {
     let mut folders = vec![root.to_owned()];
     if let Ok(entries) = std::fs::read_dir(root) {
-        let below = entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.is_dir());
+        let below = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
         folders.extend(below);
     }
     let has = |language: &&Language| {
@@ -224,10 +202,7 @@ pub fn project_folders<'a>(
 ) -> Vec<String> {
     let mut folders = BTreeSet::new();
     for path in paths {
-        let (folder, name) = path
-            .as_str()
-            .rsplit_once('/')
-            .unwrap_or(("", path.as_str()));
+        let (folder, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
         if language.roots.iter().any(|root| root == name) {
             folders.insert(folder.to_owned());
         }
@@ -235,9 +210,7 @@ pub fn project_folders<'a>(
     let inside = |outer: &String, inner: &String| {
         outer != inner
             && (outer.is_empty()
-                || inner
-                    .strip_prefix(outer.as_str())
-                    .is_some_and(|rest| rest.starts_with('/')))
+                || inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/')))
     };
     let outermost = |folder: &&String| !folders.iter().any(|outer| inside(outer, folder));
     folders.iter().filter(outermost).cloned().collect()
@@ -246,9 +219,7 @@ pub fn project_folders<'a>(
 /// The rules of a language: name and query text.
 pub(super) fn rules_of(language: &Language) -> &'static [(&'static str, &'static str)] {
     let position = all().iter().position(|known| known.name == language.name);
-    position
-        .and_then(|at| EMBEDDED.get(at))
-        .map_or(&[], |embedded| embedded.rules)
+    position.and_then(|at| EMBEDDED.get(at)).map_or(&[], |embedded| embedded.rules)
 }
 
 #[cfg(test)]
@@ -261,17 +232,11 @@ mod tests {
 
     #[test]
     fn every_folder_can_be_read() {
-        let names: Vec<&str> = all()
-            .iter()
-            .map(|language| language.name.as_str())
-            .collect();
+        let names: Vec<&str> = all().iter().map(|language| language.name.as_str()).collect();
         assert_eq!(names, ["rust", "typescript"]);
         for language in all() {
             assert!(
-                language
-                    .tools
-                    .iter()
-                    .any(|tool| tool.purpose == Purpose::Check),
+                language.tools.iter().any(|tool| tool.purpose == Purpose::Check),
                 "{}",
                 language.name
             );
@@ -298,10 +263,7 @@ mod tests {
             project_folders(rust, paths.iter())
         };
         assert_eq!(folders(&["Cargo.toml", "crates/a/Cargo.toml"]), [""]);
-        assert_eq!(
-            folders(&["a/Cargo.toml", "a/b/Cargo.toml", "ab/Cargo.toml"]),
-            ["a", "ab"]
-        );
+        assert_eq!(folders(&["a/Cargo.toml", "a/b/Cargo.toml", "ab/Cargo.toml"]), ["a", "ab"]);
         assert!(folders(&["src/lib.rs"]).is_empty());
     }
 }

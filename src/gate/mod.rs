@@ -20,6 +20,7 @@ pub mod shadow;
 pub mod stage;
 pub mod syntax;
 pub mod tools;
+pub mod words;
 mod verdict;
 mod workbench;
 

@@ -109,25 +109,30 @@ pub(super) fn elapsed_ms(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The languages whose files, or project descriptions, the change-set touches.
-pub(super) fn touched(resolved: &Resolved) -> Vec<&'static Language> {
-    let of = |path: &RelPath| language::for_path(path).or_else(|| language::described_by(path));
-    let names: BTreeSet<&str> = resolved
-        .files
-        .iter()
-        .filter_map(|file| of(&file.path))
-        .map(|l| l.name.as_str())
-        .collect();
-    language::all()
-        .iter()
-        .filter(|language| names.contains(language.name.as_str()))
-        .collect()
+/// The languages whose files the change-set touches, or the description of a project of theirs. (A `package.json` where
+/// no TypeScript is concerns nobody.)
+pub(super) fn touched(case: &Case<'_>) -> Vec<&'static Language> {
+    let is = |found: Option<&Language>, language: &Language| {
+        found.is_some_and(|found| found.name == language.name)
+    };
+    let paths = || case.resolved.files.iter().map(|file| &file.path);
+    let has_project = |language: &Language| {
+        let layouts = [&case.base, &case.candidate].into_iter();
+        let mut all = layouts.map(|layout| layout.tree.files.keys());
+        all.any(|paths| !language::project_folders(language, paths).is_empty())
+    };
+    let concerns = |language: &&Language| {
+        paths().any(|path| is(language::for_path(path), language))
+            || paths().any(|path| is(language::described_by(path), language))
+                && has_project(language)
+    };
+    language::all().iter().filter(concerns).collect()
 }
 
 /// Asks the downstream servers of every touched language.
 pub(super) async fn servers(bench: &mut Workbench, case: &Case<'_>) -> Result<Findings, GateError> {
     let mut findings = Findings::default();
-    let languages = touched(case.resolved);
+    let languages = touched(case);
     if languages.is_empty() {
         return Ok(findings);
     }
@@ -206,7 +211,7 @@ fn overlay(resolved: &Resolved) -> Overlay {
 /// changed, for it may be compiled in.
 pub(super) async fn tools(bench: &mut Workbench, case: &Case<'_>) -> Result<Findings, GateError> {
     let mut findings = Findings::default();
-    let needed = touched(case.resolved);
+    let needed = touched(case);
     let is_known = |path: &RelPath| {
         language::for_path(path).is_some() || language::described_by(path).is_some()
     };
@@ -236,6 +241,7 @@ async fn tools_of(
         ));
     }
     let mut covered = BTreeSet::new();
+    let mut blind = None;
     let unverified_before = findings.unverified.len();
     for spec in language
         .tools
@@ -244,10 +250,15 @@ async fn tools_of(
     {
         for folder in &folders {
             let base = bench.ask_tool(spec, folder, &case.base).await?;
+            if let Outcome::Missing(reason) = base {
+                findings.unverified.push(reason);
+                continue;
+            }
             let candidate = bench.ask_tool(spec, folder, &case.candidate).await?;
             if let Outcome::Answered(answered) = &candidate {
                 findings.tools.insert(answered.tool.clone());
                 covered.extend(answered.covered.iter().cloned());
+                blind = blind.or_else(|| answered.blind.clone());
             }
             weigh(&spec.name, base, candidate, case, findings);
         }
@@ -264,10 +275,11 @@ async fn tools_of(
     if unseen.is_empty() {
         findings.proved.insert(language.name.clone());
     } else {
-        findings.unverified.push(format!(
-            "{} belongs to nothing that the compiler reads; make it part of the project in the same change",
-            unseen.join(", ")
-        ));
+        let orphaned = "it belongs to nothing that the compiler reads; make it part of the project in the same change";
+        let why = blind.unwrap_or_else(|| orphaned.to_owned());
+        findings
+            .unverified
+            .push(format!("{} was not checked: {why}", unseen.join(", ")));
     }
     Ok(())
 }

@@ -123,10 +123,9 @@ fn canonical(value: &Value) -> String {
                 .collect();
             format!("{{{}}}", parts.join(","))
         }
-        Value::Array(items) => format!(
-            "[{}]",
-            items.iter().map(canonical).collect::<Vec<_>>().join(",")
-        ),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+        }
         other => other.to_string(),
     }
 }
@@ -138,10 +137,7 @@ fn canonical(value: &Value) -> String {
 pub fn verify_chain(receipts: &[Receipt]) -> Result<(), ChainError> {
     let mut prev: Option<&Receipt> = None;
     for (seq, receipt) in (0u64..).zip(receipts) {
-        verify_link(seq, prev, receipt).map_err(|why| ChainError {
-            seq,
-            why: why.to_owned(),
-        })?;
+        verify_link(seq, prev, receipt).map_err(|why| ChainError { seq, why: why.to_owned() })?;
         prev = Some(receipt);
     }
     Ok(())
@@ -203,18 +199,12 @@ mod tests {
         let first = Receipt::next(
             None,
             "m1",
-            Proof::Change {
-                item: item.clone(),
-                report: report.clone(),
-            },
+            Proof::Change { item: item.clone(), report: report.clone() },
             1,
         );
         let second = Receipt::next(Some(&first), "m1", Proof::Change { item, report }, 2);
-        let seal = Proof::Seal {
-            plan: sha256(b"plan"),
-            tree: sha256(b"tree"),
-            stages: vec![stage],
-        };
+        let seal =
+            Proof::Seal { plan: sha256(b"plan"), tree: sha256(b"tree"), stages: vec![stage] };
         let third = Receipt::next(Some(&second), "m1", seal, 3);
         vec![first, second, third]
     }
@@ -231,10 +221,7 @@ mod tests {
     #[test]
     fn keys_are_sorted_and_blanks_are_gone() {
         let json = chain()[0].to_json();
-        assert!(
-            json.starts_with("{\"at_ms\":1,\"format\":1,\"hash\":\""),
-            "{json}"
-        );
+        assert!(json.starts_with("{\"at_ms\":1,\"format\":1,\"hash\":\""), "{json}");
         assert!(!json.contains(": "), "{json}");
     }
 

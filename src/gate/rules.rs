@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use streaming_iterator::StreamingIterator;
-use tree_sitter::{Node, Query, QueryCursor};
+use tree_sitter::{Node, Query, QueryCursor, Tree};
 
 use super::diagnostic::{Diagnostic, Place, Range, Severity};
 use super::language::{self, Language};
@@ -122,18 +122,24 @@ pub fn new_breaches(
         return Ok(found);
     };
     let rules = rules(language, grammar)?;
-    let hits = matches(rules, grammar, after);
-    if hits.is_empty() {
+    let changed = changed_lines(base.unwrap_or_default(), after);
+    let Some(tree) = grammar.parse(after) else {
+        return Ok(found);
+    };
+    // Most edits breach nothing, and a query over the edited lines alone is quick.
+    if matches(rules, &tree, after, bytes_of(after, &changed)).is_empty() {
         return Ok(found);
     }
+    let hits = matches(rules, &tree, after, 0..after.len());
     let mut known: HashMap<(&str, String), usize> = HashMap::new();
-    for hit in base
-        .map(|base| matches(rules, grammar, base))
-        .unwrap_or_default()
+    let base = base.unwrap_or_default();
+    let before = grammar.parse(base);
+    for hit in before
+        .iter()
+        .flat_map(|tree| matches(rules, tree, base, 0..base.len()))
     {
         *known.entry((hit.rule.name, hit.key)).or_default() += 1;
     }
-    let changed = changed_lines(base.unwrap_or_default(), after);
     for hit in hits {
         match known.get_mut(&(hit.rule.name, hit.key.clone())) {
             Some(count) if *count > 0 => *count -= 1,
@@ -149,6 +155,16 @@ fn touches(changed: &BTreeSet<u32>, range: Range) -> bool {
         .range(range.start.line..=range.end.line)
         .next()
         .is_some()
+}
+
+/// The bytes from the first of some lines to the last.
+fn bytes_of(text: &str, lines: &BTreeSet<u32>) -> std::ops::Range<usize> {
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
+        return 0..0;
+    };
+    let starts = || std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+    let start_of = |line: u32| starts().nth(line as usize).unwrap_or(text.len());
+    start_of(*first)..start_of(last.saturating_add(1))
 }
 
 struct Hit {
@@ -172,17 +188,20 @@ impl Hit {
     }
 }
 
-/// Every match of every rule; the capture named last in a pattern's own name (`@elision`, `@placeholder`) is the place.
-fn matches(rules: &'static [Rule], grammar: Grammar, text: &str) -> Vec<Hit> {
-    let Some(tree) = grammar.parse(text) else {
-        return Vec::new();
-    };
+/// Every match of every rule within some bytes; the capture named last in a pattern's own name (`@elision`, `@placeholder`) is the place.
+fn matches(
+    rules: &'static [Rule],
+    tree: &Tree,
+    text: &str,
+    within: std::ops::Range<usize>,
+) -> Vec<Hit> {
     let mut hits = Vec::new();
     for rule in rules {
         let Some(index) = rule.query.capture_index_for_name(rule.name) else {
             continue;
         };
         let mut cursor = QueryCursor::new();
+        cursor.set_byte_range(within.clone());
         let mut matches = cursor.matches(&rule.query, tree.root_node(), text.as_bytes());
         while let Some(found) = matches.next() {
             for node in found.nodes_for_capture_index(index) {

@@ -79,10 +79,9 @@ impl Shadow {
                 Err(error) => return Err(error.into()),
             };
             // Tools resolve links on the way to a file and would then name places that we do not know.
-            let dir = dir.canonicalize().map_err(|source| ShadowError::Io {
-                path: dir.clone(),
-                source,
-            })?;
+            let dir = dir
+                .canonicalize()
+                .map_err(|source| ShadowError::Io { path: dir.clone(), source })?;
             return Ok(Shadow {
                 servers: ShadowCopy::open(root, &dir, "servers")?,
                 tools: ShadowCopy::open(root, &dir, "tools")?,
@@ -101,11 +100,8 @@ impl Shadow {
 
 /// The folder below which all shadows live: `ORCHESTRATOR_CACHE_DIR`, else the platform's cache folder.
 pub fn cache_dir() -> Option<PathBuf> {
-    let variable = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(given) = variable("ORCHESTRATOR_CACHE_DIR") {
         return Some(given);
     }
@@ -148,21 +144,14 @@ pub struct ShadowCopy {
 impl ShadowCopy {
     fn open(source: &Path, dir: &Path, name: &str) -> Result<ShadowCopy, ShadowError> {
         let root = dir.join(name);
-        fs::create_dir_all(&root).map_err(|source| ShadowError::Io {
-            path: root.clone(),
-            source,
-        })?;
+        fs::create_dir_all(&root)
+            .map_err(|source| ShadowError::Io { path: root.clone(), source })?;
         let manifest_file = dir.join(format!("{name}.json"));
         let manifest = fs::read(&manifest_file)
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default();
-        Ok(ShadowCopy {
-            source: source.to_owned(),
-            root,
-            manifest_file,
-            manifest,
-        })
+        Ok(ShadowCopy { source: source.to_owned(), root, manifest_file, manifest })
     }
 
     /// Where the copy lies.
@@ -187,13 +176,9 @@ impl ShadowCopy {
             .filter(|path| !tree.files.contains_key(path))
             .cloned()
             .collect();
-        let wanted = tree
-            .files
-            .iter()
-            .filter(|(path, hash)| !self.has(path, hash));
-        let wanted: Vec<(RelPath, String)> = wanted
-            .map(|(path, hash)| (path.clone(), hash.clone()))
-            .collect();
+        let wanted = tree.files.iter().filter(|(path, hash)| !self.has(path, hash));
+        let wanted: Vec<(RelPath, String)> =
+            wanted.map(|(path, hash)| (path.clone(), hash.clone())).collect();
         modules::link(&self.source, &self.root, tree.files.keys())
             .map_err(|error| self.failed(&self.root, error))?;
         if gone.is_empty() && wanted.is_empty() {
@@ -201,11 +186,7 @@ impl ShadowCopy {
         }
         // What is about to be written is remembered first: after a crash it is still known to be ours.
         for (path, _) in &wanted {
-            let unfinished = Made {
-                hash: String::new(),
-                len: 0,
-                modified: 0,
-            };
+            let unfinished = Made { hash: String::new(), len: 0, modified: 0 };
             self.manifest.files.insert(path.clone(), unfinished);
         }
         self.save()?;
@@ -216,20 +197,12 @@ impl ShadowCopy {
             self.write(path, hash, texts.get(path))?;
         }
         self.save()?;
-        Ok(gone
-            .into_iter()
-            .chain(wanted.into_iter().map(|(path, _)| path))
-            .collect())
+        Ok(gone.into_iter().chain(wanted.into_iter().map(|(path, _)| path)).collect())
     }
 
     /// Whether the copy's file is the one that was written with this hash.
     fn has(&self, path: &RelPath, hash: &str) -> bool {
-        let Some(made) = self
-            .manifest
-            .files
-            .get(path)
-            .filter(|made| made.hash == hash)
-        else {
+        let Some(made) = self.manifest.files.get(path).filter(|made| made.hash == hash) else {
             return false;
         };
         let metadata = fs::symlink_metadata(path.in_root(&self.root));
@@ -247,13 +220,8 @@ impl ShadowCopy {
         }
         self.manifest.files.remove(path);
         // Folders that this emptied; the first that is not empty ends it.
-        let above = place
-            .ancestors()
-            .skip(1)
-            .take_while(|dir| *dir != self.root);
-        above
-            .take_while(|dir| fs::remove_dir(dir).is_ok())
-            .for_each(drop);
+        let above = place.ancestors().skip(1).take_while(|dir| *dir != self.root);
+        above.take_while(|dir| fs::remove_dir(dir).is_ok()).for_each(drop);
         Ok(())
     }
 
@@ -272,15 +240,9 @@ impl ShadowCopy {
         if sha256(&bytes) != hash {
             return Err(ShadowError::Moving { path: path.clone() });
         }
-        let made = self
-            .put(&place, &source, &bytes)
-            .map_err(|error| self.failed(&place, error))?;
+        let made = self.put(&place, &source, &bytes).map_err(|error| self.failed(&place, error))?;
         let modified = made;
-        let made = Made {
-            hash: hash.to_owned(),
-            len: bytes.len() as u64,
-            modified,
-        };
+        let made = Made { hash: hash.to_owned(), len: bytes.len() as u64, modified };
         self.manifest.files.insert(path.clone(), made);
         Ok(())
     }
@@ -309,26 +271,20 @@ impl ShadowCopy {
             let folder = self.manifest_file.parent().unwrap_or(&self.root);
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             serde_json::to_writer(&mut file, &self.manifest)?;
-            file.persist(&self.manifest_file)
-                .map_err(|error| error.error)?;
+            file.persist(&self.manifest_file).map_err(|error| error.error)?;
             Ok(())
         };
         write().map_err(|error| self.failed(&self.manifest_file, error))
     }
 
     fn failed(&self, path: &Path, source: io::Error) -> ShadowError {
-        ShadowError::Io {
-            path: path.to_owned(),
-            source,
-        }
+        ShadowError::Io { path: path.to_owned(), source }
     }
 }
 
 fn nanos(time: Option<SystemTime>) -> u64 {
     let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since
-        .and_then(|since| u64::try_from(since.as_nanos()).ok())
-        .unwrap_or(0)
+    since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
 }
 
 /// Scripts stay executable; nothing becomes read-only, or the next candidate could not be written.

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Remedy};
 use super::language::Language;
 use crate::workspace::path::RelPath;
 
@@ -42,6 +42,17 @@ pub trait ServerStage: Send + Sync {
         files: &'a [RelPath],
         deadline: Duration,
     ) -> Boxed<'a, Answer>;
+
+    /// The quick fixes that the language's servers offer for a diagnostic of the shadow with `overlay` laid over it.
+    fn remedies<'a>(
+        &'a self,
+        language: &'a Language,
+        overlay: &'a Overlay,
+        diagnostic: &'a Diagnostic,
+    ) -> Boxed<'a, Vec<Remedy>> {
+        let _ = (language, overlay, diagnostic);
+        Box::pin(std::future::ready(Vec::new()))
+    }
 
     /// The base on the shadow's disk has changed in these files; called before the next [`ServerStage::diagnose`].
     fn base_changed<'a>(&'a self, files: &'a [RelPath]) -> Boxed<'a, ()> {

@@ -83,11 +83,8 @@ struct Fault {
 
 impl Fault {
     fn of(node: Node<'_>, text: &str) -> Fault {
-        let kind = if node.is_missing() {
-            format!("MISSING {}", node.kind())
-        } else {
-            "ERROR".to_owned()
-        };
+        let kind =
+            if node.is_missing() { format!("MISSING {}", node.kind()) } else { "ERROR".to_owned() };
         let message = if node.is_missing() {
             format!("syntax: `{}` is missing here", node.kind())
         } else {
@@ -95,11 +92,7 @@ impl Fault {
             let piece = piece.split_whitespace().collect::<Vec<_>>().join(" ");
             format!("syntax: `{piece}` does not fit here")
         };
-        Fault {
-            key: (kind, around(node, text)),
-            message,
-            range: range_of(node),
-        }
+        Fault { key: (kind, around(node, text)), message, range: range_of(node) }
     }
 
     fn into_diagnostic(self, path: &RelPath) -> Diagnostic {
@@ -121,22 +114,14 @@ pub(super) fn range_of(node: Node<'_>) -> Range {
         line: u32::try_from(point.row).unwrap_or(u32::MAX),
         column: u32::try_from(point.column).unwrap_or(u32::MAX),
     };
-    Range {
-        start: place(node.start_position()),
-        end: place(node.end_position()),
-    }
+    Range { start: place(node.start_position()), end: place(node.end_position()) }
 }
 
 /// The node's text with the rest of its lines, blanks squeezed, at most 200 characters.
 fn around(node: Node<'_>, text: &str) -> String {
     let start = text[..node.start_byte()].rfind('\n').map_or(0, |at| at + 1);
-    let end = text[node.end_byte()..]
-        .find('\n')
-        .map_or(text.len(), |at| node.end_byte() + at);
-    let squeezed = text[start..end]
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let end = text[node.end_byte()..].find('\n').map_or(text.len(), |at| node.end_byte() + at);
+    let squeezed = text[start..end].split_whitespace().collect::<Vec<_>>().join(" ");
     squeezed.chars().take(200).collect()
 }
 
@@ -168,10 +153,7 @@ mod tests {
         let path = RelPath::new(name).expect("a good path");
         let grammar = Grammar::for_path(&path).expect("a known extension");
         let found = new_errors(&path, grammar, base, after);
-        found
-            .into_iter()
-            .map(|diagnostic| diagnostic.message)
-            .collect()
+        found.into_iter().map(|diagnostic| diagnostic.message).collect()
     }
 
     #[test]

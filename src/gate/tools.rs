@@ -36,6 +36,8 @@ pub struct Answered {
     pub units: BTreeSet<String>,
     /// The workspace's files that the tool read. A file that is not here was not checked.
     pub covered: BTreeSet<RelPath>,
+    /// Why some files were not looked into though the tool knows them; for people.
+    pub blind: Option<String>,
     /// Name and version of the program.
     pub tool: String,
 }
@@ -81,10 +83,7 @@ impl Runner {
             ToolOutput::ExitStatus => Err(ended.last_words()),
         };
         match outcome {
-            Ok(answered) => Outcome::Answered(Answered {
-                tool: version,
-                ..answered
-            }),
+            Ok(answered) => Outcome::Answered(Answered { tool: version, ..answered }),
             Err(reason) => Outcome::Failed(format!("{}: {reason}", spec.name)),
         }
     }
@@ -137,12 +136,8 @@ impl Runner {
     /// `node_modules/.bin` of the project folder and of those above it.
     fn bin_folders(&self, folder: &str) -> Vec<PathBuf> {
         let project = self.folder(folder);
-        let inside = project
-            .ancestors()
-            .take_while(|dir| dir.starts_with(&self.root));
-        inside
-            .map(|dir| dir.join("node_modules").join(".bin"))
-            .collect()
+        let inside = project.ancestors().take_while(|dir| dir.starts_with(&self.root));
+        inside.map(|dir| dir.join("node_modules").join(".bin")).collect()
     }
 
     fn environment(&self, folder: &str, offline: bool) -> Vec<(OsString, OsString)> {
@@ -182,17 +177,11 @@ impl Runner {
         match process::run(&spec.name, &request).await {
             Ok(ended) if ended.success => {
                 let line = ended.stdout.lines().next().unwrap_or_default().trim();
-                let name = program
-                    .file_stem()
-                    .and_then(|stem| stem.to_str())
-                    .unwrap_or(&spec.name);
+                let name = program.file_stem().and_then(|stem| stem.to_str()).unwrap_or(&spec.name);
                 let named = line.to_lowercase().contains(&name.to_lowercase())
                     || line.starts_with("Version");
-                let version = if named {
-                    line.replace("Version", name)
-                } else {
-                    format!("{name} {line}")
-                };
+                let version =
+                    if named { line.replace("Version", name) } else { format!("{name} {line}") };
                 known().insert(program, version.clone());
                 version
             }
@@ -222,11 +211,7 @@ pub(super) fn rel_path(root: &Path, folder: &str, named: &str) -> Option<RelPath
         let inside = named.strip_prefix(root.as_str())?.strip_prefix('/')?;
         return RelPath::new(inside).ok();
     }
-    let joined = if folder.is_empty() {
-        named
-    } else {
-        format!("{folder}/{named}")
-    };
+    let joined = if folder.is_empty() { named } else { format!("{folder}/{named}") };
     let mut parts: Vec<&str> = Vec::new();
     for part in joined.split('/') {
         match part {

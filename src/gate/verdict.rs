@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::diagnostic::{Diagnostic, Severity};
 use super::gate::Checked;
 use super::prepare::{cheap, problem};
-use super::prove::{self, Findings};
+use super::prove::{self, Case, Findings};
 use super::report::{Problem, Report, Stage, StageReport, StageVerdict, Verdict};
 use super::tools::Answered;
 use crate::workspace::FileWrite;
@@ -66,12 +66,12 @@ fn set_verdict(report: &mut Report, stage: Stage, verdict: StageVerdict, more: &
 /// The verdict where no stage refused: every changed file of a known language must have been proved by somebody.
 pub(super) fn conclude(
     mut report: Report,
-    resolved: &Resolved,
+    case: &Case<'_>,
     suspects: Vec<Problem>,
     findings: &[Findings],
 ) -> Checked {
     let is_proved = |name: &str| findings.iter().any(|found| found.proved.contains(name));
-    let proved = prove::touched(resolved)
+    let proved = prove::touched(case)
         .iter()
         .all(|language| is_proved(&language.name));
     if !suspects.is_empty() {
@@ -94,7 +94,7 @@ pub(super) fn conclude(
         };
     }
     report.verdict = Verdict::Accepted;
-    let contents = resolved.files.iter().map(|file| FileWrite {
+    let contents = case.resolved.files.iter().map(|file| FileWrite {
         path: file.path.clone(),
         expect: file.base.as_ref().map(|base| base.hash.clone()),
         result: file.result.as_ref().map(|text| text.clone().into_bytes()),

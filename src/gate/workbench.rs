@@ -47,16 +47,10 @@ pub(super) struct Workbench {
 impl Workbench {
     /// Takes a shadow for the workspace at the canonical `root` and starts the servers stage in it.
     pub(super) fn open(root: &Path, settings: &Settings) -> Result<Workbench, GateError> {
-        let cache = settings
-            .cache_dir
-            .clone()
-            .or_else(shadow::cache_dir)
-            .ok_or(ShadowError::NoCache)?;
+        let cache =
+            settings.cache_dir.clone().or_else(shadow::cache_dir).ok_or(ShadowError::NoCache)?;
         let shadow = Shadow::open(&cache, root)?;
-        let servers = settings
-            .servers
-            .as_ref()
-            .map(|open| open(shadow.servers.root()));
+        let servers = settings.servers.as_ref().map(|open| open(shadow.servers.root()));
         let runner = Runner {
             root: shadow.tools.root().to_owned(),
             target: shadow.target().to_owned(),
@@ -79,12 +73,7 @@ impl Workbench {
     }
 
     pub(super) fn servers_root(&self) -> PathBuf {
-        self.shadow
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .servers
-            .root()
-            .to_owned()
+        self.shadow.lock().unwrap_or_else(PoisonError::into_inner).servers.root().to_owned()
     }
 
     pub(super) fn runner(&self) -> &Runner {
@@ -140,9 +129,7 @@ impl Workbench {
 
     /// Brings the tools' copy to `layout`.
     pub(super) async fn lay_out(&self, layout: &Layout) -> Result<(), GateError> {
-        self.sync(layout, |shadow| &mut shadow.tools)
-            .await
-            .map(|_| ())
+        self.sync(layout, |shadow| &mut shadow.tools).await.map(|_| ())
     }
 
     /// What a server says of `files` of the base; from memory when it said it before.
@@ -172,9 +159,7 @@ impl Workbench {
         files: &[RelPath],
     ) -> Answer {
         let Some(servers) = &self.servers else {
-            return Answer::Unverified {
-                reason: "no language server is set up".to_owned(),
-            };
+            return Answer::Unverified { reason: "no language server is set up".to_owned() };
         };
         if files.is_empty() {
             return Answer::Diagnosed {

@@ -20,12 +20,7 @@ pub enum Role {
 
 impl Role {
     /// All roles, in the order in which they take the stage.
-    pub const ALL: [Role; 4] = [
-        Role::Commander,
-        Role::Planner,
-        Role::Worker,
-        Role::Reviewer,
-    ];
+    pub const ALL: [Role; 4] = [Role::Commander, Role::Planner, Role::Worker, Role::Reviewer];
 
     /// The role's lower-case name, as it stands in configuration and on the wire.
     pub fn name(self) -> &'static str {
@@ -93,6 +88,9 @@ pub struct Usage {
     pub cached: u64,
     /// Price in millionths of a US dollar, from the configured price table; 0 where there is none.
     pub micro_usd: u64,
+    /// Whether the provider sent no count and the tokens were estimated (a quarter of the bytes).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
 impl std::ops::AddAssign for Usage {
@@ -101,6 +99,7 @@ impl std::ops::AddAssign for Usage {
         self.output += other.output;
         self.cached += other.cached;
         self.micro_usd += other.micro_usd;
+        self.estimated |= other.estimated;
     }
 }
 

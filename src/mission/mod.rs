@@ -1,8 +1,29 @@
 //! What a mission *is*: a fold over its events.
 //!
-//! `step(state, event) -> (state, effects)` is the whole of it. Nothing here performs I/O, awaits, reads a clock or
+//! [`step`]`(state, event) -> (state, effects)` is the whole of it. Nothing here performs I/O, awaits, reads a clock or
 //! draws a random number; time enters as the milliseconds an event was stamped with. A test reads this folder's imports
 //! to keep it so. The module knows nothing of files, models, editors or gates: it sees tool calls and verdicts as values.
 
+mod advance;
+mod brief;
+mod command;
+pub mod control;
 pub mod conversation;
+pub mod event;
+pub mod fuel;
 pub mod plan;
+mod proposal;
+mod session;
+#[cfg(test)]
+mod simulation;
+mod state;
+mod step;
+mod turn;
+pub mod view;
+mod work;
+
+pub use advance::SYMBOLIC;
+pub use event::{Act, Command, Effect, EffectId, Event, MissionId, Mode, Outcome, SessionId};
+pub use session::Session;
+pub use state::{Accepted, End, Finding, FindingStatus, FoundBy, Line, LineKind, Mission, Phase};
+pub use step::step;

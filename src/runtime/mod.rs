@@ -1,1 +1,255 @@
-//! TODO
+//! The runtime: the one loop that writes events, steps missions and performs their effects.
+//!
+//! A workspace has one loop at a time. The process that holds the workspace's lock runs it; every other process attaches
+//! to it through the journal: it posts letters, and reads the events that are written. When the owner dies, one of them
+//! takes over. A [`Handle`] looks the same from both sides. Nothing here decides what a mission does.
+
+mod attach;
+mod board;
+mod dispatch;
+mod engine;
+mod perform;
+mod projection;
+mod seal;
+pub mod settings;
+mod store;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+
+use crate::journal::JournalError;
+use crate::mission::view::MissionView;
+use crate::mission::{Command, Line, MissionId, Mode};
+use crate::workspace::{RelPath, WorkspaceError};
+
+pub use crate::workspace::{OpenText, OpenTexts};
+
+pub use board::Update;
+pub use settings::Settings;
+pub use store::{fold, load_views};
+
+/// The longest goal, in characters.
+pub const MAX_GOAL: usize = 100_000;
+
+/// The editor, where there is one: open buffers are the truth, and change only through it.
+pub trait Editor: Send + Sync {
+    /// The texts of all open files of the workspace, unsaved changes included.
+    fn open_texts(&self) -> OpenTexts;
+
+    /// Asks the editor to change open files, all of them in one undo step, and waits (bounded) for its answer.
+    fn apply(&self, edits: Vec<VersionedEdit>) -> BoxFuture<'_, Result<(), String>>;
+}
+
+/// The new text of one open file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionedEdit {
+    /// The file.
+    pub path: RelPath,
+    /// The version of the text that the edit was made for.
+    pub version: i32,
+    /// That text.
+    pub before: String,
+    /// What takes its place.
+    pub after: String,
+}
+
+/// Why a command was not taken. Always the caller's to mend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The goal is empty or too long.
+    #[error("{0}")]
+    Goal(String),
+    /// There is no such mission.
+    #[error("there is no mission {0}; `orchestrator status` lists them")]
+    Unknown(MissionId),
+    /// The mission has ended in a way that this command does not change.
+    #[error("mission {mission} is {state}; {hint}")]
+    Ended {
+        /// The mission.
+        mission: MissionId,
+        /// How it ended.
+        state: String,
+        /// What can be done.
+        hint: &'static str,
+    },
+    /// The runtime has stopped.
+    #[error("missions cannot go on: {0}")]
+    Halted(String),
+}
+
+/// Why the runtime could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The workspace cannot be used.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The gate cannot be opened.
+    #[error(transparent)]
+    Gate(#[from] crate::gate::GateError),
+    /// The models are not configured rightly.
+    #[error(transparent)]
+    Model(#[from] crate::model::ModelError),
+    /// The system refused a thread.
+    #[error("failed to start the mission loop: {0}")]
+    Thread(std::io::Error),
+}
+
+/// What is put into the loop's mailbox.
+#[derive(Debug)]
+enum Mail {
+    /// A letter of this process or of another.
+    Letter(Letter),
+    /// An effect ended.
+    Finished { mission: MissionId, effect: u64, outcome: crate::mission::Outcome },
+    /// The process ends.
+    Stop,
+}
+
+/// What can be said to the process that runs the missions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "letter", rename_all = "snake_case")]
+enum Letter {
+    /// Begin a mission under that id.
+    Start { mission: MissionId, goal: String, mode: Mode },
+    /// Tell a mission something.
+    Command { mission: MissionId, command: Command },
+}
+
+/// The faces' way to the loop. Every call answers at once.
+#[derive(Clone)]
+pub struct Handle {
+    mail: Sender<Mail>,
+    board: Arc<board::Board>,
+    root: PathBuf,
+    engine: String,
+}
+
+impl Handle {
+    /// Starts the loop of the workspace at `root`, or attaches to the process that runs it. Must be called within a tokio
+    /// runtime, on which the effects are performed.
+    ///
+    /// # Errors
+    /// When the workspace, the journal or the configuration cannot be used.
+    pub fn open(
+        root: &Path,
+        settings: Settings,
+        editor: Option<Arc<dyn Editor>>,
+    ) -> Result<Handle, StartError> {
+        engine::start(root, settings, editor)
+    }
+
+    /// Begins a mission and answers with its id.
+    ///
+    /// # Errors
+    /// When the goal is empty or too long, or the loop has stopped.
+    pub fn start(&self, goal: &str, mode: Mode) -> Result<MissionId, Refused> {
+        let goal = goal.trim();
+        let length = goal.chars().count();
+        if length == 0 {
+            return Err(Refused::Goal("the goal is empty; say what is to be reached".to_owned()));
+        }
+        if length > MAX_GOAL {
+            let text = format!(
+                "the goal has {length} characters; {MAX_GOAL} is the most: put the details into a file and name it"
+            );
+            return Err(Refused::Goal(text));
+        }
+        let mission = store::new_id();
+        self.board.begun(&mission);
+        self.post(Letter::Start { mission: mission.clone(), goal: goal.to_owned(), mode })?;
+        Ok(mission)
+    }
+
+    /// Tells a mission something.
+    ///
+    /// # Errors
+    /// When there is no such mission, it has ended for good, or the loop has stopped.
+    pub fn command(&self, mission: &MissionId, command: Command) -> Result<(), Refused> {
+        let view = self.view(mission);
+        if view.is_none() && !self.board.has_begun(mission) {
+            return Err(Refused::Unknown(mission.clone()));
+        }
+        if let Some(end) = view.as_ref().and_then(|v| v.end.as_ref()) {
+            let harmless = matches!(command, Command::DismissFinding { .. });
+            let reopens = end.name() == "blocked" && command == Command::Resume;
+            if !harmless && !reopens {
+                let hint = match end.name() {
+                    "blocked" => "mend what it needs and resume it",
+                    _ => "start a new one",
+                };
+                return Err(Refused::Ended {
+                    mission: mission.clone(),
+                    state: end.name().to_owned(),
+                    hint,
+                });
+            }
+        }
+        self.post(Letter::Command { mission: mission.clone(), command })
+    }
+
+    fn post(&self, letter: Letter) -> Result<(), Refused> {
+        if let Some(why) = self.board.halted() {
+            return Err(Refused::Halted(why));
+        }
+        self.mail
+            .send(Mail::Letter(letter))
+            .map_err(|_| Refused::Halted("the mission loop has ended".to_owned()))
+    }
+
+    /// All missions that are known here, the oldest first.
+    pub fn views(&self) -> Arc<[Arc<MissionView>]> {
+        self.board.views()
+    }
+
+    /// One mission.
+    pub fn view(&self, mission: &MissionId) -> Option<Arc<MissionView>> {
+        self.views().iter().find(|v| &v.id == mission).cloned()
+    }
+
+    /// What changes from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Update> {
+        self.board.subscribe()
+    }
+
+    /// Why the loop has stopped for good, once it has.
+    pub fn halted(&self) -> Option<String> {
+        self.board.halted()
+    }
+
+    /// The root of the workspace.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Who answers the turns of new missions: `symbolic engine`, a model's name, a replay's.
+    pub fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    /// Asks the loop to end and waits for it, so that no effect is left half-recorded. Missions that run go on when the
+    /// workspace is opened again.
+    pub fn stop(&self) {
+        if self.mail.send(Mail::Stop).is_ok() {
+            self.board.wait_stopped();
+        }
+    }
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+/// The lines of a mission's story that a receiver of updates has not seen yet.
+pub fn lines_after(view: &MissionView, seen: u64) -> impl Iterator<Item = &Line> {
+    view.story.iter().filter(move |line| line.number > seen)
+}

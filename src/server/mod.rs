@@ -1,1 +1,80 @@
-//! TODO
+//! The language-server face: it translates between an editor and the runtime, and decides nothing.
+//!
+//! [`serve`] is the way in. The message loop is [`transport`]; what is sent goes through [`outbox`]; one file per feature.
+
+pub mod actions;
+pub mod ask;
+pub mod board;
+pub mod client;
+pub mod commands;
+pub mod diagnostics;
+pub mod documents;
+pub mod editor;
+pub mod face;
+pub mod hunks;
+pub mod outbox;
+pub mod parent;
+pub mod peer;
+#[cfg(debug_assertions)]
+mod probe;
+pub mod progress;
+pub mod raw;
+pub mod root;
+pub mod session;
+pub mod text;
+pub mod todo;
+pub mod transport;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower_lsp::LspService;
+
+use crate::runtime::{Editor, Handle};
+use face::Face;
+use session::Session;
+use transport::End;
+
+/// Makes the runtime of a workspace, once the client has said which. Called on a thread that may block, within the
+/// asynchronous runtime's context.
+pub type Connect = Box<dyn FnOnce(&Path, Arc<dyn Editor>) -> Result<Handle, String> + Send>;
+
+/// Examines the machine (and the workspace, if one is open) and reports in words. May block.
+pub type Doctor = Arc<dyn Fn(Option<&Path>) -> String + Send + Sync>;
+
+/// How long the missions may take to come to rest after the session's end.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Serves one client until its session ends, and stops the runtime. Nothing heavy happens before `initialize` is answered: `connect` is called
+/// after `initialized`.
+///
+/// With the process's own standard streams, leave by `shutdown_background` of the asynchronous runtime (or by exiting the
+/// process): a read of standard input that is still waiting cannot be taken back.
+pub async fn serve<R, W>(connect: Connect, doctor: Doctor, input: R, output: W) -> End
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    let peer = peer::Peer::default();
+    let session = Arc::new(Session::new(peer.clone(), connect));
+    let face = Face::new(Arc::clone(&session), doctor);
+    // What the framework's own client would send is nothing: ours does not wait for a place in a channel.
+    let service = LspService::build(|_| face)
+        .custom_method("window/workDoneProgress/cancel", Face::cancel_progress)
+        .custom_method("$/setTrace", Face::set_trace);
+    #[cfg(debug_assertions)]
+    let service = service
+        .custom_method("orchestrator/testPanic", Face::test_panic)
+        .custom_method("orchestrator/testAsk", Face::test_ask);
+    let (service, _socket) = service.finish();
+    let gone = {
+        let session = Arc::clone(&session);
+        async move { session.client_gone().await }
+    };
+    let end = transport::run(service, peer, input, output, gone).await;
+    session.stop(STOP_LIMIT).await;
+    tracing::info!("the session ended: {end:?}");
+    end
+}

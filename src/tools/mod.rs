@@ -1,1 +1,106 @@
-//! TODO
+//! What a role may call, with schemas, and what the calls of the workspace do.
+//!
+//! The one place where a role's call is checked against its rights and its arguments. Control calls (`plan`, `done`, …)
+//! are the mission's own and only have their schemas here; `propose` is the gate's.
+
+mod changes;
+mod files;
+mod schema;
+
+use std::sync::{Arc, Mutex};
+
+use crate::gate::Gate;
+use crate::journal::Journal;
+use crate::mission::MissionId;
+use crate::mission::conversation::{Role, ToolCall};
+use crate::mission::plan::ItemId;
+use crate::workspace::{OpenTexts, RelPath};
+
+pub use schema::specs;
+
+/// The most bytes that one result hands back.
+pub const MAX_RESULT: usize = 32 * 1024;
+
+/// The tools of one workspace.
+pub struct Toolbox {
+    gate: Arc<Gate>,
+    journal: Arc<Mutex<Journal>>,
+}
+
+/// Who calls, and for what.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The mission.
+    pub mission: MissionId,
+    /// The role.
+    pub role: Role,
+    /// The task, where the session serves one.
+    pub item: Option<ItemId>,
+    /// Unsaved texts of the editor.
+    pub open: OpenTexts,
+}
+
+/// A result for the agent: a text, or an error that says how the call would be right.
+pub type ToolResult = Result<String, String>;
+
+impl Toolbox {
+    /// The tools over that workspace.
+    pub fn new(gate: Arc<Gate>, journal: Arc<Mutex<Journal>>) -> Toolbox {
+        Toolbox { gate, journal }
+    }
+
+    /// Answers a workspace call. The result is bounded, and an error never ends more than the call.
+    pub async fn call(&self, caller: &Caller, call: &ToolCall) -> ToolResult {
+        if !schema::allows(caller.role, &call.name) {
+            let names = schema::names(caller.role).join(", ");
+            return Err(format!("the {} has no tool `{}`; it has {names}", caller.role, call.name));
+        }
+        let result = match call.name.as_str() {
+            "read" => files::read(&self.gate, caller, &arguments(call)?),
+            "list" => files::list(&self.gate, &arguments(call)?),
+            "search" => files::search(&self.gate, caller, &arguments(call)?),
+            "changes" => changes::changes(&self.journal, caller, &arguments(call)?),
+            "diagnostics" => self.diagnostics(caller, &arguments(call)?).await,
+            other => Err(format!("`{other}` is not a tool of the workspace")),
+        };
+        result.map(bounded)
+    }
+
+    async fn diagnostics(&self, caller: &Caller, wanted: &files::ListArgs) -> ToolResult {
+        let path = wanted.path.as_deref().map(path).transpose()?;
+        let found = self.gate.diagnose(&caller.open).await.map_err(|e| e.to_string())?;
+        let inside = |p: &RelPath| path.as_ref().is_none_or(|wanted| p == wanted);
+        let lines = found.diagnostics.iter().filter(|d| inside(&d.path)).map(|d| {
+            let code = d.code.as_ref().map_or(String::new(), |code| format!(" [{code}]"));
+            let severity = format!("{:?}", d.severity).to_lowercase();
+            format!("{}:{}: {severity}{code} {}", d.path, d.range.start.line + 1, d.message)
+        });
+        let mut lines: Vec<String> = lines.collect();
+        lines.extend(found.unverified.iter().map(|why| format!("not checked: {why}")));
+        Ok(if lines.is_empty() { "no errors, no warnings".to_owned() } else { lines.join("\n") })
+    }
+}
+
+fn arguments<T: serde::de::DeserializeOwned>(call: &ToolCall) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::Object(call.arguments.clone()))
+        .map_err(|error| format!("the arguments of `{}` do not fit: {error}", call.name))
+}
+
+fn path(text: &str) -> Result<RelPath, String> {
+    RelPath::new(text).map_err(|error| error.to_string())
+}
+
+/// Cuts at a line, and says so.
+fn bounded(mut text: String) -> String {
+    if text.len() > MAX_RESULT {
+        let mut cut = MAX_RESULT;
+        while !text.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        let cut = text[..cut].rfind('\n').unwrap_or(cut);
+        let left = text.len() - cut;
+        text.truncate(cut);
+        text += &format!("\n[{left} more bytes; ask for less at a time]");
+    }
+    text
+}

@@ -90,11 +90,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         loop {
             let line = self.line(u64::MAX).await?;
             if line.len == 0 {
-                return if inside {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                } else {
-                    Ok(None)
-                };
+                return if inside { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(None) };
             }
             let text = line.text();
             if text.is_empty() {
@@ -102,9 +98,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                     Some(len) => return self.body(len).await.map(Some),
                     // Blank lines between frames are tolerated; after headers that gave no length they are an error.
                     None if inside => {
-                        return Ok(Some(
-                            self.get_lost("the header block has no Content-Length"),
-                        ));
+                        return Ok(Some(self.get_lost("the header block has no Content-Length")));
                     }
                     None => continue,
                 }
@@ -173,10 +167,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
     /// Consumes up to and including the next `\n`, at most `limit` bytes, keeping only the tail.
     async fn line(&mut self, limit: u64) -> io::Result<Line> {
-        let mut line = Line {
-            tail: Vec::new(),
-            len: 0,
-        };
+        let mut line = Line { tail: Vec::new(), len: 0 };
         while line.len < limit {
             let buffer = self.inner.fill_buf().await?;
             if buffer.is_empty() {
@@ -207,17 +198,13 @@ fn keep_tail(tail: &mut Vec<u8>, more: &[u8]) {
 const NAME: &[u8] = b"content-length";
 
 fn starts_with_name(text: &[u8]) -> bool {
-    text.get(..NAME.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(NAME))
+    text.get(..NAME.len()).is_some_and(|start| start.eq_ignore_ascii_case(NAME))
 }
 
 /// The number of a line that ends in `Content-Length: <number>`, whatever stands before it.
 fn trailing_length(text: &[u8]) -> Option<u64> {
     let colon = text.iter().rposition(|byte| *byte == b':')?;
-    let (name, number) = (
-        text[..colon].trim_ascii_end(),
-        text[colon + 1..].trim_ascii(),
-    );
+    let (name, number) = (text[..colon].trim_ascii_end(), text[colon + 1..].trim_ascii());
     let start = name.len().checked_sub(NAME.len())?;
     if !name[start..].eq_ignore_ascii_case(NAME) || !number.iter().all(u8::is_ascii_digit) {
         return None;
@@ -310,10 +297,7 @@ mod tests {
         stream.extend(encode_frame(b"{}"));
         stream.extend(encode_frame(b"[]"));
         let (seen, clean) = frames(&stream, 1000, 5).await;
-        assert_eq!(
-            seen,
-            [Frame::TooLarge { len: 67_108_864 }, body("{}"), body("[]")]
-        );
+        assert_eq!(seen, [Frame::TooLarge { len: 67_108_864 }, body("{}"), body("[]")]);
         assert!(clean);
     }
 
@@ -334,12 +318,7 @@ mod tests {
             for piece in [1, 4096] {
                 let (seen, clean) = frames(&stream, 1000, piece).await;
                 assert!(matches!(seen[0], Frame::BadHeader { .. }), "{seen:?}");
-                assert_eq!(
-                    seen[1..],
-                    [body("{}"), body("[]")],
-                    "{}",
-                    bad.escape_ascii()
-                );
+                assert_eq!(seen[1..], [body("{}"), body("[]")], "{}", bad.escape_ascii());
                 assert!(clean);
             }
         }
@@ -352,15 +331,7 @@ mod tests {
         stream.extend(b"\r\n");
         stream.extend(encode_frame(b"{}"));
         let (seen, clean) = frames(&stream, 1000, 65536).await;
-        assert_eq!(
-            seen,
-            [
-                Frame::BadHeader {
-                    why: "a header line is too long"
-                },
-                body("{}")
-            ]
-        );
+        assert_eq!(seen, [Frame::BadHeader { why: "a header line is too long" }, body("{}")]);
         assert!(clean);
     }
 

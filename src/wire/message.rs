@@ -114,15 +114,8 @@ impl BadMessage {
             BadMessage::Batch => (code::INVALID_REQUEST, None),
             BadMessage::Invalid { id, .. } => (code::INVALID_REQUEST, id.clone()),
         };
-        let error = ResponseError {
-            code,
-            message: self.to_string(),
-            data: None,
-        };
-        Response {
-            id,
-            outcome: Err(error),
-        }
+        let error = ResponseError { code, message: self.to_string(), data: None };
+        Response { id, outcome: Err(error) }
     }
 }
 
@@ -135,10 +128,7 @@ impl Message {
         match serde_json::from_slice(body) {
             Ok(Value::Object(object)) => Message::from_object(object),
             Ok(Value::Array(_)) => Err(BadMessage::Batch),
-            Ok(_) => Err(BadMessage::Invalid {
-                id: None,
-                why: "it is no object",
-            }),
+            Ok(_) => Err(BadMessage::Invalid { id: None, why: "it is no object" }),
             Err(error) => Err(BadMessage::NotJson(error.to_string())),
         }
     }
@@ -146,12 +136,7 @@ impl Message {
     fn from_object(mut object: Map<String, Value>) -> Result<Message, BadMessage> {
         let raw_id = object.remove("id");
         let id = raw_id.as_ref().and_then(Id::from_value);
-        let bad = |why| {
-            Err(BadMessage::Invalid {
-                id: id.clone(),
-                why,
-            })
-        };
+        let bad = |why| Err(BadMessage::Invalid { id: id.clone(), why });
         let Some(method) = object.remove("method") else {
             return match (object.remove("result"), object.remove("error")) {
                 (None, None) if id.is_none() => bad("it has neither a method nor an id"),
@@ -159,10 +144,9 @@ impl Message {
                     id,
                     outcome: Err(ResponseError::from_value(&error)),
                 })),
-                (result, _) => Ok(Message::Response(Response {
-                    id,
-                    outcome: Ok(result.unwrap_or_default()),
-                })),
+                (result, _) => {
+                    Ok(Message::Response(Response { id, outcome: Ok(result.unwrap_or_default()) }))
+                }
             };
         };
         let Value::String(method) = method else {
@@ -237,10 +221,7 @@ impl ResponseError {
     fn from_value(value: &Value) -> ResponseError {
         let message = value.get("message").and_then(Value::as_str);
         ResponseError {
-            code: value
-                .get("code")
-                .and_then(Value::as_i64)
-                .unwrap_or(code::INTERNAL_ERROR),
+            code: value.get("code").and_then(Value::as_i64).unwrap_or(code::INTERNAL_ERROR),
             message: message.map_or_else(|| value.to_string(), str::to_owned),
             data: value.get("data").cloned(),
         }
@@ -298,10 +279,7 @@ mod tests {
         let message =
             Message::parse(br#"{"jsonrpc":"2.0","id":1,"method":"shutdown","params":null}"#)
                 .unwrap();
-        assert_eq!(
-            message.to_value(),
-            json!({"jsonrpc": "2.0", "id": 1, "method": "shutdown"})
-        );
+        assert_eq!(message.to_value(), json!({"jsonrpc": "2.0", "id": 1, "method": "shutdown"}));
     }
 
     #[test]
@@ -315,18 +293,10 @@ mod tests {
             (b"{}", code::INVALID_REQUEST),
             (br#"{"id":null,"method":"a"}"#, code::INVALID_REQUEST),
             (br#"{"id":1,"method":2}"#, code::INVALID_REQUEST),
-            (
-                br#"{"id":1,"method":"a","params":3}"#,
-                code::INVALID_REQUEST,
-            ),
+            (br#"{"id":1,"method":"a","params":3}"#, code::INVALID_REQUEST),
         ] {
             let response = Message::parse(body).unwrap_err().to_response();
-            assert_eq!(
-                response.outcome.unwrap_err().code,
-                code,
-                "{}",
-                body.escape_ascii()
-            );
+            assert_eq!(response.outcome.unwrap_err().code, code, "{}", body.escape_ascii());
         }
         let bad = Message::parse(br#"{"id":1,"method":"a","params":3}"#).unwrap_err();
         assert_eq!(bad.to_response().id, Some(Id::Number(1)));

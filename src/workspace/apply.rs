@@ -87,11 +87,7 @@ pub enum ApplyError {
 }
 
 fn list<T: ToString>(items: &[T]) -> String {
-    items
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Applies `writes` below `root` on the real disk: all or nothing.
@@ -111,11 +107,7 @@ pub fn apply_with(
     root: &Path,
     writes: &[FileWrite],
 ) -> Result<Applied, ApplyError> {
-    let mut transaction = Transaction {
-        files,
-        steps: Vec::new(),
-        created_dirs: Vec::new(),
-    };
+    let mut transaction = Transaction { files, steps: Vec::new(), created_dirs: Vec::new() };
     for write in writes {
         let target = locate(root, &write.path)?;
         let base = transaction.check(write, &target)?;
@@ -142,14 +134,7 @@ struct Step<'a> {
 
 impl<'a> Step<'a> {
     fn new(write: &'a FileWrite, target: PathBuf, base: Option<Vec<u8>>) -> Step<'a> {
-        Step {
-            write,
-            target,
-            base,
-            staged: None,
-            backup: None,
-            done: false,
-        }
+        Step { write, target, base, staged: None, backup: None, done: false }
     }
 
     fn is_noop(&self) -> bool {
@@ -166,10 +151,7 @@ struct Transaction<'a> {
 impl Transaction<'_> {
     /// The bytes on disk, if they are those that the write expects.
     fn check(&self, write: &FileWrite, target: &Path) -> Result<Option<Vec<u8>>, ApplyError> {
-        let bytes = self
-            .files
-            .read(target)
-            .map_err(|error| failed(&write.path, error))?;
+        let bytes = self.files.read(target).map_err(|error| failed(&write.path, error))?;
         let found = bytes.as_deref().map(sha256);
         if found != write.expect {
             return Err(ApplyError::Stale {
@@ -189,15 +171,13 @@ impl Transaction<'_> {
             if let Some(result) = &step.write.result {
                 create_dirs(files, &step.target, &mut self.created_dirs)
                     .map_err(|error| failed(path, error))?;
-                let staged = files
-                    .stage(&step.target, result)
-                    .map_err(|error| failed(path, error))?;
+                let staged =
+                    files.stage(&step.target, result).map_err(|error| failed(path, error))?;
                 step.staged = Some(staged);
             }
             if let Some(base) = &step.base {
-                let backup = files
-                    .stage(&step.target, base)
-                    .map_err(|error| failed(path, error))?;
+                let backup =
+                    files.stage(&step.target, base).map_err(|error| failed(path, error))?;
                 step.backup = Some(backup);
             }
         }
@@ -240,11 +220,7 @@ impl Transaction<'_> {
             discard(self.files, backup);
         }
         Applied {
-            files: self
-                .steps
-                .iter()
-                .map(|step| step.write.path.clone())
-                .collect(),
+            files: self.steps.iter().map(|step| step.write.path.clone()).collect(),
             created_dirs: self.created_dirs,
         }
     }
@@ -281,11 +257,7 @@ impl Transaction<'_> {
         if broken.is_empty() {
             return cause;
         }
-        ApplyError::Broken {
-            cause: Box::new(cause),
-            paths: broken,
-            kept,
-        }
+        ApplyError::Broken { cause: Box::new(cause), paths: broken, kept }
     }
 }
 
@@ -297,11 +269,7 @@ fn discard(files: &dyn Files, path: &Path) {
 
 /// Makes the missing folders above `target`, remembering them.
 fn create_dirs(files: &dyn Files, target: &Path, created: &mut Vec<PathBuf>) -> io::Result<()> {
-    let missing: Vec<&Path> = target
-        .ancestors()
-        .skip(1)
-        .take_while(|dir| !dir.exists())
-        .collect();
+    let missing: Vec<&Path> = target.ancestors().skip(1).take_while(|dir| !dir.exists()).collect();
     for dir in missing.into_iter().rev() {
         match files.create_dir(dir) {
             Ok(()) => created.push(dir.to_owned()),
@@ -317,10 +285,7 @@ fn create_dirs(files: &dyn Files, target: &Path, created: &mut Vec<PathBuf>) -> 
 /// # Errors
 /// [`ApplyError::Outside`], [`ApplyError::ReadOnly`] or [`ApplyError::Io`].
 pub(crate) fn locate(root: &Path, path: &RelPath) -> Result<PathBuf, ApplyError> {
-    let outside = |why| ApplyError::Outside {
-        path: path.clone(),
-        why,
-    };
+    let outside = |why| ApplyError::Outside { path: path.clone(), why };
     let root = root.canonicalize().map_err(|error| failed(path, error))?;
     let mut place = root.clone();
     for part in path.as_str().split('/') {

@@ -19,11 +19,7 @@ impl Faulty {
     fn turn(&self) -> io::Result<()> {
         let call = self.calls.get();
         self.calls.set(call + 1);
-        if call == self.fail_at {
-            Err(self.error.into())
-        } else {
-            Ok(())
-        }
+        if call == self.fail_at { Err(self.error.into()) } else { Ok(()) }
     }
 }
 
@@ -68,12 +64,7 @@ fn tree(root: &Path) -> BTreeMap<String, String> {
         .flatten()
         .filter(|entry| entry.path().is_file())
         .map(|entry| {
-            let name = entry
-                .path()
-                .strip_prefix(root)
-                .expect("below")
-                .display()
-                .to_string();
+            let name = entry.path().strip_prefix(root).expect("below").display().to_string();
             (name, fs::read_to_string(entry.path()).expect("readable"))
         })
         .collect()
@@ -114,21 +105,13 @@ fn a_fault_at_any_operation_leaves_the_tree_as_it_was() -> Outcome {
     for fail_at in 0.. {
         let root = project()?;
         let before = tree(root.path());
-        let files = Faulty {
-            calls: Cell::new(0),
-            fail_at,
-            error: io::ErrorKind::StorageFull,
-        };
+        let files = Faulty { calls: Cell::new(0), fail_at, error: io::ErrorKind::StorageFull };
         match apply_with(&files, root.path(), &writes()) {
             // Only the removal of backups is left to fail by then.
             Ok(_) => break,
             Err(error) => assert!(matches!(error, ApplyError::DiskFull { .. }), "{error}"),
         }
-        assert_eq!(
-            tree(root.path()),
-            before,
-            "after a fault at operation {fail_at}"
-        );
+        assert_eq!(tree(root.path()), before, "after a fault at operation {fail_at}");
         assert!(!root.path().join("new").exists());
         faults += 1;
     }
@@ -139,11 +122,8 @@ fn a_fault_at_any_operation_leaves_the_tree_as_it_was() -> Outcome {
 #[test]
 fn a_read_only_workspace_is_said_so() -> Outcome {
     let root = project()?;
-    let files = Faulty {
-        calls: Cell::new(0),
-        fail_at: 0,
-        error: io::ErrorKind::ReadOnlyFilesystem,
-    };
+    let files =
+        Faulty { calls: Cell::new(0), fail_at: 0, error: io::ErrorKind::ReadOnlyFilesystem };
     let error = apply_with(&files, root.path(), &writes()).expect_err("nothing may be written");
     assert!(matches!(error, ApplyError::ReadOnly { .. }), "{error}");
     Ok(())

@@ -45,24 +45,15 @@ impl OwnerLock {
     /// # Errors
     /// As [`OwnerLock::take`].
     pub fn take_file(path: &Path) -> Result<OwnerLock, LockError> {
-        let failed = |source| LockError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| LockError::Io { path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)
-            .map_err(failed)?;
+        let file =
+            File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(OwnerLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held {
-                path: path.to_owned(),
-            }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
@@ -76,10 +67,7 @@ mod tests {
     fn the_second_owner_is_told_so() -> Result<(), Box<dyn std::error::Error>> {
         let root = tempfile::tempdir()?;
         let first = OwnerLock::take(root.path())?;
-        assert!(matches!(
-            OwnerLock::take(root.path()),
-            Err(LockError::Held { .. })
-        ));
+        assert!(matches!(OwnerLock::take(root.path()), Err(LockError::Held { .. })));
         drop(first);
         OwnerLock::take(root.path())?;
         Ok(())

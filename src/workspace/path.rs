@@ -27,12 +27,7 @@ impl RelPath {
     /// # Errors
     /// When the text could name something outside the workspace, or is not spelt portably.
     pub fn new(text: &str) -> Result<RelPath, BadPath> {
-        let bad = |why| {
-            Err(BadPath {
-                path: text.to_owned(),
-                why,
-            })
-        };
+        let bad = |why| Err(BadPath { path: text.to_owned(), why });
         let trimmed = text.strip_prefix("./").unwrap_or(text);
         if trimmed.is_empty() {
             return bad("it is empty");
@@ -43,10 +38,7 @@ impl RelPath {
         if trimmed.starts_with('/') || trimmed.as_bytes().get(1) == Some(&b':') {
             return bad("it is absolute");
         }
-        if trimmed
-            .split('/')
-            .any(|part| part.is_empty() || part == "." || part == "..")
-        {
+        if trimmed.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
             return bad("it has an empty, `.` or `..` part");
         }
         Ok(RelPath(trimmed.to_owned()))
@@ -57,13 +49,8 @@ impl RelPath {
     /// # Errors
     /// When `path` does not lie under `root` or is not UTF-8.
     pub fn under(root: &Path, path: &Path) -> Result<RelPath, BadPath> {
-        let bad = |why| BadPath {
-            path: path.display().to_string(),
-            why,
-        };
-        let inside = path
-            .strip_prefix(root)
-            .map_err(|_| bad("it lies outside"))?;
+        let bad = |why| BadPath { path: path.display().to_string(), why };
+        let inside = path.strip_prefix(root).map_err(|_| bad("it lies outside"))?;
         let parts: Option<Vec<&str>> = inside.iter().map(|part| part.to_str()).collect();
         RelPath::new(&parts.ok_or_else(|| bad("it is not UTF-8"))?.join("/"))
     }
@@ -119,9 +106,7 @@ mod tests {
         for good in ["a", "src/lib.rs", "./x.ts", ".opencode/todo.md", "ü/…"] {
             assert!(RelPath::new(good).is_ok(), "{good}");
         }
-        for bad in [
-            "", ".", "..", "/etc", "a/../b", "a//b", "C:/x", "a\\b", "a/\0", "a/",
-        ] {
+        for bad in ["", ".", "..", "/etc", "a/../b", "a//b", "C:/x", "a\\b", "a/\0", "a/"] {
             assert!(RelPath::new(bad).is_err(), "{bad}");
         }
     }

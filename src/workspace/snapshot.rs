@@ -161,16 +161,10 @@ impl Workspace {
     /// # Errors
     /// When it is not a folder that can be read.
     pub fn open(root: &Path) -> Result<Workspace, WorkspaceError> {
-        let failed = |source| WorkspaceError::Root {
-            root: root.to_owned(),
-            source,
-        };
+        let failed = |source| WorkspaceError::Root { root: root.to_owned(), source };
         let canonical = root.canonicalize().map_err(failed)?;
         fs::read_dir(&canonical).map_err(failed)?;
-        Ok(Workspace {
-            root: canonical,
-            known: Mutex::new(HashMap::new()),
-        })
+        Ok(Workspace { root: canonical, known: Mutex::new(HashMap::new()) })
     }
 
     /// The canonical root.
@@ -189,20 +183,14 @@ impl Workspace {
     /// When it is no text that can be edited, see [`ReadError`].
     pub fn read(&self, path: &RelPath) -> Result<Option<FileText>, ReadError> {
         let place = self.place(path)?;
-        let io_failed = |source| ReadError::Io {
-            path: path.clone(),
-            source,
-        };
+        let io_failed = |source| ReadError::Io { path: path.clone(), source };
         let size = match fs::metadata(&place) {
             Ok(metadata) => metadata.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_failed(error)),
         };
         if size > MAX_TEXT {
-            return Err(ReadError::TooLarge {
-                path: path.clone(),
-                size,
-            });
+            return Err(ReadError::TooLarge { path: path.clone(), size });
         }
         let bytes = fs::read(&place).map_err(io_failed)?;
         let text = String::from_utf8(bytes).map_err(|error| ReadError::NotUtf8 {
@@ -343,10 +331,7 @@ impl Workspace {
     /// When it cannot be read.
     pub fn hash_of(&self, path: &RelPath) -> Result<Option<String>, WorkspaceError> {
         let place = path.in_root(&self.root);
-        let failed = |source| WorkspaceError::Io {
-            path: place.clone(),
-            source,
-        };
+        let failed = |source| WorkspaceError::Io { path: place.clone(), source };
         let metadata = match fs::metadata(&place) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -359,12 +344,7 @@ impl Workspace {
         let hashed_at = SystemTime::now();
         let bytes = fs::read(&place).map_err(failed)?;
         let hash = sha256(&bytes);
-        let stat = Stat {
-            len: metadata.len(),
-            modified,
-            hashed_at,
-            hash: hash.clone(),
-        };
+        let stat = Stat { len: metadata.len(), modified, hashed_at, hash: hash.clone() };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(path.clone(), stat);
         Ok(Some(hash))
@@ -379,10 +359,7 @@ impl Workspace {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let stat = known.get(path)?;
         let same = stat.len == metadata.len() && stat.modified == modified;
-        let settled = stat
-            .hashed_at
-            .duration_since(stat.modified)
-            .is_ok_and(|age| age > RACY);
+        let settled = stat.hashed_at.duration_since(stat.modified).is_ok_and(|age| age > RACY);
         (same && settled).then(|| stat.hash.clone())
     }
 }
@@ -402,9 +379,7 @@ fn is_foreign(entry: &DirEntry) -> bool {
 /// Whether a path lies in a folder that is never part of a workspace's own text.
 pub fn is_reserved(path: &RelPath) -> bool {
     let is_foreign = |part: &str| {
-        [".git", ".opencode", "node_modules"]
-            .iter()
-            .any(|name| part.eq_ignore_ascii_case(name))
+        [".git", ".opencode", "node_modules"].iter().any(|name| part.eq_ignore_ascii_case(name))
     };
     path.as_str().split('/').any(is_foreign)
 }

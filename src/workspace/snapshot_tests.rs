@@ -37,10 +37,8 @@ fn tracked_files_count_though_ignored() -> Outcome {
     write(root.path(), "kept.gen", "")?;
     write(root.path(), "other.gen", "")?;
     for args in [&["init", "-q"][..], &["add", "-f", "kept.gen"][..]] {
-        let status = std::process::Command::new("git")
-            .args(args)
-            .current_dir(root.path())
-            .status()?;
+        let status =
+            std::process::Command::new("git").args(args).current_dir(root.path()).status()?;
         assert!(status.success(), "git {args:?}");
     }
     let workspace = Workspace::open(root.path())?;
@@ -56,10 +54,7 @@ fn what_is_no_text_is_refused_by_kind() -> Outcome {
     fs::File::create(root.path().join("big.txt"))?.set_len(MAX_TEXT + 1)?;
     let workspace = Workspace::open(root.path())?;
     let read = |path: &str| workspace.read(&RelPath::new(path).expect("good"));
-    assert!(matches!(
-        read("latin1.txt"),
-        Err(ReadError::NotUtf8 { at: 3, .. })
-    ));
+    assert!(matches!(read("latin1.txt"), Err(ReadError::NotUtf8 { at: 3, .. })));
     assert!(matches!(read("zero.bin"), Err(ReadError::Binary { .. })));
     assert!(matches!(read("big.txt"), Err(ReadError::TooLarge { .. })));
     assert!(matches!(read("nothing.txt"), Ok(None)));
@@ -76,10 +71,7 @@ fn unsaved_text_overlays_the_disk() -> Outcome {
     let open = OpenTexts::from([(RelPath::new("a.txt")?, OpenText { version: 3, text })]);
     let after = workspace.scan(&open)?;
     assert_ne!(before.hash(), after.hash());
-    assert_eq!(
-        after.files.values().collect::<Vec<_>>(),
-        [&sha256(b"unsaved")]
-    );
+    assert_eq!(after.files.values().collect::<Vec<_>>(), [&sha256(b"unsaved")]);
     Ok(())
 }
 
@@ -92,10 +84,7 @@ fn a_write_within_one_tick_is_seen() -> Outcome {
     let mut hashes = Vec::new();
     for text in ["one", "two"] {
         fs::write(&file, text)?;
-        fs::File::options()
-            .write(true)
-            .open(&file)?
-            .set_modified(tick)?;
+        fs::File::options().write(true).open(&file)?.set_modified(tick)?;
         hashes.push(workspace.scan(&OpenTexts::new())?.hash());
     }
     assert_ne!(hashes[0], hashes[1]);

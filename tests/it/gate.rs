@@ -1,5 +1,7 @@
 //! The gate end to end, with the real compiler in a real shadow copy.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -446,7 +448,8 @@ async fn without_a_compiler_nothing_is_accepted() -> Outcome {
         "it says how to get it: {}",
         tools.detail
     );
-    // A file of no known language needs no compiler.
+    // A file of no known language needs no compiler, and a package without TypeScript no tsc.
+    accepted(&project.check(vec![write("package.json", "{}\n")]).await?);
     accepted(&project.check(vec![write("NOTES.md", "Notes.\n")]).await?);
     Ok(())
 }
@@ -788,5 +791,137 @@ async fn rust_analyzer_and_cargo_agree_over_a_series() -> Outcome {
         apply(&project.root, &checked.contents)?;
         old = new.to_owned();
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_kind_of_target_of_a_workspace_is_proved() -> Outcome {
+    let member = |name: &str, more: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{more}")
+    };
+    let project = Project::new(&[
+        (
+            "Cargo.toml",
+            "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"2\"\n",
+        ),
+        ("crates/the-core/Cargo.toml", &member("the-core", "")),
+        (
+            "crates/the-core/build.rs",
+            "fn main() {\n    let n = 1;\n    println!(\"cargo:rustc-env=N={n}\");\n}\n",
+        ),
+        ("crates/the-core/src/lib.rs", "pub mod deep;\n"),
+        (
+            "crates/the-core/src/deep/mod.rs",
+            "pub fn one() -> u32 {\n    1\n}\n",
+        ),
+        (
+            "crates/the-core/tests/it.rs",
+            "#[test]\nfn one() {\n    assert_eq!(the_core::deep::one(), 1);\n}\n",
+        ),
+        (
+            "crates/the-core/examples/show.rs",
+            "fn main() {\n    println!(\"{}\", the_core::deep::one());\n}\n",
+        ),
+        (
+            "crates/tool/Cargo.toml",
+            &member(
+                "tool",
+                "[dependencies]\nthe-core = { path = \"../the-core\" }\n",
+            ),
+        ),
+        (
+            "crates/tool/src/main.rs",
+            "fn main() {\n    println!(\"{}\", the_core::deep::one());\n}\n",
+        ),
+        (
+            "crates/tool/src/bin/other-tool.rs",
+            "fn main() {\n    println!(\"{}\", 1);\n}\n",
+        ),
+    ])?;
+    let gate = project.gate()?;
+    let none = OpenTexts::new();
+    for (file, old, new) in [
+        ("crates/the-core/build.rs", "let n = 1;", "let n = 2;"),
+        ("crates/the-core/src/deep/mod.rs", "    1\n", "    2\n"),
+        ("crates/the-core/tests/it.rs", ", 1);", ", 2);"),
+        ("crates/the-core/examples/show.rs", "\"{}\"", "\"one: {}\""),
+        ("crates/tool/src/main.rs", "\"{}\"", "\"one: {}\""),
+        ("crates/tool/src/bin/other-tool.rs", "\"{}\"", "\"one: {}\""),
+    ] {
+        let change = ChangeSet {
+            changes: vec![edit(file, old, new)],
+        };
+        accepted(&gate.check(&change, &none).await?);
+        let change = ChangeSet {
+            changes: vec![edit(file, old, &format!("{new} let () = 1;"))],
+        };
+        assert_eq!(
+            gate.check(&change, &none).await?.report.verdict,
+            Verdict::Refused,
+            "{file}"
+        );
+    }
+    // A signature changes; its callers are in another crate, in tests and in examples.
+    let signature = ChangeSet {
+        changes: vec![edit(
+            "crates/the-core/src/deep/mod.rs",
+            "one()",
+            "one(_more: u32)",
+        )],
+    };
+    let checked = gate.check(&signature, &none).await?;
+    refused_by(&checked, Stage::Tools);
+    let places: Vec<&str> = checked
+        .report
+        .problems
+        .iter()
+        .map(|problem| problem.diagnostic.path.as_str())
+        .collect();
+    assert_eq!(places.len(), 3, "{places:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_syntax_error_hides_is_not_proved() -> Outcome {
+    let lib = "mod bad;\npub fn total(a: u32, b: u32) -> u32 {\n    a + b\n}\n";
+    let project = Project::new(&[
+        ("Cargo.toml", MANIFEST),
+        ("src/lib.rs", lib),
+        ("src/bad.rs", "fn bad( {}\n"),
+    ])?;
+    let wrong = edit("src/lib.rs", "a + b", "a + \"b\"");
+    let checked = project.check(vec![wrong.clone()]).await?;
+    assert_eq!(
+        checked.report.verdict,
+        Verdict::Unverified,
+        "{:#?}",
+        checked.report
+    );
+    let mended = edit("src/bad.rs", "fn bad( {}", "pub fn bad() {}");
+    refused_by(
+        &project.check(vec![wrong, mended.clone()]).await?,
+        Stage::Tools,
+    );
+    accepted(&project.check(vec![mended]).await?);
+
+    let mut project = typescript()?;
+    fs::write(project.root.join("src/bad.ts"), "export const b = (;\n")?;
+    let wrong = edit("src/sum.ts", "b: number)", "b: string)");
+    let checked = project.check(vec![wrong]).await?;
+    assert_eq!(
+        checked.report.verdict,
+        Verdict::Unverified,
+        "{:#?}",
+        checked.report
+    );
+    let mended = edit("src/bad.ts", "(;", "1;");
+    accepted(&project.check(vec![mended]).await?);
+    // The server looks at each file for itself and can prove what tsc cannot.
+    project = with_servers(project, Some(path_with_typescript()?));
+    accepted(
+        &project
+            .check(vec![edit("src/sum.ts", "a + b", "b + a")])
+            .await?,
+    );
     Ok(())
 }

@@ -27,13 +27,7 @@ pub async fn quick_fixes(
     let (range, raw) = as_reported(session, &lines, diagnostic).await?;
     let mut remedies = Vec::new();
     // Some fixes look at what stands at the cursor: for them, a cursor at the start and nothing selected.
-    for range in [
-        range,
-        Range {
-            start: range.start,
-            end: range.start,
-        },
-    ] {
+    for range in [range, Range { start: range.start, end: range.start }] {
         let ends = [range.start, range.end].map(|place| lines.position(place, session.encoding()));
         let params = json!({
             "textDocument": { "uri": session.uri(&diagnostic.path) },
@@ -63,9 +57,7 @@ async fn as_reported(
     ours: &Diagnostic,
 ) -> Result<(Range, Value), Trouble> {
     let found = session.diagnose(std::slice::from_ref(&ours.path)).await?;
-    let alike = found
-        .iter()
-        .filter(|found| found.diagnostic.code == ours.code);
+    let alike = found.iter().filter(|found| found.diagnostic.code == ours.code);
     let near = alike.min_by_key(|found| distance(found.diagnostic.range.start, ours.range.start));
     if let Some(found) =
         near.filter(|found| found.diagnostic.range.start.line == ours.range.start.line)
@@ -99,18 +91,12 @@ async fn remedy(session: &Session, action: &Value) -> Result<Option<Remedy>, Tro
     } else if action["data"].is_null() {
         return Ok(None);
     } else {
-        resolved = session
-            .patiently("codeAction/resolve", action.clone())
-            .await?;
+        resolved = session.patiently("codeAction/resolve", action.clone()).await?;
         &resolved["edit"]
     };
     let title = action["title"].as_str().unwrap_or_default().to_owned();
     let certain = action["isPreferred"].as_bool().unwrap_or(false);
-    Ok(change_set(session, edit).map(|change| Remedy {
-        title,
-        change,
-        certain,
-    }))
+    Ok(change_set(session, edit).map(|change| Remedy { title, change, certain }))
 }
 
 /// A `WorkspaceEdit` as a change-set; `None` when it is empty, leaves the workspace, or does what a quick fix need not.
@@ -140,12 +126,8 @@ fn change_set(session: &Session, edit: &Value) -> Option<ChangeSet> {
     }
     let mut changes = Vec::new();
     for path in created {
-        let content = files
-            .remove(&path)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|edit| edit.new_text)
-            .collect();
+        let content =
+            files.remove(&path).unwrap_or_default().into_iter().map(|edit| edit.new_text).collect();
         changes.push(Change::Write { path, content });
     }
     for (path, edits) in files {
@@ -160,13 +142,9 @@ fn change_set(session: &Session, edit: &Value) -> Option<ChangeSet> {
 fn spans(session: &Session, text: &str, edits: Vec<TextEdit>) -> Option<Vec<Edit>> {
     let lines = Text::new(text);
     let offset = |position| lines.offset(position, session.encoding());
-    let spans = edits.into_iter().map(|edit| {
-        (
-            offset(edit.range.start),
-            offset(edit.range.end),
-            edit.new_text,
-        )
-    });
+    let spans = edits
+        .into_iter()
+        .map(|edit| (offset(edit.range.start), offset(edit.range.end), edit.new_text));
     melt(spans.collect())
 }
 
@@ -185,12 +163,7 @@ fn melt(mut spans: Vec<(usize, usize, String)>) -> Option<Vec<Edit>> {
             _ => melted.push((start, end, new)),
         }
     }
-    Some(
-        melted
-            .into_iter()
-            .map(|(start, end, new)| Edit::Span { start, end, new })
-            .collect(),
-    )
+    Some(melted.into_iter().map(|(start, end, new)| Edit::Span { start, end, new }).collect())
 }
 
 #[cfg(test)]
@@ -200,23 +173,11 @@ mod tests {
     #[test]
     fn edits_that_touch_become_one_and_those_that_overlap_none() {
         let edit = |start, end, new: &str| (start, end, new.to_owned());
-        let melted = melt(vec![
-            edit(12, 14, ""),
-            edit(3, 3, "a"),
-            edit(10, 12, ""),
-            edit(3, 3, "b"),
-        ]);
+        let melted =
+            melt(vec![edit(12, 14, ""), edit(3, 3, "a"), edit(10, 12, ""), edit(3, 3, "b")]);
         let expected = vec![
-            Edit::Span {
-                start: 3,
-                end: 3,
-                new: "ab".into(),
-            },
-            Edit::Span {
-                start: 10,
-                end: 14,
-                new: String::new(),
-            },
+            Edit::Span { start: 3, end: 3, new: "ab".into() },
+            Edit::Span { start: 10, end: 14, new: String::new() },
         ];
         assert_eq!(melted, Some(expected));
         assert_eq!(melt(vec![edit(1, 4, "x"), edit(3, 5, "y")]), None);

@@ -92,17 +92,8 @@ impl Client {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(write(pipes.stdin, outbox));
-        tasks.spawn(read(
-            pipes.stdout,
-            listen(pipes.stderr, shared.clone()),
-            shared.clone(),
-        ));
-        Client {
-            shared,
-            next_id: AtomicI64::new(1),
-            process,
-            _tasks: tasks,
-        }
+        tasks.spawn(read(pipes.stdout, listen(pipes.stderr, shared.clone()), shared.clone()));
+        Client { shared, next_id: AtomicI64::new(1), process, _tasks: tasks }
     }
 
     /// Sends a request now and waits for the answer. Dropping the future sends `$/cancelRequest`.
@@ -117,15 +108,8 @@ impl Client {
         let number = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         lock(&self.shared.pending).insert(number, answer);
-        let call = Call {
-            shared: self.shared.clone(),
-            number,
-        };
-        let request = Request {
-            id: Id::Number(number),
-            method: method.to_owned(),
-            params,
-        };
+        let call = Call { shared: self.shared.clone(), number };
+        let request = Request { id: Id::Number(number), method: method.to_owned(), params };
         call.shared.send(request.into());
         async move {
             // The end of the server may have come before the entry was made; then nobody else will take it out.
@@ -141,13 +125,7 @@ impl Client {
 
     /// Sends a notification.
     pub fn notify(&self, method: &str, params: Option<Value>) {
-        self.shared.send(
-            Notification {
-                method: method.to_owned(),
-                params,
-            }
-            .into(),
-        );
+        self.shared.send(Notification { method: method.to_owned(), params }.into());
     }
 
     /// What the server says of itself, as it changes.
@@ -167,10 +145,7 @@ impl Client {
     pub async fn shutdown(mut self) -> Result<(), CallError> {
         self.request("shutdown", None).await?;
         self.notify("exit", None);
-        self.process
-            .wait()
-            .await
-            .map_err(|error| CallError::Gone(error.to_string()))
+        self.process.wait().await.map_err(|error| CallError::Gone(error.to_string()))
     }
 }
 
@@ -184,13 +159,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         if lock(&self.shared.pending).remove(&self.number).is_some() {
             let params = Some(json!({ "id": self.number }));
-            self.shared.send(
-                Notification {
-                    method: "$/cancelRequest".to_owned(),
-                    params,
-                }
-                .into(),
-            );
+            self.shared.send(Notification { method: "$/cancelRequest".to_owned(), params }.into());
         }
     }
 }
@@ -198,10 +167,7 @@ impl Drop for Call {
 impl Shared {
     fn send(&self, message: Message) {
         if self.out.send(message).is_err() {
-            tracing::debug!(
-                server = self.name,
-                "a message was not sent: the server has ended"
-            );
+            tracing::debug!(server = self.name, "a message was not sent: the server has ended");
         }
     }
 
@@ -212,22 +178,14 @@ impl Shared {
 
     fn end(&self, why: &str) {
         let said = Vec::from_iter(lock(&self.stderr).iter().cloned()).join(" / ");
-        let said = if said.is_empty() {
-            said
-        } else {
-            format!(": {said}")
-        };
-        self.status
-            .send_modify(|status| status.gone = Some(format!("{} {why}{said}", self.name)));
+        let said = if said.is_empty() { said } else { format!(": {said}") };
+        self.status.send_modify(|status| status.gone = Some(format!("{} {why}{said}", self.name)));
         lock(&self.pending).clear();
     }
 
     fn receive(&self, body: &[u8]) {
         match Message::parse(body) {
-            Ok(Message::Response(Response {
-                id: Some(Id::Number(number)),
-                outcome,
-            })) => {
+            Ok(Message::Response(Response { id: Some(Id::Number(number)), outcome })) => {
                 // A late answer to a cancelled request has nobody to go to.
                 if let Some(answer) = lock(&self.pending).remove(&number) {
                     answer.send(outcome).ok();
@@ -238,13 +196,7 @@ impl Shared {
             }
             Ok(Message::Request(request)) => {
                 let outcome = self.serve(&request);
-                self.send(
-                    Response {
-                        id: Some(request.id),
-                        outcome,
-                    }
-                    .into(),
-                );
+                self.send(Response { id: Some(request.id), outcome }.into());
             }
             Ok(Message::Notification(notification)) => self.note(&notification),
             Err(error) => tracing::warn!(server = self.name, "{error}"),
@@ -268,19 +220,13 @@ impl Shared {
             _ if refresh => Ok(Value::Null),
             other => {
                 let message = format!("{other} is not served");
-                Err(ResponseError {
-                    code: code::METHOD_NOT_FOUND,
-                    message,
-                    data: None,
-                })
+                Err(ResponseError { code: code::METHOD_NOT_FOUND, message, data: None })
             }
         }
     }
 
     fn configuration(&self, params: Option<&Value>) -> Value {
-        let items = params
-            .and_then(|params| params.get("items"))
-            .and_then(Value::as_array);
+        let items = params.and_then(|params| params.get("items")).and_then(Value::as_array);
         let answer = |item: &Value| match item.get("section").and_then(Value::as_str) {
             Some(section) if section != self.name => look_up(&self.settings, section),
             _ => self.settings.clone(),
@@ -297,14 +243,12 @@ impl Shared {
                 status.ailment = (params["health"] != "ok").then(|| message.trim().to_owned());
             }),
             "$/typescriptVersion" => self.status.send_modify(|status| {
-                status.compiler = params["version"]
-                    .as_str()
-                    .map(|version| format!("typescript {version}"));
+                status.compiler =
+                    params["version"].as_str().map(|version| format!("typescript {version}"));
             }),
             "$/progress" => {
                 if let Some(title) = params["value"]["title"].as_str() {
-                    self.status
-                        .send_modify(|status| status.doing = Some(title.to_owned()));
+                    self.status.send_modify(|status| status.doing = Some(title.to_owned()));
                 }
             }
             _ => {}
@@ -314,9 +258,7 @@ impl Shared {
 
 /// `a.b` of the settings, null for what is not there.
 fn look_up(settings: &Value, section: &str) -> Value {
-    let found = section
-        .split('.')
-        .try_fold(settings, |value, key| value.get(key));
+    let found = section.split('.').try_fold(settings, |value, key| value.get(key));
     found.cloned().unwrap_or_default()
 }
 
@@ -359,9 +301,7 @@ async fn read(stdout: ChildStdout, stderr: impl Future<Output = ()>, shared: Arc
         }
     };
     // The last words may still be in the pipe; a grandchild that holds it open must not keep us.
-    tokio::time::timeout(Duration::from_millis(200), stderr)
-        .await
-        .ok();
+    tokio::time::timeout(Duration::from_millis(200), stderr).await.ok();
     shared.end(&why);
 }
 
@@ -428,13 +368,8 @@ impl Start<'_> {
     /// # Errors
     /// When the program does not start.
     pub fn client(&self, settings: Value) -> io::Result<Client> {
-        let (process, pipes) = Process::start(
-            self.program,
-            self.args,
-            self.folder,
-            self.path,
-            self.environment,
-        )?;
+        let (process, pipes) =
+            Process::start(self.program, self.args, self.folder, self.path, self.environment)?;
         Ok(Client::new(self.name, process, pipes, settings))
     }
 }

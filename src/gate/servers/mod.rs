@@ -48,20 +48,9 @@ impl Servers {
     /// own root, and on PATH. Nothing is started yet.
     pub fn new(root: PathBuf, project: PathBuf) -> Servers {
         // Servers answer with real paths; a root behind a link would not match them.
-        let root = if cfg!(windows) {
-            root
-        } else {
-            root.canonicalize().unwrap_or(root)
-        };
+        let root = if cfg!(windows) { root } else { root.canonicalize().unwrap_or(root) };
         let path = std::env::var_os("PATH").unwrap_or_default();
-        Servers {
-            around: Surroundings {
-                root,
-                project,
-                path,
-            },
-            slots: Table::default(),
-        }
+        Servers { around: Surroundings { root, project, path }, slots: Table::default() }
     }
 
     /// Looks for programs on `path` instead of PATH, and shows that to the servers.
@@ -90,20 +79,11 @@ impl Servers {
         let answer =
             tokio::time::timeout(deadline, self.ask(language, overlay, files, &mut asked)).await;
         match answer {
-            Ok(Ok((diagnostics, server))) => Answer::Diagnosed {
-                diagnostics,
-                server,
-            },
+            Ok(Ok((diagnostics, server))) => Answer::Diagnosed { diagnostics, server },
             Ok(Err(reason)) => Answer::Unverified { reason },
             Err(_) => {
-                let who = if asked.is_empty() {
-                    "a language server".to_owned()
-                } else {
-                    asked
-                };
-                Answer::Unverified {
-                    reason: format!("{who} did not answer within {deadline:?}"),
-                }
+                let who = if asked.is_empty() { "a language server".to_owned() } else { asked };
+                Answer::Unverified { reason: format!("{who} did not answer within {deadline:?}") }
             }
         }
     }
@@ -176,11 +156,8 @@ impl Servers {
     pub async fn disk_changed(&self, paths: &[RelPath]) {
         for (language, slot) in self.all().into_values() {
             let mut slot = slot.lock().await;
-            let own: Vec<RelPath> = paths
-                .iter()
-                .filter(|path| speaks(&language, path))
-                .cloned()
-                .collect();
+            let own: Vec<RelPath> =
+                paths.iter().filter(|path| speaks(&language, path)).cloned().collect();
             if paths.iter().any(|path| is_project_file(&language, path)) {
                 drop(slot.retire());
             } else if let Some(session) = slot.running()
@@ -209,9 +186,8 @@ impl Servers {
         let mut running = Vec::new();
         for ((_, name), (_, slot)) in self.all() {
             let mut slot = slot.lock().await;
-            let session = slot
-                .running()
-                .filter(|session| session.client.status().borrow().gone.is_none());
+            let session =
+                slot.running().filter(|session| session.client.status().borrow().gone.is_none());
             let id = session.and_then(|session| session.client.process_id());
             running.extend(id.map(|id| (name, id)));
         }
@@ -219,10 +195,7 @@ impl Servers {
     }
 
     fn all(&self) -> Slots {
-        self.slots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn slot(&self, language: &Language, spec: &ServerSpec) -> Arc<Mutex<Slot>> {
@@ -249,35 +222,16 @@ async fn diagnose(
         .map(|(path, text)| (path.clone(), text.clone()))
         .collect();
     // tsserver speaks only of files that are open.
-    let opened = if spec.diagnostics == DiagnosticsBy::TsserverRequest {
-        files
-    } else {
-        &[]
-    };
+    let opened = if spec.diagnostics == DiagnosticsBy::TsserverRequest { files } else { &[] };
     session.loaded().await?;
-    let edited: Vec<RelPath> = files
-        .iter()
-        .filter(|path| overlay.contains_key(*path))
-        .cloned()
-        .collect();
-    session
-        .prove(
-            &overlay,
-            if edited.is_empty() {
-                &files[..1]
-            } else {
-                &edited
-            },
-        )
-        .await?;
+    let edited: Vec<RelPath> =
+        files.iter().filter(|path| overlay.contains_key(*path)).cloned().collect();
+    session.prove(&overlay, if edited.is_empty() { &files[..1] } else { &edited }).await?;
     session.show(&overlay, opened).await?;
     let found = session.diagnose(files).await?;
     let name = session.name();
     session.show(&Overlay::new(), &[]).await?;
-    Ok((
-        found.into_iter().map(|found| found.diagnostic).collect(),
-        name,
-    ))
+    Ok((found.into_iter().map(|found| found.diagnostic).collect(), name))
 }
 
 async fn search(
@@ -301,13 +255,9 @@ async fn search(
 fn beyond(language: &Language, overlay: &Overlay) -> Option<String> {
     let reason = |(path, text): (&RelPath, &Option<String>)| {
         if is_project_file(language, path) {
-            Some(format!(
-                "{path} changes, which language servers read from the disk only"
-            ))
+            Some(format!("{path} changes, which language servers read from the disk only"))
         } else if text.is_none() && speaks(language, path) {
-            Some(format!(
-                "{path} is deleted, which language servers cannot be shown"
-            ))
+            Some(format!("{path} is deleted, which language servers cannot be shown"))
         } else {
             None
         }
@@ -318,16 +268,13 @@ fn beyond(language: &Language, overlay: &Overlay) -> Option<String> {
 /// Whether it is a file of the kind that describes projects: `Cargo.toml` and every other `.toml`.
 fn is_project_file(language: &Language, path: &RelPath) -> bool {
     let extension = path.extension();
-    let mut kinds = language
-        .roots
-        .iter()
-        .map(|root| root.rsplit_once('.').map(|(_, extension)| extension));
+    let mut kinds =
+        language.roots.iter().map(|root| root.rsplit_once('.').map(|(_, extension)| extension));
     extension.is_some() && !speaks(language, path) && kinds.any(|kind| kind == extension)
 }
 
 fn speaks(language: &Language, path: &RelPath) -> bool {
-    path.extension()
-        .is_some_and(|extension| language.extensions.iter().any(|own| own == extension))
+    path.extension().is_some_and(|extension| language.extensions.iter().any(|own| own == extension))
 }
 
 impl ServerStage for Servers {
@@ -339,6 +286,15 @@ impl ServerStage for Servers {
         deadline: Duration,
     ) -> Boxed<'a, Answer> {
         Box::pin(self.diagnose(language, overlay, files, deadline))
+    }
+
+    fn remedies<'a>(
+        &'a self,
+        language: &'a Language,
+        overlay: &'a Overlay,
+        diagnostic: &'a Diagnostic,
+    ) -> Boxed<'a, Vec<Remedy>> {
+        Box::pin(self.remedies(language, overlay, diagnostic))
     }
 
     fn base_changed<'a>(&'a self, files: &'a [RelPath]) -> Boxed<'a, ()> {

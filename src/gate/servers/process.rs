@@ -58,22 +58,11 @@ impl Process {
         #[cfg(windows)]
         wrap.wrap(process_wrap::tokio::JobObject);
         let mut child = wrap.spawn()?;
-        let pipes = child
-            .stdin()
-            .take()
-            .zip(child.stdout().take())
-            .zip(child.stderr().take());
+        let pipes = child.stdin().take().zip(child.stdout().take()).zip(child.stderr().take());
         let process = Process { child };
         let ((stdin, stdout), stderr) =
             pipes.ok_or_else(|| io::Error::other("a pipe is missing"))?;
-        Ok((
-            process,
-            Pipes {
-                stdin,
-                stdout,
-                stderr,
-            },
-        ))
+        Ok((process, Pipes { stdin, stdout, stderr }))
     }
 
     /// The process id of the group's leader, while it runs.

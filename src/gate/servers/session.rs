@@ -109,10 +109,8 @@ impl Session {
             _ => Encoding::Utf16,
         };
         let version = answer["serverInfo"]["version"].as_str();
-        let name = version.map_or_else(
-            || spec.name.clone(),
-            |version| format!("{} {version}", spec.name),
-        );
+        let name =
+            version.map_or_else(|| spec.name.clone(), |version| format!("{} {version}", spec.name));
         Ok(Session {
             client,
             spec: spec.clone(),
@@ -162,11 +160,7 @@ impl Session {
             let there = path.in_root(&self.root).is_file();
             // A server that never heard of the file ignores `changed`, one that did ignores `created`.
             let kinds: &[u8] = if there { &[1, 2] } else { &[3] };
-            events.extend(
-                kinds
-                    .iter()
-                    .map(|kind| json!({ "uri": self.uri(path), "type": kind })),
-            );
+            events.extend(kinds.iter().map(|kind| json!({ "uri": self.uri(path), "type": kind })));
             if there {
                 self.pinned.insert(path.clone());
                 self.ghosts.remove(path);
@@ -175,10 +169,7 @@ impl Session {
                 self.ghosts.insert(path.clone());
             }
         }
-        self.client.notify(
-            "workspace/didChangeWatchedFiles",
-            Some(json!({ "changes": events })),
-        );
+        self.client.notify("workspace/didChangeWatchedFiles", Some(json!({ "changes": events })));
     }
 
     /// Shows the server the disk with `overlay` over it, and nothing else (a file that it
@@ -194,16 +185,10 @@ impl Session {
             }
         }
         wanted.extend(
-            overlay
-                .iter()
-                .map(|(path, text)| (path.clone(), text.clone().unwrap_or_default())),
+            overlay.iter().map(|(path, text)| (path.clone(), text.clone().unwrap_or_default())),
         );
-        let shut: Vec<RelPath> = self
-            .shown
-            .keys()
-            .filter(|path| !wanted.contains_key(*path))
-            .cloned()
-            .collect();
+        let shut: Vec<RelPath> =
+            self.shown.keys().filter(|path| !wanted.contains_key(*path)).cloned().collect();
         for path in shut {
             self.hide(&path);
         }
@@ -231,10 +216,7 @@ impl Session {
             let language = language_id(&path);
             let document =
                 json!({ "uri": uri, "languageId": language, "version": 1, "text": text });
-            self.client.notify(
-                "textDocument/didOpen",
-                Some(json!({ "textDocument": document })),
-            );
+            self.client.notify("textDocument/didOpen", Some(json!({ "textDocument": document })));
             self.shown.insert(path, Shown { version: 1, text });
         }
     }
@@ -259,11 +241,7 @@ impl Session {
         for path in std::mem::take(&mut self.ghosts) {
             for pause in pauses() {
                 let params = json!({ "textDocument": { "uri": self.uri(&path) } });
-                match self
-                    .client
-                    .request("textDocument/diagnostic", Some(params))
-                    .await
-                {
+                match self.client.request("textDocument/diagnostic", Some(params)).await {
                     Err(CallError::Refused { error, .. }) if !is_passing(error.code) => break,
                     Err(gone @ CallError::Gone(_)) => return Err(gone.into()),
                     _ if pause.is_none() => {
@@ -290,9 +268,8 @@ impl Session {
 
     /// The code of a diagnostic as the server itself spells it.
     pub fn raw_code(&self, code: &str) -> Value {
-        let number = code
-            .strip_prefix(&self.spec.code_prefix)
-            .and_then(|number| number.parse::<u32>().ok());
+        let number =
+            code.strip_prefix(&self.spec.code_prefix).and_then(|number| number.parse::<u32>().ok());
         number.map_or_else(|| code.into(), Value::from)
     }
 
@@ -309,10 +286,9 @@ impl Session {
         let status = ready.await.map(|status| status.clone()).unwrap_or_default();
         match (status.gone, status.ailment) {
             (Some(gone), _) => Err(CallError::Gone(gone).into()),
-            (None, Some(ailment)) => Err(Trouble::Unfit(format!(
-                "{} is not well: {ailment}",
-                self.name
-            ))),
+            (None, Some(ailment)) => {
+                Err(Trouble::Unfit(format!("{} is not well: {ailment}", self.name)))
+            }
             (None, None) => Ok(()),
         }
     }
@@ -334,10 +310,7 @@ impl Session {
                 .unwrap_or_default();
             let line = text.bytes().filter(|byte| *byte == b'\n').count();
             lines.insert(path.clone(), u32::try_from(line).unwrap_or(u32::MAX) + 1);
-            marked.insert(
-                path.clone(),
-                Some(format!("{text}\n{}\n", self.spec.canary.text)),
-            );
+            marked.insert(path.clone(), Some(format!("{text}\n{}\n", self.spec.canary.text)));
         }
         self.show(&marked, files).await?;
         for (path, line) in lines {
@@ -377,28 +350,21 @@ impl Session {
         // Boxed, because the compiler cannot see that the closure's future is `Send` for every lifetime.
         let ask = |path| -> Boxed<'_, Result<Vec<Found>, Trouble>> { Box::pin(self.pull(path)) };
         let questions: Vec<_> = files.iter().map(ask).collect();
-        let answers: Vec<Vec<Found>> = stream::iter(questions)
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let answers: Vec<Vec<Found>> =
+            stream::iter(questions).buffered(AT_ONCE).try_collect().await?;
         Ok(answers.into_iter().flatten().collect())
     }
 
     async fn pull(&self, path: &RelPath) -> Result<Vec<Found>, Trouble> {
         let Some(text) = self.text(path) else {
-            return Err(Trouble::Unfit(format!(
-                "{path} cannot be read as UTF-8 text"
-            )));
+            return Err(Trouble::Unfit(format!("{path} cannot be read as UTF-8 text")));
         };
         let items = match self.spec.diagnostics {
             DiagnosticsBy::Pull => self.pull_document(path).await?,
             DiagnosticsBy::TsserverRequest => self.ask_tsserver(path).await?,
         };
         let lines = Text::new(&text);
-        items
-            .into_iter()
-            .map(|item| self.found(path, &lines, item))
-            .collect()
+        items.into_iter().map(|item| self.found(path, &lines, item)).collect()
     }
 
     async fn pull_document(&self, path: &RelPath) -> Result<Vec<Value>, Trouble> {
@@ -407,20 +373,14 @@ impl Session {
         match (report["kind"].as_str(), report["items"].as_array()) {
             (Some("full"), Some(items)) => Ok(items.clone()),
             // We never send a previous result id, so that "unchanged" would be an answer to somebody else.
-            _ => Err(Trouble::Unfit(format!(
-                "{} gave no full report for {path}",
-                self.name
-            ))),
+            _ => Err(Trouble::Unfit(format!("{} gave no full report for {path}", self.name))),
         }
     }
 
     async fn ask_tsserver(&self, path: &RelPath) -> Result<Vec<Value>, Trouble> {
         let mut items = Vec::new();
         for command in ["syntacticDiagnosticsSync", "semanticDiagnosticsSync"] {
-            let file = path
-                .in_root(&self.root)
-                .to_string_lossy()
-                .replace('\\', "/");
+            let file = path.in_root(&self.root).to_string_lossy().replace('\\', "/");
             let params = json!({ "command": "typescript.tsserverRequest", "arguments": [command, { "file": file }] });
             let answer = self.patiently("workspace/executeCommand", params).await?;
             let body = answer["body"].as_array();
@@ -441,10 +401,7 @@ impl Session {
         loop {
             match self.client.request(method, Some(params.clone())).await {
                 Err(CallError::Refused { error, .. }) if is_passing(error.code) => {
-                    let pause = pauses
-                        .next()
-                        .flatten()
-                        .unwrap_or(Duration::from_millis(500));
+                    let pause = pauses.next().flatten().unwrap_or(Duration::from_millis(500));
                     tokio::time::sleep(pause).await;
                 }
                 other => return other,
@@ -454,10 +411,7 @@ impl Session {
 
     fn found(&self, path: &RelPath, lines: &Text<'_>, raw: Value) -> Result<Found, Trouble> {
         let item = Raw::deserialize(&raw).map_err(|error| {
-            Trouble::Unfit(format!(
-                "{} sent a diagnostic that cannot be read: {error}",
-                self.name
-            ))
+            Trouble::Unfit(format!("{} sent a diagnostic that cannot be read: {error}", self.name))
         })?;
         let severity = match item.severity {
             Some(2) if self.spec.warnings_are_errors => Severity::Error,
@@ -493,26 +447,16 @@ fn pauses() -> impl Iterator<Item = Option<Duration>> {
 
 /// Whether a refusal only says that the question was overtaken.
 fn is_passing(error: i64) -> bool {
-    matches!(
-        error,
-        code::SERVER_CANCELLED | code::CONTENT_MODIFIED | code::SERVER_NOT_INITIALIZED
-    )
+    matches!(error, code::SERVER_CANCELLED | code::CONTENT_MODIFIED | code::SERVER_NOT_INITIALIZED)
 }
 
 /// A diagnostic of tsserver (1-based, UTF-16) in the protocol's shape.
 fn from_tsserver(item: &Value) -> Value {
     let position = |at: &Value| {
         let number = |value: &Value| {
-            value
-                .as_u64()
-                .and_then(|n| u32::try_from(n).ok())
-                .unwrap_or(1)
-                .saturating_sub(1)
+            value.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(1).saturating_sub(1)
         };
-        Position {
-            line: number(&at["line"]),
-            character: number(&at["offset"]),
-        }
+        Position { line: number(&at["line"]), character: number(&at["offset"]) }
     };
     let severity = match item["category"].as_str() {
         Some("error") => 1,

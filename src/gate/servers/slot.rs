@@ -45,13 +45,7 @@ pub struct Slot {
 impl Slot {
     /// A place for the server of `spec`.
     pub fn new(spec: ServerSpec) -> Slot {
-        Slot {
-            spec,
-            session: None,
-            starts: VecDeque::new(),
-            off: None,
-            asking: false,
-        }
+        Slot { spec, session: None, starts: VecDeque::new(), off: None, asking: false }
     }
 
     /// The running server, if there is one.
@@ -101,21 +95,12 @@ impl Slot {
         {
             return Err(why.clone());
         }
-        let ServerSpec {
-            name,
-            install,
-            command,
-            ..
-        } = self.spec.clone();
-        let (program, args) = command
-            .split_first()
-            .ok_or_else(|| format!("{name}: its command is empty"))?;
+        let ServerSpec { name, install, command, .. } = self.spec.clone();
+        let (program, args) =
+            command.split_first().ok_or_else(|| format!("{name}: its command is empty"))?;
         // A package of a monorepo finds its tools in the folders above it, as node itself does.
-        let own: Vec<PathBuf> = around
-            .project
-            .ancestors()
-            .map(|folder| folder.join("node_modules/.bin"))
-            .collect();
+        let own: Vec<PathBuf> =
+            around.project.ancestors().map(|folder| folder.join("node_modules/.bin")).collect();
         let Some(found) = find(program, &own, Some(&around.path)) else {
             return Err(format!(
                 "{name}: `{program}` is not in node_modules/.bin nor on PATH; to get it: {install}"
@@ -142,11 +127,7 @@ impl Slot {
             Err(error) => Err(error.to_string()),
         };
         begun.map_err(|error| {
-            let why = format!(
-                "failed to start {} ({}): {error}",
-                self.spec.name,
-                found.display()
-            );
+            let why = format!("failed to start {} ({}): {error}", self.spec.name, found.display());
             self.off = Some((Instant::now(), why.clone()));
             why
         })

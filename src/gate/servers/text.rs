@@ -26,9 +26,7 @@ impl<'a> Text<'a> {
     /// Finds the lines of `text`.
     pub fn new(text: &'a str) -> Text<'a> {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let starts = std::iter::once(0)
-            .chain(ends.map(|(at, _)| at + 1))
-            .collect();
+        let starts = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
         Text { text, starts }
     }
 
@@ -38,10 +36,7 @@ impl<'a> Text<'a> {
         let Some(&start) = self.starts.get(line) else {
             return (self.text.len(), "");
         };
-        let end = self
-            .starts
-            .get(line + 1)
-            .map_or(self.text.len(), |next| next - 1);
+        let end = self.starts.get(line + 1).map_or(self.text.len(), |next| next - 1);
         let text = &self.text[start..end];
         (start, text.strip_suffix('\r').unwrap_or(text))
     }
@@ -73,18 +68,12 @@ impl<'a> Text<'a> {
     pub fn place(&self, position: Position, encoding: Encoding) -> Place {
         let (_, line) = self.line(position.line);
         let column = Self::column(line, position.character, encoding);
-        Place {
-            line: position.line,
-            column: u32::try_from(column).unwrap_or(u32::MAX),
-        }
+        Place { line: position.line, column: u32::try_from(column).unwrap_or(u32::MAX) }
     }
 
     /// A protocol range as a range.
     pub fn range(&self, range: lsp_types::Range, encoding: Encoding) -> Range {
-        Range {
-            start: self.place(range.start, encoding),
-            end: self.place(range.end, encoding),
-        }
+        Range { start: self.place(range.start, encoding), end: self.place(range.end, encoding) }
     }
 
     /// A place as a protocol position.
@@ -95,10 +84,7 @@ impl<'a> Text<'a> {
             Encoding::Utf8 => column,
             Encoding::Utf16 => line[..column].encode_utf16().count(),
         };
-        Position {
-            line: place.line,
-            character: u32::try_from(character).unwrap_or(u32::MAX),
-        }
+        Position { line: place.line, character: u32::try_from(character).unwrap_or(u32::MAX) }
     }
 }
 
@@ -120,25 +106,13 @@ mod tests {
         let text = "aé𝄞z\r\nlast";
         let lines = Text::new(text);
         for (utf16, utf8) in [(0, 0), (1, 1), (2, 3), (4, 7), (5, 8)] {
-            let there = Position {
-                line: 0,
-                character: utf16,
-            };
-            let place = Place {
-                line: 0,
-                column: utf8,
-            };
+            let there = Position { line: 0, character: utf16 };
+            let place = Place { line: 0, column: utf8 };
             assert_eq!(lines.place(there, Encoding::Utf16), place);
             assert_eq!(lines.position(place, Encoding::Utf16), there);
             assert_eq!(lines.offset(there, Encoding::Utf16), utf8 as usize);
             assert_eq!(
-                lines.offset(
-                    Position {
-                        line: 0,
-                        character: utf8
-                    },
-                    Encoding::Utf8
-                ),
+                lines.offset(Position { line: 0, character: utf8 }, Encoding::Utf8),
                 utf8 as usize
             );
         }
@@ -147,46 +121,13 @@ mod tests {
     #[test]
     fn what_lies_outside_is_the_end() {
         let lines = Text::new("é\r\nlast");
+        assert_eq!(lines.offset(Position { line: 0, character: 99 }, Encoding::Utf16), 2);
         assert_eq!(
-            lines.offset(
-                Position {
-                    line: 0,
-                    character: 99
-                },
-                Encoding::Utf16
-            ),
-            2
-        );
-        assert_eq!(
-            lines.offset(
-                Position {
-                    line: 0,
-                    character: 1
-                },
-                Encoding::Utf8
-            ),
+            lines.offset(Position { line: 0, character: 1 }, Encoding::Utf8),
             0,
             "inside a character"
         );
-        assert_eq!(
-            lines.offset(
-                Position {
-                    line: 1,
-                    character: 99
-                },
-                Encoding::Utf8
-            ),
-            8
-        );
-        assert_eq!(
-            lines.offset(
-                Position {
-                    line: 7,
-                    character: 0
-                },
-                Encoding::Utf8
-            ),
-            8
-        );
+        assert_eq!(lines.offset(Position { line: 1, character: 99 }, Encoding::Utf8), 8);
+        assert_eq!(lines.offset(Position { line: 7, character: 0 }, Encoding::Utf8), 8);
     }
 }

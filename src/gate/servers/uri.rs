@@ -7,11 +7,7 @@ use std::path::{Path, PathBuf};
 /// The `file:` URI of an absolute path.
 pub fn from_path(path: &Path) -> String {
     let text = path.to_string_lossy().replace('\\', "/");
-    let mut uri = String::from(if text.starts_with('/') {
-        "file://"
-    } else {
-        "file:///"
-    });
+    let mut uri = String::from(if text.starts_with('/') { "file://" } else { "file:///" });
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b':' => {
@@ -42,11 +38,7 @@ pub fn to_path(uri: &str) -> Option<PathBuf> {
     }
     // `/c:/x` is a path of Windows; drive letters are spelt large there, whatever a server does with them.
     if cfg!(windows) && text.as_bytes().get(2) == Some(&b':') {
-        return Some(PathBuf::from(format!(
-            "{}{}",
-            text[1..2].to_uppercase(),
-            &text[2..]
-        )));
+        return Some(PathBuf::from(format!("{}{}", text[1..2].to_uppercase(), &text[2..])));
     }
     Some(PathBuf::from(text))
 }
@@ -59,10 +51,7 @@ mod tests {
     #[test]
     fn paths_come_back() {
         for path in ["/a/b.rs", "/with space/ü%#?.ts", "/a:b"] {
-            assert_eq!(
-                to_path(&from_path(Path::new(path))).unwrap(),
-                Path::new(path)
-            );
+            assert_eq!(to_path(&from_path(Path::new(path))).unwrap(), Path::new(path));
         }
         assert_eq!(from_path(Path::new("/a b")), "file:///a%20b");
         for bad in ["untitled:1", "file://host/x", "file:///%zz", "file:///%f"] {

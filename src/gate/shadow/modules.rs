@@ -64,9 +64,7 @@ fn own_package(source: &Path, path: &Path) -> Option<PathBuf> {
     }
     let real = path.canonicalize().ok()?;
     let inside = real.strip_prefix(source).ok()?;
-    let installed = inside
-        .components()
-        .any(|part| part.as_os_str() == "node_modules");
+    let installed = inside.components().any(|part| part.as_os_str() == "node_modules");
     (!installed).then(|| inside.to_owned())
 }
 
@@ -110,11 +108,7 @@ fn forget(here: &Path) -> io::Result<()> {
     if !here.is_symlink() {
         return Ok(());
     }
-    if cfg!(windows) && here.is_dir() {
-        fs::remove_dir(here)
-    } else {
-        fs::remove_file(here)
-    }
+    if cfg!(windows) && here.is_dir() { fs::remove_dir(here) } else { fs::remove_file(here) }
 }
 
 #[cfg(unix)]
@@ -138,9 +132,5 @@ fn make_link(target: &Path, here: &Path) -> io::Result<()> {
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(io::Error::other("failed to make a junction"))
-    }
+    if status.success() { Ok(()) } else { Err(io::Error::other("failed to make a junction")) }
 }

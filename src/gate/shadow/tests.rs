@@ -17,20 +17,12 @@ fn place() -> io::Result<Place> {
     fs::create_dir_all(root.join("src"))?;
     fs::write(root.join("src/a.rs"), "a")?;
     fs::write(root.join("b.txt"), "b")?;
-    Ok(Place {
-        root: root.canonicalize()?,
-        cache: folder.path().join("cache"),
-        _folder: folder,
-    })
+    Ok(Place { root: root.canonicalize()?, cache: folder.path().join("cache"), _folder: folder })
 }
 
 fn sync(copy: &mut ShadowCopy, root: &Path) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let tree = Workspace::open(root)?.scan(&OpenTexts::new())?;
-    Ok(copy
-        .sync(&tree, &BTreeMap::new())?
-        .into_iter()
-        .map(String::from)
-        .collect())
+    Ok(copy.sync(&tree, &BTreeMap::new())?.into_iter().map(String::from).collect())
 }
 
 #[test]
@@ -62,9 +54,7 @@ fn the_time_is_later_even_when_the_text_goes_back() -> Outcome {
         let text = format!("candidate {}", round % 2);
         let mut tree = tree.clone();
         tree.files.insert(path.clone(), sha256(text.as_bytes()));
-        shadow
-            .tools
-            .sync(&tree, &BTreeMap::from([(path.clone(), text)]))?;
+        shadow.tools.sync(&tree, &BTreeMap::from([(path.clone(), text)]))?;
         let now = fs::metadata(&file)?.modified()?;
         assert!(now > last, "round {round}");
         last = now;
@@ -84,10 +74,7 @@ fn it_removes_only_what_it_made_and_mends_what_a_tool_broke() -> Outcome {
     }
     let mut shadow = Shadow::open(&place.cache, &place.root)?;
     assert_eq!(sync(&mut shadow.tools, &place.root)?, ["b.txt", "src/a.rs"]);
-    assert_eq!(
-        fs::read_to_string(shadow.tools.root().join("src/a.rs"))?,
-        "a"
-    );
+    assert_eq!(fs::read_to_string(shadow.tools.root().join("src/a.rs"))?, "a");
     assert!(shadow.tools.root().join("Cargo.lock").exists());
     Ok(())
 }
@@ -131,14 +118,8 @@ fn installed_packages_are_linked_and_own_ones_are_the_shadows() -> Outcome {
     std::os::unix::fs::symlink("../../packages/own", modules.join("@me/own"))?;
     sync(&mut shadow.tools, &place.root)?;
     assert!(!here.is_symlink());
-    assert_eq!(
-        here.join("@me/own").canonicalize()?,
-        shadow.tools.root().join("packages/own")
-    );
+    assert_eq!(here.join("@me/own").canonicalize()?, shadow.tools.root().join("packages/own"));
     assert!(here.join("left/index.js").exists());
-    assert!(
-        modules.join("left/index.js").exists(),
-        "the user's packages stay"
-    );
+    assert!(modules.join("left/index.js").exists(), "the user's packages stay");
     Ok(())
 }

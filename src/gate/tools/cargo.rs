@@ -1,6 +1,6 @@
 //! The output of `cargo check --message-format=json`: rustc's diagnostics, their remedies, and which files were read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::process::Ended;
 use super::{Answered, Found, rel_path};
+use crate::gate::delta::Phase;
 use crate::gate::diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
 use crate::workspace::change::{Change, ChangeSet, Edit};
 use crate::workspace::path::RelPath;
@@ -325,11 +326,12 @@ impl Reader<'_> {
     }
 
     fn cover(&mut self, dependency_file: &Path) {
-        let text = fs::read_to_string(dependency_file).unwrap_or_default();
-        let sources = text.lines().filter_map(|line| line.strip_suffix(':'));
-        let sources = sources
-            .filter_map(|source| rel_path(self.root, self.folder, &source.replace("\\ ", " ")));
-        self.answered.covered.extend(sources);
+        let sources = self.sources(dependency_file);
+        self.answered.covered.extend(
+            sources
+                .iter()
+                .filter_map(|source| RelPath::new(source).ok()),
+        );
     }
 
     fn finish(mut self, target_dir: &Path, ended: &Ended) -> Result<Answered, String> {
@@ -344,33 +346,42 @@ impl Reader<'_> {
             .join("debug")
             .join("deps");
         for (root_file, name) in std::mem::take(&mut self.failing) {
-            let files = dependency_files(&deps, &format!("{name}-"));
-            files.iter().for_each(|file| self.cover(file));
-            if files.is_empty() {
-                // It stopped before it listed its sources (a parse error): all that lies beside its root file.
-                self.cover_folder(&root_file);
+            if self.stopped_early(&root_file) {
+                let why = "the compiler stopped at a syntax error and looked no further; mend it in the same change";
+                self.answered.blind = Some(why.to_owned());
+                continue;
             }
-            self.answered
-                .covered
-                .extend(rel_path(self.root, self.folder, &root_file));
+            let root = rel_path(self.root, self.folder, &root_file);
+            // Written before types are looked at; another target of the same name has one too.
+            for file in dependency_files(&deps, &format!("{name}-")) {
+                if root.as_ref().is_some_and(|root| {
+                    self.sources(&file)
+                        .iter()
+                        .any(|source| source == root.as_str())
+                }) {
+                    self.cover(&file);
+                }
+            }
+            self.answered.covered.extend(root);
         }
         Ok(self.answered)
     }
 
-    fn cover_folder(&mut self, root_file: &str) {
-        let Some(folder) = Path::new(root_file).parent() else {
-            return;
+    /// Whether nothing of a unit but its syntax was looked at: it has no error of a later phase.
+    fn stopped_early(&self, root_file: &str) -> bool {
+        let of_unit = |found: &&Found| {
+            found.unit == root_file && found.diagnostic.severity == Severity::Error
         };
-        let walk = ignore::WalkBuilder::new(folder)
-            .standard_filters(false)
-            .build();
-        let sources = walk
-            .flatten()
-            .filter(|entry| entry.path().extension().is_some_and(|end| end == "rs"));
-        let inside: BTreeSet<RelPath> = sources
-            .filter_map(|entry| RelPath::under(self.root, entry.path()).ok())
-            .collect();
-        self.answered.covered.extend(inside);
+        let mut errors = self.answered.found.iter().filter(of_unit);
+        errors.all(|found| Phase::of(&found.diagnostic) == Some(Phase::Parse))
+    }
+
+    /// The sources that a dependency file names, relative to the shadow.
+    fn sources(&self, dependency_file: &Path) -> Vec<String> {
+        let text = fs::read_to_string(dependency_file).unwrap_or_default();
+        let sources = text.lines().filter_map(|line| line.strip_suffix(':'));
+        let rel = |source: &str| rel_path(self.root, self.folder, &source.replace("\\ ", " "));
+        sources.filter_map(rel).map(String::from).collect()
     }
 }
 

@@ -16,11 +16,8 @@ fn ended(success: bool, lines: &[Value], stderr: &str) -> Ended {
 fn project() -> tempfile::TempDir {
     let root = tempfile::tempdir().expect("a folder");
     fs::create_dir(root.path().join("src")).expect("a folder");
-    fs::write(
-        root.path().join("src/lib.rs"),
-        "fn a() {}\nlet ä = HashMap::new();\n",
-    )
-    .expect("a file");
+    fs::write(root.path().join("src/lib.rs"), "fn a() {}\nlet ä = HashMap::new();\n")
+        .expect("a file");
     root
 }
 
@@ -48,27 +45,13 @@ fn places_are_bytes_and_targets_say_it_once() {
         root.path(),
         json!([{"message": "use it", "level": "help", "spans": [], "code": null}]),
     );
-    let answered = read(
-        root.path(),
-        root.path(),
-        "",
-        &ended(false, &[line.clone(), line], ""),
-    )
-    .expect("it answered");
+    let answered = read(root.path(), root.path(), "", &ended(false, &[line.clone(), line], ""))
+        .expect("it answered");
     assert_eq!(answered.found.len(), 1);
     let diagnostic = &answered.found[0].diagnostic;
     assert_eq!(diagnostic.range.start, Place { line: 1, column: 9 });
-    assert_eq!(
-        diagnostic.range.end,
-        Place {
-            line: 1,
-            column: 16
-        }
-    );
-    assert_eq!(
-        diagnostic.message,
-        "undeclared type `HashMap`\nhelp: use it"
-    );
+    assert_eq!(diagnostic.range.end, Place { line: 1, column: 16 });
+    assert_eq!(diagnostic.message, "undeclared type `HashMap`\nhelp: use it");
 }
 
 #[test]
@@ -95,31 +78,15 @@ fn alternatives_are_remedies_of_their_own() {
     assert_eq!(one.len(), 1);
     assert!(one[0].certain);
     assert_eq!(one[0].change.changes.len(), 1);
-    assert!(
-        remedies(json!([span(
-            0,
-            1,
-            Some("/* value */"),
-            Some("HasPlaceholders")
-        )]))
-        .is_empty()
-    );
+    assert!(remedies(json!([span(0, 1, Some("/* value */"), Some("HasPlaceholders"))])).is_empty());
 }
 
 #[test]
 fn giving_up_without_a_place_is_no_answer() {
     let root = project();
-    let error = read(
-        root.path(),
-        root.path(),
-        "",
-        &ended(false, &[], "error: failed to parse manifest"),
-    );
-    assert!(
-        error
-            .expect_err("no answer")
-            .contains("failed to parse manifest")
-    );
+    let error =
+        read(root.path(), root.path(), "", &ended(false, &[], "error: failed to parse manifest"));
+    assert!(error.expect_err("no answer").contains("failed to parse manifest"));
     assert!(read(root.path(), root.path(), "", &ended(true, &[], "")).is_ok());
 }
 

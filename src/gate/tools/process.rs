@@ -72,19 +72,11 @@ const ALLOWED_PREFIXES: &[&str] = &["CARGO_HTTP_", "CARGO_NET_", "CARGO_SOURCE_"
 pub fn allowed_environment() -> Vec<(OsString, OsString)> {
     let allowed = |name: &OsStr| {
         let name = name.to_string_lossy();
-        let name = if cfg!(windows) {
-            name.to_uppercase()
-        } else {
-            name.into_owned()
-        };
+        let name = if cfg!(windows) { name.to_uppercase() } else { name.into_owned() };
         ALLOWED.contains(&name.as_str())
-            || ALLOWED_PREFIXES
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
+            || ALLOWED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     };
-    std::env::vars_os()
-        .filter(|(name, _)| allowed(name))
-        .collect()
+    std::env::vars_os().filter(|(name, _)| allowed(name)).collect()
 }
 
 /// Looks for a program in `first`, then on `path` (this process's PATH when `None`).
@@ -98,17 +90,12 @@ pub fn find(name: &str, first: &[PathBuf], path: Option<&OsStr>) -> Option<PathB
     let folders = first.iter().cloned().chain(std::env::split_paths(path));
     // A relative entry would be looked up in whatever folder the child is run in.
     let absolute = folders.filter(|folder| folder.is_absolute());
-    absolute
-        .flat_map(|folder| spellings(&folder, name))
-        .find(|file| is_program(file))
+    absolute.flat_map(|folder| spellings(&folder, name)).find(|file| is_program(file))
 }
 
 #[cfg(windows)]
 fn spellings(folder: &Path, name: &str) -> Vec<PathBuf> {
-    ["exe", "cmd", "bat"]
-        .iter()
-        .map(|end| folder.join(format!("{name}.{end}")))
-        .collect()
+    ["exe", "cmd", "bat"].iter().map(|end| folder.join(format!("{name}.{end}"))).collect()
 }
 
 #[cfg(not(windows))]
@@ -119,8 +106,7 @@ fn spellings(folder: &Path, name: &str) -> Vec<PathBuf> {
 #[cfg(unix)]
 fn is_program(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    file.metadata()
-        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+    file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
@@ -159,22 +145,11 @@ pub struct Ended {
 impl Ended {
     /// The end of what it complained, for people.
     pub fn last_words(&self) -> String {
-        let text = if self.stderr.trim().is_empty() {
-            &self.stdout
-        } else {
-            &self.stderr
-        };
-        let lines: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .collect();
+        let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let tail = lines[lines.len().saturating_sub(12)..].join("\n");
         let shown: String = tail.chars().take(2000).collect();
-        if shown.is_empty() {
-            format!("it ended with {}", self.status)
-        } else {
-            shown
-        }
+        if shown.is_empty() { format!("it ended with {}", self.status) } else { shown }
     }
 }
 
@@ -198,12 +173,7 @@ pub async fn run(name: &str, request: &Request) -> Result<Ended, String> {
         ));
     };
     let status = status.map_err(|error| format!("{name} was lost: {error}"))?;
-    Ok(Ended {
-        success: status.success(),
-        status: status.to_string(),
-        stdout,
-        stderr,
-    })
+    Ok(Ended { success: status.success(), status: status.to_string(), stdout, stderr })
 }
 
 fn spawn(request: &Request) -> std::io::Result<Box<dyn ChildWrapper>> {
@@ -212,12 +182,7 @@ fn spawn(request: &Request) -> std::io::Result<Box<dyn ChildWrapper>> {
             .args(&request.arguments)
             .current_dir(&request.folder)
             .env_clear()
-            .envs(
-                request
-                    .environment
-                    .iter()
-                    .map(|(name, value)| (name, value)),
-            )
+            .envs(request.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -262,19 +227,11 @@ mod tests {
 
     #[test]
     fn secrets_stay_here() {
-        for name in [
-            "ANTHROPIC_API_KEY",
-            "GITHUB_TOKEN",
-            "CARGO_REGISTRY_TOKEN",
-            "AWS_SECRET_ACCESS_KEY",
-        ] {
+        for name in
+            ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "CARGO_REGISTRY_TOKEN", "AWS_SECRET_ACCESS_KEY"]
+        {
             assert!(!ALLOWED.contains(&name));
-            assert!(
-                !ALLOWED_PREFIXES
-                    .iter()
-                    .any(|prefix| name.starts_with(prefix)),
-                "{name}"
-            );
+            assert!(!ALLOWED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)), "{name}");
         }
     }
 
@@ -299,11 +256,8 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn output_and_status_come_back() {
-        let ended = run(
-            "sh",
-            &shell("echo out; echo err >&2; exit 3", Duration::from_secs(60)),
-        )
-        .await;
+        let ended =
+            run("sh", &shell("echo out; echo err >&2; exit 3", Duration::from_secs(60))).await;
         let ended = ended.expect("it runs");
         assert_eq!(
             (ended.success, ended.stdout.as_str(), ended.stderr.as_str()),
@@ -318,13 +272,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let pipe = folder.path().join("alive");
         // The grandchild holds the pipe open for writing for as long as it lives.
-        let script = format!(
-            "mkfifo {0}; (exec 3<>{0}; sleep 600 3>&3) & wait",
-            pipe.display()
-        );
-        let error = run("sh", &shell(&script, Duration::from_millis(300)))
-            .await
-            .expect_err("it hangs");
+        let script = format!("mkfifo {0}; (exec 3<>{0}; sleep 600 3>&3) & wait", pipe.display());
+        let error =
+            run("sh", &shell(&script, Duration::from_millis(300))).await.expect_err("it hangs");
         assert!(error.contains("did not end within"), "{error}");
     }
 }

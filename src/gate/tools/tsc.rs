@@ -19,29 +19,16 @@ pub fn read(root: &Path, folder: &str, ended: &Ended) -> Result<Answered, String
     } else {
         format!("{folder}/tsconfig.json")
     };
-    let mut answered = Answered {
-        units: BTreeSet::from([unit.clone()]),
-        ..Answered::default()
-    };
+    let mut answered = Answered { units: BTreeSet::from([unit.clone()]), ..Answered::default() };
     let mut about_project = Vec::new();
     for line in ended.stdout.lines() {
         match parse_line(line) {
-            Some(Line::At {
-                file,
-                line,
-                column,
-                severity,
-                code,
-                message,
-            }) => {
+            Some(Line::At { file, line, column, severity, code, message }) => {
                 let Some(path) = rel_path(root, folder, file) else {
                     continue;
                 };
                 let diagnostic = diagnostic(root, path, (line, column), severity, code, message);
-                answered.found.push(Found {
-                    diagnostic,
-                    unit: unit.clone(),
-                });
+                answered.found.push(Found { diagnostic, unit: unit.clone() });
             }
             Some(Line::Project { message }) => about_project.push(message.to_owned()),
             Some(Line::More(more)) => {
@@ -50,19 +37,45 @@ pub fn read(root: &Path, folder: &str, ended: &Ended) -> Result<Answered, String
                     last.diagnostic.message.push_str(more);
                 }
             }
-            Some(Line::File(file)) => answered
-                .covered
-                .extend(rel_path(root, folder, file).filter(is_own)),
+            Some(Line::File(file)) => {
+                answered.covered.extend(rel_path(root, folder, file).filter(is_own))
+            }
             None => {}
         }
     }
-    if !about_project.is_empty() {
+    about_project.extend(
+        answered
+            .found
+            .iter()
+            .filter(|found| is_about_project(found))
+            .map(|found| found.diagnostic.message.clone()),
+    );
+    if !answered.found.is_empty() && answered.found.iter().all(is_syntactic) {
+        answered.covered.clear();
+        answered.units.clear();
+        answered.blind = Some(
+            "tsc stops at syntax errors and looks at no types; mend them in the same change"
+                .to_owned(),
+        );
+    } else if !about_project.is_empty() && answered.found.iter().all(is_about_project) {
         return Err(about_project.join("\n"));
     }
     if !ended.success && answered.found.is_empty() {
         return Err(ended.last_words());
     }
     Ok(answered)
+}
+
+/// tsc looks at types only when nothing is wrong with its configuration, and says nothing of having stopped.
+fn is_about_project(found: &Found) -> bool {
+    found.diagnostic.path.as_str().ends_with(".json")
+}
+
+/// … and only when everything parses. Some errors of these codes are found later; then others stand beside them, or the
+/// answer is taken for less than it is.
+fn is_syntactic(found: &Found) -> bool {
+    let code = found.diagnostic.code.as_deref().unwrap_or_default();
+    code.len() == 6 && code.starts_with("TS1")
 }
 
 fn is_own(path: &RelPath) -> bool {
@@ -96,9 +109,7 @@ fn parse_line(line: &str) -> Option<Line<'_>> {
         return Some(Line::More(line));
     }
     if let Some(message) = line.strip_prefix("error TS") {
-        let message = message
-            .split_once(": ")
-            .map_or(message, |(_, message)| message);
+        let message = message.split_once(": ").map_or(message, |(_, message)| message);
         return Some(Line::Project { message });
     }
     if let Some(at) = parse_at(line) {
@@ -109,15 +120,10 @@ fn parse_line(line: &str) -> Option<Line<'_>> {
 
 /// `src/a.ts(3,5): error TS2304: Cannot find name 'x'.`
 fn parse_at(line: &str) -> Option<Line<'_>> {
-    let (place, rest, severity) = [
-        ("): error ", Severity::Error),
-        ("): warning ", Severity::Warning),
-    ]
-    .into_iter()
-    .find_map(|(mark, severity)| {
-        line.split_once(mark)
-            .map(|(place, rest)| (place, rest, severity))
-    })?;
+    let (place, rest, severity) =
+        [("): error ", Severity::Error), ("): warning ", Severity::Warning)].into_iter().find_map(
+            |(mark, severity)| line.split_once(mark).map(|(place, rest)| (place, rest, severity)),
+        )?;
     let (code, message) = rest.split_once(": ")?;
     let (file, position) = place.rsplit_once('(')?;
     let (row, column) = position.split_once(',')?;
@@ -148,14 +154,8 @@ fn diagnostic(
     Diagnostic {
         path,
         range: Range {
-            start: Place {
-                line,
-                column: start,
-            },
-            end: Place {
-                line,
-                column: start + word_at(row, start),
-            },
+            start: Place { line, column: start },
+            end: Place { line, column: start + word_at(row, start) },
         },
         severity,
         code: Some(code.to_owned()),
@@ -180,9 +180,8 @@ fn utf8_column(row: &str, utf16: u32) -> u32 {
 /// The length in bytes of the word at a column (tsc does not say where a place ends); at least the character there.
 fn word_at(row: &str, start: u32) -> u32 {
     let rest = row.get(start as usize..).unwrap_or_default();
-    let word = rest
-        .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-        .unwrap_or(rest.len());
+    let word =
+        rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
     let width = word.max(rest.chars().next().map_or(0, char::len_utf8));
     u32::try_from(width).unwrap_or(u32::MAX)
 }
@@ -204,11 +203,7 @@ mod tests {
     fn recorded_output_is_read() {
         let root = tempfile::tempdir().expect("a folder");
         fs::create_dir(root.path().join("src")).expect("a folder");
-        fs::write(
-            root.path().join("src/a.ts"),
-            "const ü = \"𝄞\"; missing();\n",
-        )
-        .expect("a file");
+        fs::write(root.path().join("src/a.ts"), "const ü = \"𝄞\"; missing();\n").expect("a file");
         let lib = "/usr/lib/node_modules/typescript/lib/lib.es5.d.ts";
         let own = root.path().join("src/a.ts");
         let output = format!(
@@ -218,20 +213,30 @@ mod tests {
         let answered = read(root.path(), "", &ended(false, &output)).expect("it answered");
         let diagnostic = &answered.found[0].diagnostic;
         assert_eq!(diagnostic.code.as_deref(), Some("TS2304"));
-        assert_eq!(
-            diagnostic.message,
-            "Cannot find name 'missing'.\n  Did you mean it?"
-        );
+        assert_eq!(diagnostic.message, "Cannot find name 'missing'.\n  Did you mean it?");
         // 16 UTF-16 units before it are 19 bytes.
-        assert_eq!(
-            diagnostic.range.start,
-            Place {
-                line: 0,
-                column: 19
-            }
-        );
+        assert_eq!(diagnostic.range.start, Place { line: 0, column: 19 });
         assert_eq!(diagnostic.range.end.column, 26);
         assert_eq!(answered.covered.len(), 1);
+    }
+
+    #[test]
+    fn what_hides_the_types_is_no_clean_answer() {
+        let syntax = ended(
+            false,
+            "src/b.ts(1,17): error TS1109: Expression expected.\n/src/a.ts\n",
+        );
+        let answered = read(Path::new("/"), "", &syntax).expect("it answered");
+        assert!(answered.covered.is_empty() && answered.blind.is_some());
+        let config = "tsconfig.json(1,3): error TS5107: Option is deprecated.\n/src/a.ts\n";
+        assert!(read(Path::new("/"), "", &ended(false, config)).is_err());
+        let types = "src/b.ts(1,17): error TS2322: Not assignable.\n/src/a.ts\n";
+        assert_eq!(
+            read(Path::new("/"), "", &ended(false, types))
+                .expect("it answered")
+                .blind,
+            None
+        );
     }
 
     #[test]

@@ -55,9 +55,7 @@ pub fn find(base: &str, old: &str, new: &str) -> Result<Hunk, Miss> {
     if !lines.is_empty() {
         return only(base, lines);
     }
-    Err(Miss::Stale {
-        near: best_guess(base, old),
-    })
+    Err(Miss::Stale { near: best_guess(base, old) })
 }
 
 impl Hunk {
@@ -85,9 +83,7 @@ fn only(base: &str, mut hunks: Vec<Hunk>) -> Result<Hunk, Miss> {
         Some(hunk) if hunks.is_empty() => Ok(hunk),
         last => {
             let starts = hunks.iter().chain(last.iter()).map(|hunk| hunk.start);
-            let lines = starts
-                .map(|start| base[..start].matches('\n').count())
-                .collect();
+            let lines = starts.map(|start| base[..start].matches('\n').count()).collect();
             Err(Miss::Ambiguous { lines })
         }
     }
@@ -130,11 +126,7 @@ fn by_line_ends(base: &str, old: &str, new: &str) -> Vec<Hunk> {
         .map(|start| {
             let end = start + old.len();
             // Its end is one past its last byte, so that it never takes the CR of a line end that it does not hold.
-            let end = if end == start {
-                origin[end]
-            } else {
-                origin[end - 1] + 1
-            };
+            let end = if end == start { origin[end] } else { origin[end - 1] + 1 };
             Hunk {
                 start: whole_line_end(base, &old, origin[start]),
                 end,
@@ -152,11 +144,7 @@ struct Line<'a> {
 }
 
 fn lines_of(base: &str) -> Vec<Line<'_>> {
-    let mut start = if base.starts_with(BOM) {
-        BOM.len_utf8()
-    } else {
-        0
-    };
+    let mut start = if base.starts_with(BOM) { BOM.len_utf8() } else { 0 };
     base[start..]
         .split_inclusive('\n')
         .map(|line| {
@@ -164,11 +152,7 @@ fn lines_of(base: &str) -> Vec<Line<'_>> {
             let text = text.strip_suffix('\r').unwrap_or(text);
             let from = start;
             start += line.len();
-            Line {
-                text,
-                start: from,
-                end: start,
-            }
+            Line { text, start: from, end: start }
         })
         .collect()
 }
@@ -208,23 +192,14 @@ fn by_lines(base: &str, old: &str, new: &str) -> Vec<Hunk> {
 
 /// The one shift that makes all lines equal.
 fn shift_of(window: &[Line<'_>], wanted: &[&str]) -> Option<Shift> {
-    let pairs = || {
-        window
-            .iter()
-            .map(|line| line.text.trim_end())
-            .zip(wanted.iter().copied())
-    };
+    let pairs = || window.iter().map(|line| line.text.trim_end()).zip(wanted.iter().copied());
     let (have, want) = pairs().find(|(_, want)| !want.is_empty())?;
     let shift = if have == want {
         Shift::None
     } else if let Some(more) = have.strip_suffix(want) {
         Shift::In(more.to_owned())
     } else {
-        Shift::Out(
-            want.strip_suffix(have)
-                .filter(|_| !have.is_empty())?
-                .to_owned(),
-        )
+        Shift::Out(want.strip_suffix(have).filter(|_| !have.is_empty())?.to_owned())
     };
     let blanks = |text: &str| text.chars().all(|c| c == ' ' || c == '\t');
     let fits = pairs().all(|(have, want)| match &shift {
@@ -241,22 +216,14 @@ fn hunk_of(base: &str, window: &[Line<'_>], old: &str, new: &str, shift: &Shift)
     let (first, last) = (window.first()?, window.last()?);
     let mut new = shifted(new, shift)?;
     let takes_line_end = old.ends_with('\n');
-    let end = if takes_line_end {
-        last.end
-    } else {
-        last.start + last.text.len()
-    };
+    let end = if takes_line_end { last.end } else { last.start + last.text.len() };
     if takes_line_end && !base[last.start..last.end].ends_with('\n') {
         // The file's last line has no line end, and keeps none.
         if let Some(short) = new.strip_suffix('\n') {
             new = short.strip_suffix('\r').unwrap_or(short).to_owned();
         }
     }
-    Some(Hunk {
-        start: first.start,
-        end,
-        new: with_line_ends_of(base, &new),
-    })
+    Some(Hunk { start: first.start, end, new: with_line_ends_of(base, &new) })
 }
 
 fn shifted(new: &str, shift: &Shift) -> Option<String> {
@@ -277,11 +244,7 @@ fn shifted(new: &str, shift: &Shift) -> Option<String> {
 
 /// The 0-based lines of `base` most like `old`, with two lines around them.
 fn best_guess(base: &str, old: &str) -> Range<usize> {
-    let wanted: Vec<&str> = old
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let wanted: Vec<&str> = old.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let lines: Vec<&str> = base.lines().map(str::trim).collect();
     let height = old.lines().count().max(1);
     let score = |start: usize| {
@@ -289,22 +252,11 @@ fn best_guess(base: &str, old: &str) -> Range<usize> {
         wanted.iter().filter(|line| window.contains(line)).count()
     };
     // Anchors of thousands of lines against files of thousands: the product is bounded.
-    let starts = lines
-        .len()
-        .min(2_000_000 / height.max(1) / wanted.len().max(1) + 1);
+    let starts = lines.len().min(2_000_000 / height.max(1) / wanted.len().max(1) + 1);
     let best = (0..starts)
         .map(|start| (score(start), start))
-        .fold(
-            (0, 0),
-            |best, next| {
-                if next.0 > best.0 { next } else { best }
-            },
-        );
-    let start = if best.0 > 0 {
-        best.1
-    } else {
-        most_similar(&lines, &wanted)
-    };
+        .fold((0, 0), |best, next| if next.0 > best.0 { next } else { best });
+    let start = if best.0 > 0 { best.1 } else { most_similar(&lines, &wanted) };
     start.saturating_sub(2)..(start + height + 2).min(lines.len())
 }
 
@@ -316,26 +268,8 @@ fn most_similar(lines: &[&str], wanted: &[&str]) -> usize {
             .map(str::to_owned)
             .collect()
     };
-    let longest = words(
-        wanted
-            .iter()
-            .max_by_key(|line| line.len())
-            .copied()
-            .unwrap_or_default(),
-    );
-    let score = |line: &str| {
-        words(line)
-            .iter()
-            .filter(|word| longest.contains(word))
-            .count()
-    };
-    let best = lines
-        .iter()
-        .enumerate()
-        .map(|(index, line)| (score(line), index));
-    best.fold(
-        (0, 0),
-        |best, next| if next.0 > best.0 { next } else { best },
-    )
-    .1
+    let longest = words(wanted.iter().max_by_key(|line| line.len()).copied().unwrap_or_default());
+    let score = |line: &str| words(line).iter().filter(|word| longest.contains(word)).count();
+    let best = lines.iter().enumerate().map(|(index, line)| (score(line), index));
+    best.fold((0, 0), |best, next| if next.0 > best.0 { next } else { best }).1
 }

@@ -15,11 +15,7 @@ pub(super) fn with_line_ends_of(base: &str, new: &str) -> String {
         return new.to_owned();
     }
     let lf = new.replace("\r\n", "\n");
-    if is_crlf(base) {
-        lf.replace('\n', "\r\n")
-    } else {
-        lf
-    }
+    if is_crlf(base) { lf.replace('\n', "\r\n") } else { lf }
 }
 
 /// A whole new text in the style of the one it replaces: its line ends and its byte order mark.
@@ -36,10 +32,7 @@ pub(super) fn in_style_of(base: Option<&str>, content: &str) -> String {
 
 /// The 0-based line of a byte offset.
 pub(super) fn line_of(text: &str, at: usize) -> u32 {
-    let lines = text.as_bytes()[..at.min(text.len())]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count();
+    let lines = text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count();
     u32::try_from(lines).unwrap_or(u32::MAX)
 }
 

@@ -1,3 +1,4 @@
 //! What the tests share: finding or installing the real tools, temporary projects, a client that speaks over pipes.
 
+pub mod client;
 pub mod tools;

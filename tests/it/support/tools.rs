@@ -8,21 +8,15 @@ use std::process::Command;
 /// rust-analyzer with the standard library's sources: from PATH, from rustup, or built with cargo (15–30 minutes, once).
 pub fn rust_analyzer() -> PathBuf {
     let _lock = lock("rust-analyzer");
-    let built = tools()
-        .join("rust-analyzer")
-        .join("bin")
-        .join(exe("rust-analyzer"));
+    let built = tools().join("rust-analyzer").join("bin").join(exe("rust-analyzer"));
     let on_path = on_path("rust-analyzer");
     for candidate in on_path.iter().chain([&built]) {
         if answers(candidate) && standard_library_sources() {
             return candidate.clone();
         }
     }
-    let from_rustup = run(
-        "rustup",
-        &["component", "add", "rust-analyzer", "rust-src"],
-        &checkout(),
-    );
+    let from_rustup =
+        run("rustup", &["component", "add", "rust-analyzer", "rust-src"], &checkout());
     if let (Ok(()), Some(found)) = (&from_rustup, self::on_path("rust-analyzer"))
         && answers(&found)
     {
@@ -32,13 +26,7 @@ pub fn rust_analyzer() -> PathBuf {
     let root = root.to_str().expect("the checkout's path is UTF-8");
     let from_cargo = run(
         "cargo",
-        &[
-            "install",
-            "ra_ap_rust-analyzer@0.0.348",
-            "--locked",
-            "--root",
-            root,
-        ],
+        &["install", "ra_ap_rust-analyzer@0.0.348", "--locked", "--root", root],
         &checkout(),
     );
     assert!(
@@ -56,11 +44,7 @@ pub fn typescript7() -> PathBuf {
 /// A folder with typescript-language-server and the last compiler that it can work with in its `node_modules`.
 pub fn typescript_language_server() -> PathBuf {
     let packages = ["typescript-language-server@5.3.0", "typescript@6.0.3"];
-    npm(
-        "typescript-language-server",
-        &packages,
-        "typescript-language-server",
-    )
+    npm("typescript-language-server", &packages, "typescript-language-server")
 }
 
 /// Installs packages into `.tools/<name>`, unless they are there.
@@ -116,46 +100,28 @@ fn exe(name: &str) -> String {
 
 fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(exe(program)))
-        .find(|file| file.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(exe(program))).find(|file| file.is_file())
 }
 
 /// Whether it runs; rustup's stand-in for a component that is not installed does not.
 fn answers(program: &Path) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| output.status.success())
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
 fn standard_library_sources() -> bool {
-    let output = Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .current_dir(checkout())
-        .output();
-    let sysroot = output
-        .ok()
-        .and_then(|output| String::from_utf8(output.stdout).ok())
-        .unwrap_or_default();
-    Path::new(sysroot.trim())
-        .join("lib/rustlib/src/rust/library/std")
-        .is_dir()
+    let output =
+        Command::new("rustc").args(["--print", "sysroot"]).current_dir(checkout()).output();
+    let sysroot =
+        output.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/std").is_dir()
 }
 
 fn run(program: &str, args: &[&str], folder: &Path) -> Result<(), String> {
-    let output = Command::new(program)
-        .args(args)
-        .current_dir(folder)
-        .output();
+    let output = Command::new(program).args(args).current_dir(folder).output();
     let output = output.map_err(|error| format!("failed to run {program}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!(
-        "`{program} {}` failed: {}",
-        args.join(" "),
-        said.trim()
-    ))
+    Err(format!("`{program} {}` failed: {}", args.join(" "), said.trim()))
 }

@@ -1,0 +1,99 @@
+//! A model behind its role's prompt. The prefix of a session (prompt, tools, messages so far) is byte-identical from turn
+//! to turn, because all of it is either constant or only ever grows.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::{Agent, Ask};
+use crate::mission::conversation::{Role, Turn};
+use crate::mission::event::{Fault, FaultKind};
+use crate::model::{self, Client, Reaction, Request, ToolSpec};
+use crate::tools;
+
+/// The instructions of a role.
+pub(super) fn prompt(role: Role) -> &'static str {
+    match role {
+        Role::Commander => include_str!("prompts/commander.md"),
+        Role::Planner => include_str!("prompts/planner.md"),
+        Role::Worker => include_str!("prompts/worker.md"),
+        Role::Reviewer => include_str!("prompts/reviewer.md"),
+    }
+}
+
+pub(super) struct ModelAgent {
+    client: Client,
+    /// The tools of each role, made once, in the order of [`Role::ALL`].
+    tools: Vec<Vec<ToolSpec>>,
+}
+
+impl ModelAgent {
+    pub fn new(settings: &model::Settings) -> Result<ModelAgent, model::ModelError> {
+        let tools = Role::ALL.iter().map(|role| tools::specs(*role)).collect();
+        Ok(ModelAgent { client: Client::new(settings)?, tools })
+    }
+
+    async fn complete(&self, ask: &Ask) -> Result<Turn, Fault> {
+        let session = format!("{}/{}", ask.mission, ask.session);
+        let tools = self.tools.get(ask.role as usize).map_or(&[][..], Vec::as_slice);
+        let request = Request {
+            role: ask.role,
+            session: &session,
+            system: prompt(ask.role),
+            tools,
+            messages: &ask.messages,
+        };
+        self.client.complete(&request, &mut |_| {}).await.map_err(fault)
+    }
+}
+
+impl Agent for ModelAgent {
+    fn turn<'a>(&'a self, ask: &'a Ask) -> BoxFuture<'a, Result<Turn, Fault>> {
+        self.complete(ask).boxed()
+    }
+
+    fn name(&self) -> String {
+        let info = Role::ALL.iter().find_map(|role| self.client.info(*role));
+        match info {
+            Some(info) if info.is_replay => format!("a replay of {}", info.model),
+            Some(info) => format!("{} at {}", info.model, info.host),
+            None => "a model".to_owned(),
+        }
+    }
+}
+
+fn fault(fault: model::Fault) -> Fault {
+    let kind = match fault.reaction() {
+        Reaction::Retry => FaultKind::Transient,
+        Reaction::Compact => FaultKind::Overflow,
+        Reaction::Correct => FaultKind::BadAnswer,
+        Reaction::Human => FaultKind::NeedsHuman,
+    };
+    Fault {
+        kind,
+        message: fault.message,
+        retry_after_ms: fault.retry_after_ms,
+        usage: fault.usage.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// About four bytes a token: a role's instructions stay under 1,200 tokens.
+    #[test]
+    fn instructions_are_short() {
+        for role in Role::ALL {
+            assert!(prompt(role).len() < 4_000, "{role}: {}", prompt(role).len());
+        }
+    }
+
+    /// A worker's first request is small: instructions, tools, and a brief of ordinary length.
+    #[test]
+    fn instructions_and_tools_are_small_together() {
+        for role in Role::ALL {
+            let tools = serde_json::to_string(&tools::specs(role)).unwrap();
+            assert!(prompt(role).len() + tools.len() < 9_000, "{role}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `orchestrator bench`: figures of this machine, each beside a baseline of the same run.
+
+mod process;
+mod turns;
+
+use clap::Subcommand;
+
+use super::CliError;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Bench {
+    /// Start-up, own time per model turn, request size and memory, against a local model without latency.
+    Turns(turns::Args),
+}
+
+pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
+    match bench {
+        Bench::Turns(args) => turns::run(&args, json),
+    }
+}
+
+/// The `q`th quantile (0 to 1) of `values`; 0 where there are none.
+fn quantile(values: &mut [f64], q: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = ((values.len().saturating_sub(1)) as f64 * q).round() as usize;
+    values.get(at).copied().unwrap_or(0.0)
+}

@@ -1,0 +1,179 @@
+//! Children of a bench: this very binary, started, spoken to and ended.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::super::{CliError, environment};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs a program (this binary when `None`) to its end and says how long that took.
+pub(super) fn measure_start(
+    program: Option<&str>,
+    arguments: &[&str],
+    variables: &[(String, String)],
+) -> Result<Duration, CliError> {
+    let own = std::env::current_exe().map_err(environment)?;
+    let program = program.map_or(own.as_path(), Path::new);
+    let began = Instant::now();
+    Command::new(program)
+        .args(arguments)
+        .envs(variables.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .map_err(environment)?;
+    Ok(began.elapsed())
+}
+
+/// Resident memory of a process in KiB, where the system says it.
+pub(super) fn resident_kb(id: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// An `orchestrator lsp` that was initialized. Dropping it kills it.
+pub(super) struct Server {
+    child: Child,
+    stdin: ChildStdin,
+    messages: Receiver<Value>,
+    answered: Instant,
+    next_id: u64,
+}
+
+impl Server {
+    pub fn start(workspace: &Path, variables: &[(String, String)]) -> Result<Server, CliError> {
+        let mut child = Command::new(std::env::current_exe().map_err(environment)?)
+            .arg("lsp")
+            .envs(variables.iter().cloned())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(environment)?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(environment("the child has no pipes"));
+        };
+        let (sender, messages) = channel();
+        std::thread::spawn(move || {
+            let mut reader = BufReader::new(stdout);
+            while let Some(message) = read_message(&mut reader) {
+                if sender.send(message).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut server = Server { child, stdin, messages, answered: Instant::now(), next_id: 0 };
+        let root = format!("file://{}", workspace.display());
+        let options = json!({"missionNotifications": true});
+        let capabilities = json!({"experimental": {"orchestrator": {"mission": true}}});
+        server.request("initialize", json!({
+            "processId": null, "rootUri": root, "capabilities": capabilities, "initializationOptions": options,
+        }))?;
+        server.answered = Instant::now();
+        server.send(&json!({"jsonrpc": "2.0", "method": "initialized", "params": {}}))?;
+        // An answered command shows that the workspace is connected.
+        server.command("orchestrator.status", json!([]))?;
+        Ok(server)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// When the answer to `initialize` was there.
+    pub fn answered_at(&self) -> Instant {
+        self.answered
+    }
+
+    pub fn task(&mut self, goal: &str) -> Result<(), CliError> {
+        self.command("orchestrator.task", json!([goal])).map(|_| ())
+    }
+
+    fn command(&mut self, name: &str, arguments: Value) -> Result<Value, CliError> {
+        self.request("workspace/executeCommand", json!({"command": name, "arguments": arguments}))
+    }
+
+    /// Waits for the mission notification that says it has ended.
+    pub fn wait_for_end(&mut self, patience: Duration) -> Result<(), CliError> {
+        let until = Instant::now() + patience;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let message = self
+                .messages
+                .recv_timeout(left)
+                .map_err(|_| environment("the mission did not end"))?;
+            if message["method"] == "orchestrator/mission" && !message["params"]["end"].is_null() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn request(&mut self, method: &str, params: Value) -> Result<Value, CliError> {
+        self.next_id += 1;
+        let id = self.next_id;
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))?;
+        loop {
+            let message = self
+                .messages
+                .recv_timeout(PATIENCE)
+                .map_err(|_| environment("the server does not answer"))?;
+            if message["id"] == json!(id) && message.get("method").is_none() {
+                return match message.get("error") {
+                    Some(error) => Err(environment(error)),
+                    None => Ok(message["result"].clone()),
+                };
+            }
+        }
+    }
+
+    fn send(&mut self, message: &Value) -> Result<(), CliError> {
+        let body = message.to_string();
+        write!(self.stdin, "Content-Length: {}\r\n\r\n{body}", body.len())
+            .and_then(|()| self.stdin.flush())
+            .map_err(environment)
+    }
+
+    pub fn stop(mut self) {
+        // Dropping kills it anyway; this is the polite way first.
+        let _ = self.request("shutdown", Value::Null);
+        let _ = self.send(&json!({"jsonrpc": "2.0", "method": "exit"}));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read_message(reader: &mut impl BufRead) -> Option<Value> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let line = line.trim();
+        if line.is_empty() {
+            break;
+        }
+        if let Some((_, value)) =
+            line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    serde_json::from_slice(&body).ok()
+}

@@ -1,0 +1,145 @@
+//! `status`, `cancel`, `resume`: what is told to missions that are there already.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::paint::Colour;
+use super::watch::{self, Output};
+use super::{CliError, asynchronously, environment};
+use crate::mission::view::MissionView;
+use crate::mission::{Command, MissionId};
+use crate::runtime::{Handle, Settings, load_views};
+
+/// How long a command may take to be obeyed by the process that owns the workspace.
+const OBEYED: Duration = Duration::from_secs(20);
+
+pub(super) fn status(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
+    let views = known(root, mission)?;
+    if out.is_json() {
+        out.value(&json!(views));
+        return Ok(0);
+    }
+    if views.is_empty() {
+        out.line("no missions in this workspace; `orchestrator task \"…\"` starts one");
+    }
+    for view in views {
+        show(&view, out);
+    }
+    Ok(0)
+}
+
+fn show(view: &MissionView, out: &Output) {
+    let (done, all) = view.progress;
+    let goal: String =
+        view.goal.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect();
+    let id = out.paint.paint(Colour::Bold, &view.id.0);
+    out.line(&format!("{id}  {}  {done}/{all}  {goal}", view.state));
+    if let Some(end) = &view.end {
+        out.line(&format!("  {}: {}", end.name(), end.detail()));
+    }
+    for task in view.plan.iter().flat_map(|p| p.tasks()) {
+        out.line(&format!("  [{}] {} {}", task.mark().symbol(), task.id, task.title));
+    }
+    let usage = &view.spent.usage;
+    out.line(&format!(
+        "  {} turns, {} tokens in ({} cached), {} out, {:.4} US dollars; {}",
+        view.spent.calls,
+        usage.input,
+        usage.cached,
+        usage.output,
+        usage.micro_usd as f64 / 1e6,
+        view.engine
+    ));
+}
+
+/// The missions of the workspace, or the one that is named.
+fn known(root: &Path, mission: Option<&str>) -> Result<Vec<MissionView>, CliError> {
+    let mut views = load_views(root).map_err(environment)?;
+    if let Some(id) = mission {
+        views.retain(|view| view.id.0 == id);
+        if views.is_empty() {
+            return Err(CliError::User(format!(
+                "there is no mission {id}; `orchestrator status` lists them"
+            )));
+        }
+    }
+    Ok(views)
+}
+
+/// The missions that a command is meant for: the one that is named, else all that `wanted` picks.
+fn meant(
+    root: &Path,
+    mission: Option<&str>,
+    wanted: impl Fn(&MissionView) -> bool,
+) -> Result<Vec<MissionId>, CliError> {
+    let views = known(root, mission)?;
+    let ids: Vec<MissionId> =
+        views.iter().filter(|v| mission.is_some() || wanted(v)).map(|v| v.id.clone()).collect();
+    if ids.is_empty() {
+        return Err(CliError::User("there is no open mission in this workspace".into()));
+    }
+    Ok(ids)
+}
+
+pub(super) fn cancel(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
+    let ids = meant(root, mission, |view| view.end.is_none())?;
+    let settings = Settings { wake: false, ..Settings::load().map_err(environment)? };
+    asynchronously(async {
+        let handle = Handle::open(root, settings, None)?;
+        seen(&handle, &ids).await?;
+        for id in &ids {
+            handle.command(id, Command::Cancel)?;
+        }
+        let ended = |h: &Handle| ids.iter().all(|id| h.view(id).is_some_and(|v| v.end.is_some()));
+        until(&handle, ended).await?;
+        handle.stop();
+        ids.iter().for_each(|id| out.say(&format!("{id} cancelled")));
+        Ok(0)
+    })
+}
+
+pub(super) fn resume(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
+    let ids = meant(root, mission, |view| view.end.is_none() || view.state == "blocked")?;
+    let settings = Settings { wake: false, ..Settings::load().map_err(environment)? };
+    asynchronously(async {
+        let handle = Handle::open(root, settings, None)?;
+        seen(&handle, &ids).await?;
+        let before: Vec<u64> = ids.iter().map(|id| told(&handle, id)).collect();
+        for id in &ids {
+            handle.command(id, Command::Resume)?;
+        }
+        let obeyed = |h: &Handle| ids.iter().zip(&before).all(|(id, n)| told(h, id) > *n);
+        until(&handle, obeyed).await?;
+        let code = watch::follow(&handle, &ids, out).await;
+        handle.stop();
+        code
+    })
+}
+
+fn told(handle: &Handle, id: &MissionId) -> u64 {
+    handle.view(id).and_then(|v| v.story.last().map(|line| line.number)).unwrap_or(0)
+}
+
+/// Waits until the loop has read the missions.
+async fn seen(handle: &Handle, ids: &[MissionId]) -> Result<(), CliError> {
+    until(handle, |h| ids.iter().all(|id| h.view(id).is_some())).await
+}
+
+async fn until(handle: &Handle, holds: impl Fn(&Handle) -> bool) -> Result<(), CliError> {
+    let mut updates = handle.subscribe();
+    let wait = async {
+        while !holds(handle) && handle.halted().is_none() {
+            // A lagging receiver looks again as well.
+            let _ = updates.recv().await;
+        }
+    };
+    tokio::time::timeout(OBEYED, wait).await.map_err(|_| {
+        environment("the process that owns this workspace does not answer; end it and try again")
+    })?;
+    match handle.halted() {
+        Some(why) => Err(environment(why)),
+        None => Ok(()),
+    }
+}

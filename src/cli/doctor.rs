@@ -1,0 +1,178 @@
+//! `orchestrator doctor`: what is here, what is missing, and how to get it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::CliError;
+use super::paint::Colour;
+use super::watch::Output;
+use crate::gate::language::{self, Language};
+use crate::gate::shadow::cache_dir;
+use crate::gate::tools::process::{allowed_environment, find};
+use crate::mission::SYMBOLIC;
+use crate::mission::conversation::Role;
+use crate::runtime::{Settings, settings};
+
+/// How long a program may take to say its version.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One thing that was looked at.
+struct Finding {
+    subject: String,
+    /// Whether it is there and answers.
+    ok: bool,
+    detail: String,
+}
+
+pub(super) fn doctor(root: &Path, out: &Output) -> Result<u8, CliError> {
+    let findings = examine(Some(root));
+    if out.is_json() {
+        let row = |f: &Finding| json!({"subject": f.subject, "ok": f.ok, "detail": f.detail});
+        out.value(&Value::Array(findings.iter().map(row).collect()));
+        return Ok(0);
+    }
+    for finding in &findings {
+        let (mark, colour) =
+            if finding.ok { ("ok", Colour::Green) } else { ("--", Colour::Yellow) };
+        out.line(&format!(
+            "{} {:<32} {}",
+            out.paint.paint(colour, mark),
+            finding.subject,
+            finding.detail
+        ));
+    }
+    Ok(0)
+}
+
+/// The same in words, for an editor.
+pub(super) fn report(root: Option<&Path>) -> String {
+    let row = |f: &Finding| {
+        format!("{} {}: {}", if f.ok { "ok" } else { "missing" }, f.subject, f.detail)
+    };
+    examine(root).iter().map(row).collect::<Vec<_>>().join("\n")
+}
+
+fn examine(root: Option<&Path>) -> Vec<Finding> {
+    let mut findings = vec![orchestrator(), models(), journal(root), cache()];
+    let here = root.map(language::detect).unwrap_or_default();
+    for language in language::all() {
+        let used = here.iter().any(|l| l.name == language.name);
+        findings.extend(programs(language, root, used));
+    }
+    findings
+}
+
+fn orchestrator() -> Finding {
+    let config = settings::config_path(|name| std::env::var(name).ok());
+    let config = config.map_or("none".to_owned(), |path| match path.exists() {
+        true => path.display().to_string(),
+        false => format!("{} (not there; defaults hold)", path.display()),
+    });
+    Finding {
+        subject: "orchestrator".into(),
+        ok: true,
+        detail: format!("{}, settings: {config}", env!("CARGO_PKG_VERSION")),
+    }
+}
+
+fn models() -> Finding {
+    let subject = "model".to_owned();
+    let settings = match Settings::load() {
+        Ok(settings) => settings,
+        Err(error) => return Finding { subject, ok: false, detail: error.to_string() },
+    };
+    if settings.models.is_empty() {
+        let detail = format!(
+            "none: the {SYMBOLIC} serves (\"fix all diagnostics\"); set ORCHESTRATOR_MODEL and ORCHESTRATOR_API_KEY for more"
+        );
+        return Finding { subject, ok: true, detail };
+    }
+    let of_role = |role: &Role| {
+        let model = settings.models.for_role(*role)?.model?;
+        Some(format!("{role}: {model}"))
+    };
+    let detail = Role::ALL.iter().filter_map(of_role).collect::<Vec<_>>().join(", ");
+    Finding { subject, ok: true, detail }
+}
+
+fn journal(root: Option<&Path>) -> Finding {
+    let subject = "journal".to_owned();
+    let Some(root) = root else {
+        return Finding { subject, ok: true, detail: "no workspace is open".into() };
+    };
+    match crate::runtime::load_views(root) {
+        Ok(views) => {
+            let detail = format!("{} missions in sight in {}", views.len(), root.display());
+            Finding { subject, ok: true, detail }
+        }
+        Err(error) => Finding { subject, ok: false, detail: error.to_string() },
+    }
+}
+
+fn cache() -> Finding {
+    let subject = "shadow copies".to_owned();
+    match cache_dir() {
+        Some(path) => Finding { subject, ok: true, detail: path.display().to_string() },
+        None => Finding {
+            subject,
+            ok: false,
+            detail: "no cache folder: set ORCHESTRATOR_CACHE_DIR".into(),
+        },
+    }
+}
+
+fn programs(language: &Language, root: Option<&Path>, used: bool) -> Vec<Finding> {
+    let first: Vec<PathBuf> = root.map(|r| r.join("node_modules/.bin")).into_iter().collect();
+    let here = if used { "" } else { " (not used here)" };
+    let servers = language.servers.iter().map(|s| (&s.name, &s.command, "--version", &s.install));
+    let tools = language.tools.iter().map(|t| {
+        (&t.name, &t.command, t.version.first().map_or("--version", String::as_str), &t.install)
+    });
+    let row = |(name, command, version, install): (&String, &Vec<String>, &str, &String)| {
+        let found = command.first().and_then(|program| find(program, &first, None));
+        let said =
+            found.as_ref().ok_or("not found".to_owned()).and_then(|p| version_of(p, version));
+        let (ok, detail) = match said {
+            Ok(text) => (true, text),
+            Err(why) => (false, format!("{why}; get it: {install}")),
+        };
+        Finding { subject: format!("{}: {name}{here}", language.name), ok, detail }
+    };
+    servers.chain(tools).map(row).collect()
+}
+
+/// The first line that a program says of its version.
+fn version_of(program: &Path, argument: &str) -> Result<String, String> {
+    let mut child = Command::new(program)
+        .arg(argument)
+        .env_clear()
+        .envs(allowed_environment())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("failed to start {}: {error}", program.display()))?;
+    let (sender, receiver) = channel();
+    let output = child.stdout.take();
+    std::thread::spawn(move || {
+        let text = output.map(|o| std::io::read_to_string(std::io::Read::take(o, 4096)));
+        // The receiver may have lost its patience; then nobody wants the answer.
+        let _ = sender.send(text);
+    });
+    let text = receiver.recv_timeout(PATIENCE);
+    if text.is_err() {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    match text {
+        Ok(Some(Ok(text))) if status.success() => {
+            Ok(text.lines().next().unwrap_or("answers without a version").trim().to_owned())
+        }
+        Ok(_) => Err(format!("{} does not work ({status})", program.display())),
+        Err(_) => Err(format!("{} gave no version in {} s", program.display(), PATIENCE.as_secs())),
+    }
+}

@@ -1,0 +1,34 @@
+//! `orchestrator lsp`: the language server.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{CliError, doctor, environment};
+use crate::runtime::{Editor, Handle, Settings};
+use crate::server;
+
+/// Flags that editors' client libraries append by themselves.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Speak over standard input and output; this is what happens anyway.
+    #[arg(long)]
+    stdio: bool,
+    /// The client's process; when it is gone, the server ends.
+    #[arg(long = "clientProcessId", value_name = "PID")]
+    client_process_id: Option<u32>,
+}
+
+pub(super) fn serve(args: Args) -> Result<u8, CliError> {
+    tracing::debug!(stdio = args.stdio, client = args.client_process_id, "serving");
+    let tokio = tokio::runtime::Runtime::new().map_err(environment)?;
+    let connect: server::Connect = Box::new(|root: &Path, editor: Arc<dyn Editor>| {
+        let settings = Settings::load().map_err(|e| e.to_string())?;
+        Handle::open(root, settings, Some(editor)).map_err(|e| e.to_string())
+    });
+    let examine: server::Doctor = Arc::new(|root| doctor::report(root));
+    let session = server::serve(connect, examine, tokio::io::stdin(), tokio::io::stdout());
+    let end = tokio.block_on(session);
+    // A read of standard input may still be waiting; it must not keep the process.
+    tokio.shutdown_background();
+    Ok(end.code())
+}

@@ -1,0 +1,134 @@
+//! `orchestrator verify`: the receipts of a mission are checked offline, link by link, and held against the files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::paint::Colour;
+use super::watch::Output;
+use super::{CliError, environment};
+use crate::gate::receipt::{Proof, Receipt, verify_chain};
+use crate::gate::words;
+use crate::journal::Journal;
+use crate::mission::MissionId;
+use crate::workspace::hash::sha256;
+use crate::workspace::{OpenTexts, RelPath, Workspace};
+
+/// What was found of one mission.
+struct Finding {
+    mission: MissionId,
+    receipts: usize,
+    sealed: Option<String>,
+    /// Why the chain does not hold.
+    broken: Option<String>,
+    /// Files that are no longer what the last receipt left.
+    changed: Vec<String>,
+    /// Whether the whole tree is the one that was sealed.
+    tree_stands: bool,
+}
+
+pub(super) fn verify(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
+    let Some(journal) = Journal::open_existing(root).map_err(environment)? else {
+        return Err(CliError::User(
+            "there is no journal in this workspace, so nothing to verify".into(),
+        ));
+    };
+    let rows = journal.missions().map_err(environment)?;
+    let ids: Vec<MissionId> =
+        rows.into_iter().map(|row| row.id).filter(|id| mission.is_none_or(|m| m == id.0)).collect();
+    if ids.is_empty() {
+        return Err(CliError::User(
+            "there is no such mission; `orchestrator status` lists them".into(),
+        ));
+    }
+    let mut code = 0;
+    for id in ids {
+        let finding = check(root, &journal, id)?;
+        if finding.broken.is_some() {
+            code = 7;
+        }
+        show(&finding, out);
+    }
+    Ok(code)
+}
+
+fn check(root: &Path, journal: &Journal, mission: MissionId) -> Result<Finding, CliError> {
+    let texts = journal.receipts(&mission).map_err(environment)?;
+    let mut finding = Finding {
+        mission,
+        receipts: 0,
+        sealed: None,
+        broken: None,
+        changed: Vec::new(),
+        tree_stands: false,
+    };
+    let read: Result<Vec<Receipt>, _> = texts.iter().map(|text| Receipt::from_json(text)).collect();
+    let chain = match read.and_then(|chain| verify_chain(&chain).map(|()| chain)) {
+        Ok(chain) => chain,
+        Err(error) => {
+            finding.broken = Some(error.to_string());
+            return Ok(finding);
+        }
+    };
+    finding.receipts = chain.len();
+    let mut last: BTreeMap<RelPath, Option<String>> = BTreeMap::new();
+    for receipt in &chain {
+        match &receipt.proof {
+            Proof::Change { report, .. } => {
+                last.extend(report.files.iter().map(|f| (f.path.clone(), f.result.clone())));
+            }
+            Proof::Seal { tree, stages, .. } => {
+                finding.sealed = Some(format!("{} ({})", receipt.hash, words::stages(stages)));
+                let workspace = Workspace::open(root).map_err(environment)?;
+                let now = workspace.scan(&OpenTexts::new()).map_err(environment)?.hash();
+                finding.tree_stands = *tree == now;
+            }
+        }
+    }
+    for (path, result) in last {
+        let found = std::fs::read(path.in_root(root)).ok().map(|bytes| sha256(&bytes));
+        if found != result {
+            finding.changed.push(path.to_string());
+        }
+    }
+    Ok(finding)
+}
+
+fn show(finding: &Finding, out: &Output) {
+    if out.is_json() {
+        return out.value(&json!({
+            "mission": finding.mission,
+            "receipts": finding.receipts,
+            "seal": finding.sealed,
+            "broken": finding.broken,
+            "changedSince": finding.changed,
+            "treeAsSealed": finding.tree_stands,
+        }));
+    }
+    let id = &finding.mission;
+    match (&finding.broken, &finding.sealed) {
+        (Some(why), _) => {
+            out.line(&format!("{id}: {}: {why}", out.paint.paint(Colour::Red, "broken")))
+        }
+        (None, Some(seal)) => {
+            let holds = out.paint.paint(Colour::Green, "holds");
+            out.line(&format!(
+                "{id}: the chain of {} links {holds}, sealed {seal}",
+                finding.receipts
+            ));
+            let tree = if finding.tree_stands {
+                "the tree is the one that was sealed"
+            } else {
+                "the tree has changed since the seal"
+            };
+            out.line(&format!("  {tree}"));
+        }
+        (None, None) => {
+            out.line(&format!("{id}: the chain of {} links holds, not sealed", finding.receipts));
+        }
+    }
+    for path in &finding.changed {
+        out.line(&format!("  changed since its receipt: {path}"));
+    }
+}

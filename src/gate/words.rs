@@ -1,0 +1,24 @@
+//! Reports in words, for people, stories and receipts' one-line summaries.
+
+use super::report::{Report, StageReport, StageVerdict};
+
+/// The stages in one line: `apply ok, syntax ok, servers unverified, tools ok`. What does not apply is left out.
+pub fn stages(stages: &[StageReport]) -> String {
+    let word = |s: &StageReport| match s.verdict {
+        StageVerdict::Passed => Some("ok"),
+        StageVerdict::Refused => Some("refused"),
+        StageVerdict::Unverified => Some("unverified"),
+        StageVerdict::NotApplicable => None,
+    };
+    let named = stages.iter().filter_map(|s| {
+        let name = format!("{:?}", s.stage).to_lowercase();
+        word(s).map(|word| format!("{name} {word}"))
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// Why nothing could prove the change-set.
+pub fn unverified(report: &Report) -> String {
+    let open = report.stages.iter().filter(|s| s.verdict == StageVerdict::Unverified);
+    open.map(|s| s.detail.clone()).collect::<Vec<_>>().join("; ")
+}

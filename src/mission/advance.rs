@@ -1,0 +1,225 @@
+//! What to do next, read off the state: the scheduler of a mission. It begins effects; it takes no decision that an
+//! event has not already made possible.
+
+use super::brief;
+use super::control;
+use super::conversation::Role;
+use super::event::{Act, Effect, SessionId};
+use super::plan::{ItemId, Mark, Task};
+use super::session::SessionState;
+use super::state::{End, LineKind, Mission, Phase, ProposalStage};
+
+pub(super) fn advance(m: &mut Mission) -> Vec<Effect> {
+    if m.ended.is_some() || m.paused {
+        return Vec::new();
+    }
+    let mut effects = Vec::new();
+    serve_gate(m, &mut effects);
+    open_sessions(m);
+    if m.ended.is_none()
+        && m.phase == Phase::Sealing
+        && m.pending.is_empty()
+        && m.sessions.is_empty()
+    {
+        m.tell(LineKind::Step, None, None, "proving the whole tree for the seal");
+        let effect = m.begin(Act::Seal);
+        effects.push(effect);
+    }
+    let ids: Vec<SessionId> = m.sessions.keys().copied().collect();
+    for id in ids {
+        serve_session(m, id, &mut effects);
+    }
+    effects
+}
+
+/// The gate proves and applies one change-set at a time.
+fn serve_gate(m: &mut Mission, effects: &mut Vec<Effect>) {
+    let Some(first) = m.proposals.front_mut() else {
+        return;
+    };
+    let act = match &first.stage {
+        ProposalStage::Queued => {
+            first.stage = ProposalStage::Checking;
+            Act::Check {
+                session: first.session,
+                item: first.item.clone(),
+                call: first.call.clone(),
+            }
+        }
+        ProposalStage::Proved(accepted) => {
+            let receipt = accepted.receipt;
+            first.stage = ProposalStage::Applying(accepted.clone());
+            Act::Apply { receipt }
+        }
+        ProposalStage::Checking | ProposalStage::Applying(_) => return,
+    };
+    let effect = m.begin(act);
+    effects.push(effect);
+}
+
+fn serve_session(m: &mut Mission, id: SessionId, effects: &mut Vec<Effect>) {
+    let Some(session) = m.sessions.get_mut(&id) else {
+        return;
+    };
+    match &mut session.state {
+        SessionState::Ready => {
+            session.state = SessionState::Waiting;
+            if let Some(limit) = m.limits.forbids(&m.spent, m.active_ms) {
+                return m.end(End::Exhausted { limit });
+            }
+            m.spent.calls += 1;
+            let effect = m.begin(Act::Ask { session: id });
+            effects.push(effect);
+        }
+        SessionState::Resting(ms) => {
+            let ms = *ms;
+            session.state = SessionState::Waiting;
+            let effect = m.begin(Act::Wait { session: id, ms });
+            effects.push(effect);
+        }
+        SessionState::Waiting => {}
+        SessionState::Calling(calls) => {
+            let mut acts = Vec::new();
+            for (index, open) in calls.iter_mut().enumerate() {
+                let ours =
+                    control::is_control(&open.call.name) || open.call.name == control::PROPOSE;
+                if open.begun || open.result.is_some() {
+                    continue;
+                }
+                if ours {
+                    // What a decision rests on comes first.
+                    break;
+                }
+                open.begun = true;
+                acts.push(Act::Tool { session: id, index, call: open.call.clone() });
+            }
+            for act in acts {
+                let effect = m.begin(act);
+                effects.push(effect);
+            }
+        }
+    }
+}
+
+fn open_sessions(m: &mut Mission) {
+    match m.phase {
+        Phase::Triage if m.sessions.is_empty() => {
+            let brief = brief::commander(m);
+            m.open_session(Role::Commander, None, brief);
+        }
+        Phase::Planning if m.sessions.is_empty() => {
+            m.tell(LineKind::Step, Some(Role::Planner), None, "plans");
+            let brief = brief::planner(m, "");
+            m.open_session(Role::Planner, None, brief);
+        }
+        Phase::Planned => open_chosen(m),
+        Phase::Working => open_tasks(m),
+        Phase::Judging if m.sessions.is_empty() => open_mission_review(m),
+        _ => {}
+    }
+}
+
+fn open_mission_review(m: &mut Mission) {
+    let Some(plan) = &m.plan else {
+        return;
+    };
+    let brief = brief::mission_review(m, plan);
+    m.tell(LineKind::Step, Some(Role::Reviewer), None, "judges the mission");
+    m.open_session(Role::Reviewer, None, brief);
+}
+
+/// While a plan waits, only the tasks that a person chose are worked on.
+fn open_chosen(m: &mut Mission) {
+    let chosen = m.chosen.clone();
+    begin_tasks(m, |task| chosen.contains(&task.id));
+    let closed = |m: &Mission, id: &ItemId| {
+        let mark = m.plan.as_ref().and_then(|p| p.task(id)).map(Task::mark);
+        !matches!(mark, Some(Mark::Pending | Mark::Active))
+    };
+    let left: Vec<ItemId> = m.chosen.iter().filter(|id| !closed(m, id)).cloned().collect();
+    m.chosen = left;
+    if !m.sessions.is_empty() || !m.pending.is_empty() {
+        return;
+    }
+    // What a chosen task waits for may never come: it does not hold the plan back.
+    m.chosen.clear();
+    if is_all_done(m) {
+        m.phase = Phase::Working;
+        open_tasks(m);
+    }
+}
+
+fn is_all_done(m: &Mission) -> bool {
+    m.plan.as_ref().is_some_and(|p| p.tasks().all(|t| t.mark() == Mark::Done))
+}
+
+fn open_tasks(m: &mut Mission) {
+    begin_tasks(m, |_| true);
+    let quiet = m.sessions.is_empty() && m.pending.is_empty() && m.proposals.is_empty();
+    if !quiet || m.ended.is_some() {
+        return;
+    }
+    if is_all_done(m) {
+        m.phase = Phase::Judging;
+        open_mission_review(m);
+    } else {
+        let remaining = brief::remaining(m);
+        let hint = if m.engine == SYMBOLIC { MODEL_HINT } else { "" };
+        m.end(End::Blocked {
+            needs: format!("a person for what could not be done: {remaining}{hint}"),
+        });
+    }
+}
+
+/// The name of the engine that needs no model.
+pub const SYMBOLIC: &str = "symbolic engine";
+const MODEL_HINT: &str = ". A model may be able to: set ORCHESTRATOR_MODEL and ORCHESTRATOR_API_KEY (or ORCHESTRATOR_BASE_URL for a local one)";
+
+fn begin_tasks(m: &mut Mission, wanted: impl Fn(&Task) -> bool) {
+    let Some(plan) = &m.plan else {
+        return;
+    };
+    let busy: Vec<ItemId> = m.sessions.values().filter_map(|s| s.item.clone()).collect();
+    let at_gate: Vec<ItemId> = m.proposals.iter().map(|p| p.item.clone()).collect();
+    let mut files: Vec<String> = busy
+        .iter()
+        .filter_map(|id| plan.task(id))
+        .flat_map(|t| t.files().map(str::to_owned))
+        .collect();
+    let mut free = (m.limits.parallel.max(1) as usize).saturating_sub(busy.len());
+    let mut chosen = Vec::new();
+    for task in plan.tasks() {
+        let open = matches!(task.mark(), Mark::Pending | Mark::Active);
+        let held = busy.contains(&task.id) || at_gate.contains(&task.id);
+        let clash = task.files().any(|f| files.iter().any(|g| g == f));
+        if free == 0 || !open || held || clash || !wanted(task) || !plan.is_ready(task) {
+            continue;
+        }
+        files.extend(task.files().map(str::to_owned));
+        chosen.push(task.clone());
+        free -= 1;
+    }
+    for task in chosen {
+        begin_task(m, &task);
+    }
+}
+
+/// Opens the session that the task waits for: a Worker's, or a Reviewer's once the Worker is done.
+fn begin_task(m: &mut Mission, task: &Task) {
+    let work = m.work.entry(task.id.clone()).or_default();
+    if let Some(summary) = work.summary.clone() {
+        let brief = brief::task_review(m, task, &summary);
+        m.tell(LineKind::Step, Some(Role::Reviewer), Some(&task.id), "judges the task");
+        return m.open_session(Role::Reviewer, Some(task.id.clone()), brief);
+    }
+    let attempt = match work.failed {
+        0 => String::new(),
+        n => format!(" (attempt {})", n + 1),
+    };
+    let brief = brief::worker(m, task);
+    m.tell(LineKind::Step, Some(Role::Worker), Some(&task.id), format!("{}{attempt}", task.title));
+    if let Some(task) = m.plan.as_mut().and_then(|p| p.task_mut(&task.id)) {
+        task.set_open_steps(Mark::Active);
+    }
+    m.open_session(Role::Worker, Some(task.id.clone()), brief);
+}

@@ -1,0 +1,121 @@
+//! The first words of each session: what it is to do, and what it must know. Instructions of the role are not here.
+
+use super::conversation::Role;
+use super::event::NewFinding;
+use super::plan::{ItemId, Plan, Task, render};
+use super::state::{FindingStatus, Mission};
+
+pub(super) fn commander(m: &Mission) -> String {
+    let mode = match m.mode {
+        super::event::Mode::Task => "Serve this goal.",
+        super::event::Mode::Plan => {
+            "Only a plan is wanted for this goal; nothing is to be changed yet."
+        }
+    };
+    format!("{mode}\n\n<goal>\n{}\n</goal>", m.goal)
+}
+
+pub(super) fn planner(m: &Mission, feedback: &str) -> String {
+    let mut text = format!("Plan this goal.\n\n<goal>\n{}\n</goal>", m.goal);
+    section(&mut text, "commander", &m.brief);
+    section(&mut text, "earlier-attempt", feedback);
+    text
+}
+
+pub(super) fn worker(m: &Mission, task: &Task) -> String {
+    let mut text = format!("Carry out task {}: {}\n", task.id, task.title);
+    for step in &task.steps {
+        text += &format!("- {}: {}", step.id, step.title);
+        if !step.files.is_empty() {
+            text += &format!(" (file: {})", step.files.join(", "));
+        }
+        if let Some(issue) = &step.issue {
+            text += &format!(" (issue: {issue})");
+        }
+        text.push('\n');
+    }
+    section(&mut text, "goal", &m.goal);
+    section(&mut text, "earlier-attempt", m.work.get(&task.id).map_or("", |w| &w.feedback));
+    text
+}
+
+pub(super) fn task_review(m: &Mission, task: &Task, summary: &str) -> String {
+    let mut text = format!("Judge task {}: {}\n", task.id, task.title);
+    for step in &task.steps {
+        text += &format!("- {}: {}", step.id, step.title);
+        if !step.files.is_empty() {
+            text += &format!(" (file: {})", step.files.join(", "));
+        }
+        if let Some(issue) = &step.issue {
+            text += &format!(" (issue: {issue})");
+        }
+        text.push('\n');
+    }
+    section(&mut text, "goal", &m.goal);
+    section(&mut text, "worker", summary);
+    section(&mut text, "receipts", &receipts(m, Some(&task.id)));
+    text
+}
+
+pub(super) fn mission_review(m: &Mission, plan: &Plan) -> String {
+    let mut text =
+        "Judge the mission as a whole: is the goal reached, and is nothing broken?\n".to_owned();
+    section(&mut text, "goal", &m.goal);
+    section(&mut text, "plan", &render(plan));
+    section(&mut text, "receipts", &receipts(m, None));
+    text
+}
+
+/// What a role is told when it answered without a call.
+pub(super) fn nudge(role: Role, why: &str) -> String {
+    let names = super::control::of_role(role).join("` or `");
+    format!("{why} Answer by calling a tool; `{names}` ends your part.")
+}
+
+/// Findings as a text for the next attempt.
+pub(super) fn findings(findings: &[NewFinding]) -> String {
+    let lines = findings.iter().map(|f| {
+        let place = match (&f.file, f.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}: "),
+            (Some(file), None) => format!("{file}: "),
+            _ => String::new(),
+        };
+        let fix = f.fix.as_ref().map_or(String::new(), |fix| format!(" (fix: {fix})"));
+        format!("- {place}{}{fix}", f.message)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The open obligations, for the person who has to take over.
+pub(super) fn remaining(m: &Mission) -> String {
+    let failed =
+        m.plan.iter().flat_map(Plan::tasks).filter(|t| t.mark() != super::plan::Mark::Done);
+    let tasks = failed.map(|t| {
+        let why = m.work.get(&t.id).map_or("", |w| w.feedback.trim());
+        let why = if why.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", super::plan::one_line(why))
+        };
+        format!("{} {}{why}", t.id, t.title)
+    });
+    let open = m
+        .findings
+        .iter()
+        .filter(|f| f.status == FindingStatus::Open && f.item.is_none() && f.is_obligation());
+    let all: Vec<String> = tasks.chain(open.map(|f| f.what.message.clone())).collect();
+    all.join("; ")
+}
+
+fn receipts(m: &Mission, item: Option<&ItemId>) -> String {
+    let of_item = m.receipts.iter().filter(|r| item.is_none_or(|id| &r.item == id));
+    let lines = of_item
+        .map(|r| format!("#{} {}: {} ({})", r.receipt, r.item, r.files.join(", "), r.summary));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn section(text: &mut String, name: &str, body: &str) {
+    if !body.trim().is_empty() {
+        *text += &format!("\n<{name}>\n{}\n</{name}>", body.trim());
+    }
+}

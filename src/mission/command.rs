@@ -1,0 +1,128 @@
+//! What a person may tell a mission, whatever it is at. Cancel wins from every state.
+
+use super::event::{Command, Gravity};
+use super::plan::{ItemId, Level, Mark};
+use super::state::{End, FindingStatus, LineKind, Mission, Phase};
+use super::work::add_tasks;
+
+pub(super) fn obey(m: &mut Mission, command: &Command) {
+    match command {
+        Command::Cancel => m.end(End::Cancelled),
+        Command::Resume => resume(m),
+        Command::DismissFinding { finding, reason } => dismiss(m, *finding, reason),
+        _ if m.ended.is_some() => {}
+        Command::Pause => {
+            if !m.paused {
+                m.paused = true;
+                m.tell(LineKind::Step, None, None, "paused");
+            }
+        }
+        Command::RunItem { item } => run_item(m, item),
+        Command::SetItem { item, mark, evidence } => set_item(m, item, *mark, evidence.as_deref()),
+        Command::FixFinding { finding } => fix(m, *finding),
+    }
+}
+
+/// Goes on after a pause, after `/plan`, or after what blocked the mission was mended by a person.
+fn resume(m: &mut Mission) {
+    match m.ended {
+        None => {}
+        Some(End::Blocked { .. }) => reopen(m),
+        Some(_) => return,
+    }
+    if m.phase == Phase::Planned {
+        m.phase = Phase::Working;
+    }
+    m.paused = false;
+    m.tell(LineKind::Step, None, None, "goes on");
+}
+
+fn reopen(m: &mut Mission) {
+    m.ended = None;
+    m.rounds = 0;
+    m.plannings = 0;
+    for work in m.work.values_mut() {
+        (work.failed, work.unjudged) = (0, 0);
+    }
+    let tasks = m.plan.iter_mut().flat_map(|p| &mut p.milestones).flat_map(|x| &mut x.tasks);
+    for step in tasks.flat_map(|t| &mut t.steps).filter(|s| s.mark != Mark::Done) {
+        step.mark = Mark::Pending;
+    }
+}
+
+fn run_item(m: &mut Mission, item: &ItemId) {
+    let Some(task) = m.plan.as_ref().and_then(|p| p.task_of(item)) else {
+        return m.tell(LineKind::Warning, None, Some(item), "there is no such task");
+    };
+    let (id, ready, mark) =
+        (task.id.clone(), m.plan.as_ref().is_some_and(|p| p.is_ready(task)), task.mark());
+    if !ready {
+        m.tell(LineKind::Warning, None, Some(&id), "waits for what it depends on");
+    } else if mark == Mark::Done {
+        m.tell(LineKind::Warning, None, Some(&id), "is done already");
+    } else if m.phase == Phase::Planned && !m.chosen.contains(&id) {
+        reset(m, &id);
+        m.chosen.push(id);
+    } else if mark == Mark::Failed {
+        reset(m, &id);
+    }
+}
+
+fn reset(m: &mut Mission, id: &ItemId) {
+    if let Some(work) = m.work.get_mut(id) {
+        work.failed = 0;
+    }
+    if let Some(task) =
+        m.plan.as_mut().and_then(|p| p.task_mut(id)).filter(|t| t.mark() == Mark::Failed)
+    {
+        task.set_open_steps(Mark::Pending);
+    }
+}
+
+/// A person's mark counts as it is; one that closes a step says why.
+fn set_item(m: &mut Mission, item: &ItemId, mark: Mark, evidence: Option<&str>) {
+    let Some(id) = m.plan.as_ref().and_then(|p| p.task_of(item)).map(|t| t.id.clone()) else {
+        return m.tell(LineKind::Warning, None, Some(item), "there is no such task or step");
+    };
+    if m.sessions.values().any(|s| s.item.as_ref() == Some(&id)) {
+        return m.tell(
+            LineKind::Warning,
+            None,
+            Some(&id),
+            "is being worked on; pause or cancel first",
+        );
+    }
+    let Some(task) = m.plan.as_mut().and_then(|p| p.task_mut(&id)) else {
+        return;
+    };
+    let whole = item.level() == Level::Task;
+    for step in task.steps.iter_mut().filter(|s| whole || &s.id == item) {
+        step.mark = mark;
+        step.evidence = (mark == Mark::Done)
+            .then(|| format!("by hand: {}", evidence.unwrap_or("no reason given")));
+    }
+    m.tell(LineKind::Step, None, Some(item), format!("marked [{}] by hand", mark.symbol()));
+}
+
+fn fix(m: &mut Mission, number: u32) {
+    let Some(finding) =
+        m.findings.iter_mut().find(|f| f.id == number && f.status == FindingStatus::Open)
+    else {
+        return m.tell(LineKind::Warning, None, None, format!("there is no open finding {number}"));
+    };
+    let mut what = finding.what.clone();
+    finding.status = FindingStatus::Closed;
+    what.severity = Gravity::Error;
+    add_tasks(m, format!("Finding {number}"), &[what]);
+    if matches!(m.phase, Phase::Judging | Phase::Sealing) && m.pending.is_empty() {
+        m.phase = Phase::Working;
+    }
+}
+
+fn dismiss(m: &mut Mission, number: u32, reason: &str) {
+    if let Some(finding) =
+        m.findings.iter_mut().find(|f| f.id == number && f.status == FindingStatus::Open)
+    {
+        finding.status = FindingStatus::Dismissed(reason.to_owned());
+    }
+}

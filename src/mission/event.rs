@@ -1,0 +1,321 @@
+//! What can happen to a mission, and what a mission can ask for. Both are values; the journal keeps the events.
+
+use serde::{Deserialize, Serialize};
+
+use super::conversation::{ToolCall, Turn, Usage};
+use super::fuel::Limits;
+use super::plan::{ItemId, Mark};
+
+/// The id of a mission, unique within a workspace. Made by the runtime, which may know the time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MissionId(pub String);
+
+impl std::fmt::Display for MissionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A session's number within its mission.
+pub type SessionId = u32;
+/// An effect's number within its mission.
+pub type EffectId = u64;
+
+/// How far a mission goes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// `/task`: to the seal.
+    Task,
+    /// `/plan`: to the plan, then it waits until it is resumed or an item is run.
+    Plan,
+}
+
+/// Something that has happened. A mission is a fold over these.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The mission begins; always the first event.
+    Started {
+        /// The goal, as it was given.
+        goal: String,
+        /// How far it goes.
+        mode: Mode,
+        /// Who answers the turns, for people: `symbolic engine`, `replay: demo.json`, a model's name.
+        engine: String,
+        /// What it may spend.
+        limits: Limits,
+    },
+    /// A person said something.
+    Commanded {
+        /// What.
+        command: Command,
+    },
+    /// An effect ended. Each effect has exactly one of these.
+    Finished {
+        /// Which.
+        effect: EffectId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A process took the mission up that another had left; the time between is not the mission's.
+    Woken,
+    /// The wall-clock limit was reached.
+    TimeUp,
+}
+
+/// What a person can tell a mission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Begin nothing new.
+    Pause,
+    /// Go on: after a pause, after `/plan`, or after what blocked it was mended.
+    Resume,
+    /// Stop for good; what was accepted stays.
+    Cancel,
+    /// Carry out one task of a plan that waits.
+    RunItem {
+        /// A task, or one of its steps.
+        item: ItemId,
+    },
+    /// Set the mark of a task's steps, or of one step, by hand.
+    SetItem {
+        /// A task or a step.
+        item: ItemId,
+        /// The new mark.
+        mark: Mark,
+        /// Why, where it is set to done.
+        evidence: Option<String>,
+    },
+    /// Make a task of an open finding.
+    FixFinding {
+        /// Its number.
+        finding: u32,
+    },
+    /// Close a finding without a change.
+    DismissFinding {
+        /// Its number.
+        finding: u32,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Something that the runtime is asked to do. It answers with one [`Event::Finished`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// Its number.
+    pub id: EffectId,
+    /// What is to be done.
+    pub act: Act,
+}
+
+/// The kinds of effects.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Ask whoever plays the session's role for one turn.
+    Ask {
+        /// The session.
+        session: SessionId,
+    },
+    /// Call a workspace tool.
+    Tool {
+        /// The session that asks.
+        session: SessionId,
+        /// The position of the call in the turn.
+        index: usize,
+        /// The call.
+        call: ToolCall,
+    },
+    /// Prove a change-set.
+    Check {
+        /// The worker's session.
+        session: SessionId,
+        /// The task that it serves.
+        item: ItemId,
+        /// The `propose` call.
+        call: ToolCall,
+    },
+    /// Apply the bytes that a receipt names.
+    Apply {
+        /// The receipt's number in the mission.
+        receipt: u64,
+    },
+    /// Prove the whole tree and write the last link of the chain.
+    Seal,
+    /// Wait before the session's turn is asked for again.
+    Wait {
+        /// The session.
+        session: SessionId,
+        /// For how long, in milliseconds.
+        ms: u64,
+    },
+}
+
+/// How an effect ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// An agent's complete turn.
+    Answered {
+        /// The turn.
+        turn: Turn,
+    },
+    /// No usable turn.
+    Faulted {
+        /// Why.
+        fault: Fault,
+    },
+    /// A tool's result.
+    Called {
+        /// The text for the agent.
+        content: String,
+        /// Whether it failed or was refused.
+        is_error: bool,
+    },
+    /// The gate's verdict on a change-set.
+    Checked {
+        /// The verdict.
+        verdict: GateVerdict,
+    },
+    /// The bytes are in the user's tree.
+    Applied,
+    /// The tree is no longer what was checked; nothing was changed.
+    Stale {
+        /// What differs.
+        reason: String,
+    },
+    /// The bytes could not be written; nothing was changed.
+    NotApplied {
+        /// Why, and what a person can do.
+        reason: String,
+    },
+    /// The whole tree was proved, or not.
+    Sealed {
+        /// The verdict.
+        verdict: SealVerdict,
+    },
+    /// The time is over.
+    Waited,
+    /// It was dropped: the mission was cancelled or has ended.
+    Aborted,
+}
+
+/// The gate's verdict, as far as a mission needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum GateVerdict {
+    /// Proved; the receipt stands in the journal.
+    Accepted {
+        /// The receipt's number in the mission.
+        receipt: u64,
+        /// The files that it names.
+        files: Vec<String>,
+        /// One line: the stages and how each went.
+        summary: String,
+    },
+    /// A stage refused.
+    Refused {
+        /// Its name.
+        stage: String,
+        /// The text for the worker: stage, place, message, code frame.
+        report: String,
+        /// The problems, as findings.
+        problems: Vec<NewFinding>,
+    },
+    /// Nothing was able to prove it. Never the same as accepted.
+    Unverified {
+        /// Why, and what a person can do.
+        reason: String,
+    },
+}
+
+/// The verdict on the whole tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum SealVerdict {
+    /// Build and tests are green; the seal stands in the journal.
+    Green {
+        /// The seal's hash.
+        hash: String,
+        /// One line: what was run.
+        summary: String,
+    },
+    /// A check is red.
+    Red {
+        /// What failed.
+        report: String,
+    },
+    /// A check could not be run.
+    Unverified {
+        /// Why, and what a person can do.
+        reason: String,
+    },
+}
+
+/// A problem that somebody reports, before it has a number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewFinding {
+    /// The file, relative to the workspace.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// 1-based line, as people and models count.
+    #[serde(default)]
+    pub line: Option<u32>,
+    /// How bad.
+    #[serde(default)]
+    pub severity: Gravity,
+    /// What is wrong.
+    pub message: String,
+    /// How it could be mended.
+    #[serde(default)]
+    pub fix: Option<String>,
+    /// The kind of problem, where its reporter has kinds.
+    #[serde(default)]
+    pub kind: Option<String>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gravity {
+    /// It must be mended before the seal.
+    #[default]
+    Error,
+    /// Somebody should look.
+    Warning,
+    /// Worth knowing.
+    #[serde(alias = "information", alias = "note", alias = "hint")]
+    Info,
+}
+
+/// Why an agent gave no usable turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What can be done about it.
+    pub kind: FaultKind,
+    /// What happened, for people; never holds a key.
+    pub message: String,
+    /// How long the provider asks to be left alone, in milliseconds.
+    #[serde(default)]
+    pub retry_after_ms: Option<u64>,
+    /// What the failed turn used nonetheless.
+    #[serde(default)]
+    pub usage: Usage,
+}
+
+/// What can be done about a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Ask again, later.
+    Transient,
+    /// The conversation is too long for the model.
+    Overflow,
+    /// The answer was malformed; tell the agent.
+    BadAnswer,
+    /// A person must change something.
+    NeedsHuman,
+}

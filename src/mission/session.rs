@@ -1,0 +1,137 @@
+//! A session: one agent's conversation, from its brief to the call that ends it.
+
+use super::conversation::{Message, Role, ToolCall};
+use super::event::SessionId;
+use super::plan::ItemId;
+
+/// One agent's conversation.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Its number within the mission.
+    pub id: SessionId,
+    /// The role that it plays.
+    pub role: Role,
+    /// The task that it serves, where it serves one.
+    pub item: Option<ItemId>,
+    /// What was said; it only ever grows, so that a provider's cache can serve the prefix.
+    pub messages: Vec<Message>,
+    /// Turns that were answered.
+    pub turns: u32,
+    pub(super) state: SessionState,
+    /// Transient faults in a row.
+    pub(super) faults: u32,
+    /// Answers in a row that could not be used.
+    pub(super) nudges: u32,
+    /// Identical turns in a row.
+    pub(super) repeats: u32,
+    pub(super) last_calls: Vec<(String, serde_json::Map<String, serde_json::Value>)>,
+    /// Refusals by the gate.
+    pub(super) refusals: u32,
+}
+
+/// What a session is at.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum SessionState {
+    /// Its next turn may be asked for.
+    Ready,
+    /// A fault was met; its turn is asked for again after a wait of that many milliseconds.
+    Resting(u64),
+    /// An effect (a turn, or a wait) is under way.
+    Waiting,
+    /// Its calls are being answered.
+    Calling(Vec<OpenCall>),
+}
+
+/// A call and what has become of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OpenCall {
+    pub call: ToolCall,
+    pub begun: bool,
+    /// The text handed back, and whether it is an error.
+    pub result: Option<(String, bool)>,
+}
+
+impl Session {
+    pub(super) fn new(id: SessionId, role: Role, item: Option<ItemId>, brief: String) -> Session {
+        Session {
+            id,
+            role,
+            item,
+            messages: vec![Message::User { text: brief }],
+            turns: 0,
+            state: SessionState::Ready,
+            faults: 0,
+            nudges: 0,
+            repeats: 0,
+            last_calls: Vec::new(),
+            refusals: 0,
+        }
+    }
+
+    /// What it does now, in a word.
+    pub fn activity(&self) -> &'static str {
+        match &self.state {
+            SessionState::Ready | SessionState::Waiting => "thinking",
+            SessionState::Resting(_) => "waiting",
+            SessionState::Calling(calls) => {
+                match calls.iter().any(|c| c.call.name == super::control::PROPOSE) {
+                    true => "at the gate",
+                    false => "calling tools",
+                }
+            }
+        }
+    }
+
+    /// Says something to the agent and lets it answer.
+    pub(super) fn say(&mut self, text: impl Into<String>) {
+        self.messages.push(Message::User { text: text.into() });
+        self.state = SessionState::Ready;
+    }
+
+    /// Records a turn and opens its calls. Answers how often the same calls were made in a row.
+    pub(super) fn hear(&mut self, text: &str, calls: &[ToolCall]) -> u32 {
+        self.turns += 1;
+        self.faults = 0;
+        self.messages.push(Message::Assistant { text: text.to_owned(), calls: calls.to_vec() });
+        let actions: Vec<_> = calls.iter().map(|c| (c.name.clone(), c.arguments.clone())).collect();
+        self.repeats =
+            if !calls.is_empty() && actions == self.last_calls { self.repeats + 1 } else { 1 };
+        self.last_calls = actions;
+        let open =
+            calls.iter().map(|call| OpenCall { call: call.clone(), begun: false, result: None });
+        self.state = SessionState::Calling(open.collect());
+        self.repeats
+    }
+
+    pub(super) fn calls_mut(&mut self) -> &mut [OpenCall] {
+        match &mut self.state {
+            SessionState::Calling(calls) => calls,
+            _ => &mut [],
+        }
+    }
+
+    pub(super) fn answer(&mut self, index: usize, content: impl Into<String>, is_error: bool) {
+        if let Some(open) = self.calls_mut().get_mut(index) {
+            open.begun = true;
+            open.result.get_or_insert((content.into(), is_error));
+        }
+    }
+
+    /// When every call is answered, says the results in the calls' order and makes the session ready.
+    pub(super) fn conclude_calls(&mut self) {
+        let SessionState::Calling(calls) = &self.state else {
+            return;
+        };
+        if calls.iter().any(|c| c.result.is_none()) {
+            return;
+        }
+        let SessionState::Calling(calls) = std::mem::replace(&mut self.state, SessionState::Ready)
+        else {
+            return;
+        };
+        for open in calls {
+            let (content, is_error) = open.result.unwrap_or_default();
+            self.messages.push(Message::Tool { call_id: open.call.id, content, is_error });
+        }
+    }
+}

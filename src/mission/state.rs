@@ -1,0 +1,426 @@
+//! The state of a mission, and the small moves that every transition is made of.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::conversation::Role;
+use super::event::{Act, Effect, EffectId, Gravity, MissionId, Mode, NewFinding, SessionId};
+use super::fuel::{Limits, Spent};
+use super::plan::{ItemId, Plan};
+use super::session::Session;
+
+/// How many lines of the story are kept.
+const STORY_LINES: usize = 400;
+
+/// A mission: the fold of its events.
+#[derive(Debug, Clone)]
+pub struct Mission {
+    /// Its id.
+    pub id: MissionId,
+    /// The goal, as it was given.
+    pub goal: String,
+    /// How far it goes by itself.
+    pub mode: Mode,
+    /// Who answers the turns, for people.
+    pub engine: String,
+    /// What it may spend.
+    pub limits: Limits,
+    /// What it has spent.
+    pub spent: Spent,
+    /// The stamp of the first event, milliseconds since the epoch.
+    pub started_at: u64,
+    /// The latest stamp seen; it never goes back, whatever the clock does.
+    pub now: u64,
+    /// For how long it has been at work, in milliseconds: neither paused, nor waiting with its plan, nor between two
+    /// processes.
+    pub active_ms: u64,
+    /// What it is at.
+    pub phase: Phase,
+    /// Whether a person paused it.
+    pub paused: bool,
+    /// How it ended, once it has.
+    pub ended: Option<End>,
+    /// The plan, once there is one.
+    pub plan: Option<Plan>,
+    /// Findings of reviewers and refusals of the gate.
+    pub findings: Vec<Finding>,
+    /// The receipts of accepted change-sets, in order.
+    pub receipts: Vec<Accepted>,
+    /// What is being told, the newest last.
+    pub story: VecDeque<Line>,
+    /// How many lines were told in all.
+    pub told: u64,
+    /// What the Commander said to the Planner.
+    pub(super) brief: String,
+    /// The state of each task that was begun.
+    pub(super) work: BTreeMap<ItemId, Work>,
+    /// The open sessions.
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    pub(super) next_session: SessionId,
+    /// The gate takes one change-set at a time, so that each is proved on the tree that it will land in.
+    pub(super) proposals: VecDeque<Proposal>,
+    /// Effects that were begun and have no terminal event yet.
+    pub(super) pending: BTreeMap<EffectId, Act>,
+    pub(super) next_effect: EffectId,
+    /// Tasks that a person asked for while the plan waits.
+    pub(super) chosen: Vec<ItemId>,
+    /// Attempts at the plan.
+    pub(super) plannings: u32,
+    /// Review rounds and red seals so far.
+    pub(super) rounds: u32,
+    /// Whether the Commander chose to do without a plan of its own.
+    pub(super) direct: bool,
+}
+
+/// What a mission is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Before its first event.
+    New,
+    /// The Commander decides.
+    Triage,
+    /// The Planner plans.
+    Planning,
+    /// The plan is there and waits for a person.
+    Planned,
+    /// Workers and Reviewers are at the tasks.
+    Working,
+    /// The Reviewer judges the whole.
+    Judging,
+    /// The whole tree is proved.
+    Sealing,
+}
+
+/// How a mission ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "lowercase")]
+pub enum End {
+    /// Every obligation is discharged, and the build and tests are green.
+    Sealed {
+        /// The seal's hash.
+        hash: String,
+    },
+    /// A person is needed.
+    Blocked {
+        /// What is needed, and of whom.
+        needs: String,
+    },
+    /// The fuel is spent.
+    Exhausted {
+        /// Which limit.
+        limit: String,
+    },
+    /// A person stopped it.
+    Cancelled,
+    /// It could not be done.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl End {
+    /// The state's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            End::Sealed { .. } => "sealed",
+            End::Blocked { .. } => "blocked",
+            End::Exhausted { .. } => "exhausted",
+            End::Cancelled => "cancelled",
+            End::Failed { .. } => "failed",
+        }
+    }
+
+    /// What goes with it: the hash, the need, the limit, the reason.
+    pub fn detail(&self) -> &str {
+        match self {
+            End::Sealed { hash } => hash,
+            End::Blocked { needs } => needs,
+            End::Exhausted { limit } => limit,
+            End::Cancelled => "a person stopped it",
+            End::Failed { reason } => reason,
+        }
+    }
+}
+
+/// A problem with a number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Its number within the mission, from 1.
+    pub id: u32,
+    /// The task that it belongs to; `None` for the mission as a whole.
+    pub item: Option<ItemId>,
+    /// Who found it.
+    pub by: FoundBy,
+    /// What it says.
+    #[serde(flatten)]
+    pub what: NewFinding,
+    /// Where it stands.
+    pub status: FindingStatus,
+}
+
+impl Finding {
+    /// Whether the mission cannot be sealed before it is closed.
+    pub fn is_obligation(&self) -> bool {
+        self.status == FindingStatus::Open && self.what.severity == Gravity::Error
+    }
+}
+
+/// Who found a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FoundBy {
+    /// The gate, in a change-set that it refused.
+    Gate,
+    /// The Reviewer.
+    Reviewer,
+    /// The Worker, who points to something.
+    Worker,
+}
+
+/// Where a finding stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FindingStatus {
+    /// Open.
+    Open,
+    /// Mended, or no longer true.
+    Closed,
+    /// Closed by a person.
+    Dismissed(String),
+}
+
+/// An accepted change-set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The receipt's number in the mission.
+    pub receipt: u64,
+    /// The task.
+    pub item: ItemId,
+    /// The files.
+    pub files: Vec<String>,
+    /// The stages, in one line.
+    pub summary: String,
+}
+
+/// A task that was begun.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Work {
+    /// Attempts that failed.
+    pub failed: u32,
+    /// Reviews that came to no verdict.
+    pub unjudged: u32,
+    /// What the next attempt should know.
+    pub feedback: String,
+    /// What the Worker said when it was done; set while a review is due.
+    pub summary: Option<String>,
+    /// What the Worker points to.
+    pub notes: Vec<NewFinding>,
+}
+
+/// A change-set on its way through the gate.
+#[derive(Debug, Clone)]
+pub(super) struct Proposal {
+    pub session: SessionId,
+    pub index: usize,
+    pub item: ItemId,
+    pub call: super::conversation::ToolCall,
+    /// How often the tree changed beneath it.
+    pub stale: u32,
+    pub stage: ProposalStage,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ProposalStage {
+    Queued,
+    Checking,
+    /// Checked, to be applied.
+    Proved(Accepted),
+    Applying(Accepted),
+}
+
+/// A line of the story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The stamp of the event that it tells, milliseconds since the epoch.
+    pub at: u64,
+    /// Who acts.
+    pub role: Option<Role>,
+    /// The task.
+    pub item: Option<ItemId>,
+    /// What sort of thing happened.
+    pub kind: LineKind,
+    /// In words.
+    pub text: String,
+}
+
+/// What sort of thing a line tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineKind {
+    /// Something goes on.
+    Step,
+    /// A change-set was accepted.
+    Accepted,
+    /// The gate or the Reviewer refused.
+    Refused,
+    /// Something went well: a plan, a passed review, the seal.
+    Good,
+    /// Something to look at.
+    Warning,
+    /// The mission ended.
+    End,
+}
+
+impl Mission {
+    /// A mission before its first event.
+    pub fn new(id: MissionId) -> Mission {
+        Mission {
+            id,
+            goal: String::new(),
+            mode: Mode::Task,
+            engine: String::new(),
+            limits: Limits::default(),
+            spent: Spent::default(),
+            started_at: 0,
+            now: 0,
+            active_ms: 0,
+            phase: Phase::New,
+            paused: false,
+            ended: None,
+            plan: None,
+            findings: Vec::new(),
+            receipts: Vec::new(),
+            story: VecDeque::new(),
+            told: 0,
+            brief: String::new(),
+            work: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            next_session: 1,
+            proposals: VecDeque::new(),
+            pending: BTreeMap::new(),
+            next_effect: 1,
+            chosen: Vec::new(),
+            plannings: 0,
+            rounds: 0,
+            direct: false,
+        }
+    }
+
+    /// The open session with that number.
+    pub fn session(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.get(&id)
+    }
+
+    /// Every open session.
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values()
+    }
+
+    /// The effects that were begun and have not ended, for a runtime that starts again.
+    pub fn pending(&self) -> impl Iterator<Item = Effect> {
+        self.pending.iter().map(|(id, act)| Effect { id: *id, act: act.clone() })
+    }
+
+    /// When the wall-clock limit strikes, milliseconds since the epoch; `None` when nothing is running.
+    pub fn deadline(&self) -> Option<u64> {
+        let left = self.limits.wall_ms.saturating_sub(self.active_ms);
+        let running = self.phase != Phase::New && !self.is_idle();
+        running.then(|| self.now.saturating_add(left))
+    }
+
+    /// Whether nothing will happen before a person says something.
+    pub fn is_idle(&self) -> bool {
+        self.ended.is_some()
+            || (self.pending.is_empty() && (self.paused || self.phase == Phase::Planned))
+    }
+
+    /// Open items, error-level findings: what stands between the mission and its seal.
+    pub fn obligations(&self) -> usize {
+        let items = self.plan.as_ref().map_or(0, |p| {
+            let (done, all) = p.progress();
+            all - done
+        });
+        items + self.findings.iter().filter(|f| f.is_obligation()).count()
+    }
+
+    pub(super) fn tell(
+        &mut self,
+        kind: LineKind,
+        role: Option<Role>,
+        item: Option<&ItemId>,
+        text: impl Into<String>,
+    ) {
+        self.told += 1;
+        if self.story.len() == STORY_LINES {
+            self.story.pop_front();
+        }
+        self.story.push_back(Line {
+            number: self.told,
+            at: self.now,
+            role,
+            item: item.cloned(),
+            kind,
+            text: text.into(),
+        });
+    }
+
+    pub(super) fn begin(&mut self, act: Act) -> Effect {
+        let id = self.next_effect;
+        self.next_effect += 1;
+        self.pending.insert(id, act.clone());
+        Effect { id, act }
+    }
+
+    pub(super) fn open_session(&mut self, role: Role, item: Option<ItemId>, brief: String) {
+        let id = self.next_session;
+        self.next_session += 1;
+        self.sessions.insert(id, Session::new(id, role, item, brief));
+    }
+
+    /// Ends the mission. What is being applied is left to end, and is recorded; every other effect is dropped, and
+    /// what it may still answer changes nothing.
+    pub(super) fn end(&mut self, end: End) {
+        if self.ended.is_some() {
+            return;
+        }
+        self.sessions.clear();
+        self.proposals.retain(|p| matches!(p.stage, ProposalStage::Applying(_)));
+        self.pending.retain(|_, act| matches!(act, Act::Apply { .. }));
+        let text = match &end {
+            End::Sealed { hash } => format!("sealed {}", hash.get(..12).unwrap_or(hash)),
+            End::Cancelled => "cancelled".to_owned(),
+            other => format!("{}: {}", other.name(), other.detail()),
+        };
+        self.tell(LineKind::End, None, None, text);
+        self.ended = Some(end);
+    }
+
+    pub(super) fn find(&mut self, item: Option<&ItemId>, by: FoundBy, what: NewFinding) -> u32 {
+        let id = self.findings.len() as u32 + 1;
+        self.findings.push(Finding {
+            id,
+            item: item.cloned(),
+            by,
+            what,
+            status: FindingStatus::Open,
+        });
+        id
+    }
+
+    /// Closes the open findings of a task that `by` made.
+    pub(super) fn close_findings(&mut self, item: Option<&ItemId>, by: FoundBy) {
+        let open = |f: &&mut Finding| {
+            f.status == FindingStatus::Open && f.item.as_ref() == item && f.by == by
+        };
+        for finding in self.findings.iter_mut().filter(open) {
+            if finding.what.severity != Gravity::Info {
+                finding.status = FindingStatus::Closed;
+            }
+        }
+    }
+}

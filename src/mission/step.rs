@@ -1,0 +1,109 @@
+//! The transition function: `step(mission, at, event) -> (mission, effects)`.
+
+use super::advance::advance;
+use super::command;
+use super::event::{Act, Effect, EffectId, Event, Outcome, SealVerdict};
+use super::session::SessionState;
+use super::state::{End, LineKind, Mission, Phase};
+use super::{proposal, turn, work};
+
+/// Applies one event, stamped with the milliseconds since the epoch, and says what is to be done next.
+///
+/// The same events in the same order give the same mission and the same effects, whenever and wherever they are applied.
+pub fn step(mut mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effect>) {
+    let m = &mut mission;
+    let since = at.saturating_sub(m.now);
+    m.now += since;
+    if m.phase != Phase::New && !m.is_idle() && *event != Event::Woken {
+        m.active_ms += since;
+    }
+    match event {
+        Event::Started { goal, mode, engine, limits } if m.phase == Phase::New => {
+            m.goal = goal.clone();
+            m.mode = *mode;
+            m.engine = engine.clone();
+            m.limits = limits.clone();
+            m.started_at = m.now;
+            m.phase = Phase::Triage;
+            m.tell(LineKind::Step, None, None, format!("mission begins ({engine})"));
+        }
+        Event::Started { .. } => {}
+        Event::Commanded { command } => command::obey(m, command),
+        Event::Finished { effect, outcome } => finished(m, *effect, outcome),
+        Event::Woken => m.tell(LineKind::Step, None, None, "goes on after a restart"),
+        Event::TimeUp => {
+            let limit = format!("{} seconds of wall time", m.limits.wall_ms / 1000);
+            m.end(End::Exhausted { limit });
+        }
+    }
+    let mut effects = advance(m);
+    effects.retain(|effect| m.pending.contains_key(&effect.id));
+    (mission, effects)
+}
+
+/// An effect ended. Only what is pending can end, and it ends once: a second outcome changes nothing.
+fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
+    let Some(act) = m.pending.remove(&effect) else {
+        return;
+    };
+    match (act, outcome) {
+        (Act::Apply { .. }, Outcome::Applied) => proposal::applied(m),
+        _ if m.ended.is_some() => {}
+        (Act::Ask { session }, Outcome::Answered { turn }) => turn::answered(m, session, turn),
+        (Act::Ask { session }, Outcome::Faulted { fault }) => turn::faulted(m, session, fault),
+        (Act::Tool { session, index, .. }, Outcome::Called { content, is_error }) => {
+            turn::called(m, session, index, content, *is_error);
+        }
+        (Act::Check { .. }, Outcome::Checked { verdict }) => proposal::checked(m, verdict),
+        (Act::Apply { .. }, Outcome::Stale { reason }) => proposal::stale(m, reason),
+        (Act::Apply { .. }, Outcome::NotApplied { reason }) => proposal::not_applied(m, reason),
+        (Act::Seal, Outcome::Sealed { verdict }) => sealed(m, verdict),
+        (Act::Wait { session, .. }, Outcome::Waited) => {
+            if let Some(session) = m.sessions.get_mut(&session) {
+                session.state = SessionState::Ready;
+            }
+        }
+        (act, outcome) => m.end(End::Failed {
+            reason: format!("internal error: {} cannot be the end of {act:?}", name(outcome)),
+        }),
+    }
+}
+
+fn sealed(m: &mut Mission, verdict: &SealVerdict) {
+    match verdict {
+        SealVerdict::Green { hash, summary } => {
+            m.tell(LineKind::Good, None, None, format!("green: {summary}"));
+            m.end(End::Sealed { hash: hash.clone() });
+        }
+        SealVerdict::Red { report } => {
+            m.tell(LineKind::Refused, None, None, "a check is red; the mission is not sealed");
+            let finding = super::event::NewFinding {
+                file: None,
+                line: None,
+                severity: super::event::Gravity::Error,
+                message: report.clone(),
+                fix: None,
+                kind: None,
+            };
+            work::another_round(m, "a red check", &[finding]);
+        }
+        SealVerdict::Unverified { reason } => {
+            m.end(End::Blocked { needs: format!("the whole could not be proved: {reason}") })
+        }
+    }
+}
+
+fn name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Answered { .. } => "an answer",
+        Outcome::Faulted { .. } => "a fault",
+        Outcome::Called { .. } => "a tool result",
+        Outcome::Checked { .. } => "a gate verdict",
+        Outcome::Applied => "an application",
+        Outcome::Stale { .. } => "a stale base",
+        Outcome::NotApplied { .. } => "a failed application",
+        Outcome::Sealed { .. } => "a seal verdict",
+        Outcome::Waited => "the end of a wait",
+        Outcome::Aborted => "an abort",
+    }
+}

@@ -1,0 +1,160 @@
+//! An agent's turn: its calls are answered, its decisions taken, its faults survived.
+
+use super::brief;
+use super::control::{self, Control};
+use super::conversation::{Role, Turn};
+use super::event::{Fault, FaultKind, SessionId};
+use super::fuel::backoff_ms;
+use super::session::SessionState;
+use super::state::{End, LineKind, Mission, Proposal, ProposalStage};
+use super::work;
+
+/// Answers that could not be used, in a row, before a session is given up.
+const NUDGES: u32 = 3;
+
+pub(super) fn answered(m: &mut Mission, id: SessionId, turn: &Turn) {
+    m.spent.usage += turn.usage;
+    let limits = m.limits.clone();
+    let Some(session) = m.sessions.get_mut(&id) else {
+        return;
+    };
+    let repeats = session.hear(&turn.text, &turn.calls);
+    if turn.calls.is_empty() {
+        return unusable(m, id, "That answer called no tool.");
+    }
+    session.nudges = 0;
+    if repeats >= limits.repeats {
+        return work::session_failed(
+            m,
+            id,
+            &format!("it made the same call {repeats} times in a row"),
+        );
+    }
+    settle(m, id);
+}
+
+/// Answers the calls that can be answered now. Control calls wait until the calls before them are answered, because
+/// what they decide may rest on the results.
+pub(super) fn settle(m: &mut Mission, id: SessionId) {
+    loop {
+        let Some(session) = m.sessions.get_mut(&id) else {
+            return;
+        };
+        let role = session.role;
+        let calls = session.calls_mut();
+        let Some(index) = calls.iter().position(|c| c.result.is_none() && !c.begun) else {
+            break;
+        };
+        let call = calls[index].call.clone();
+        if control::is_control(&call.name) {
+            if calls[..index].iter().any(|c| c.result.is_none()) {
+                break;
+            }
+            match control::read(role, &call) {
+                Ok(decision) => decide(m, id, index, decision),
+                Err(refusal) => session.answer(index, refusal, true),
+            }
+        } else if call.name == control::PROPOSE {
+            propose(m, id, index);
+        } else {
+            break;
+        }
+    }
+    conclude(m, id);
+}
+
+fn conclude(m: &mut Mission, id: SessionId) {
+    let turns = m.limits.turns;
+    let Some(session) = m.sessions.get_mut(&id) else {
+        return;
+    };
+    session.conclude_calls();
+    if session.state == SessionState::Ready && session.turns >= turns {
+        work::session_failed(m, id, &format!("it used all {turns} turns of its session"));
+    }
+}
+
+fn propose(m: &mut Mission, id: SessionId, index: usize) {
+    let Some(session) = m.sessions.get_mut(&id) else {
+        return;
+    };
+    let (role, item) = (session.role, session.item.clone());
+    let Some(open) = session.calls_mut().get_mut(index) else {
+        return;
+    };
+    match (role, item) {
+        (Role::Worker, Some(item)) => {
+            open.begun = true;
+            let call = open.call.clone();
+            m.proposals.push_back(Proposal {
+                session: id,
+                index,
+                item,
+                call,
+                stale: 0,
+                stage: ProposalStage::Queued,
+            });
+        }
+        _ => session.answer(index, format!("`propose` is not a tool of the {role}"), true),
+    }
+}
+
+fn decide(m: &mut Mission, id: SessionId, index: usize, decision: Control) {
+    match decision {
+        Control::Triage(triage) => work::triaged(m, id, triage),
+        Control::Plan(text) => work::planned(m, id, index, &text.todo),
+        Control::Done(done) => work::done(m, id, done),
+        Control::GiveUp(why) => work::gave_up(m, id, &why.reason),
+        Control::Verdict(verdict) => work::judged(m, id, verdict),
+    }
+}
+
+/// The tool's result came in.
+pub(super) fn called(m: &mut Mission, id: SessionId, index: usize, content: &str, is_error: bool) {
+    if let Some(session) = m.sessions.get_mut(&id) {
+        session.answer(index, content, is_error);
+        settle(m, id);
+    }
+}
+
+fn unusable(m: &mut Mission, id: SessionId, why: &str) {
+    let Some(session) = m.sessions.get_mut(&id) else {
+        return;
+    };
+    session.nudges += 1;
+    if session.nudges > NUDGES {
+        return work::session_failed(m, id, &format!("{NUDGES} reminders did not help: {why}"));
+    }
+    session.say(brief::nudge(session.role, why));
+    conclude(m, id);
+}
+
+pub(super) fn faulted(m: &mut Mission, id: SessionId, fault: &Fault) {
+    m.spent.usage += fault.usage;
+    let allowed = m.limits.faults;
+    let Some(session) = m.sessions.get_mut(&id) else {
+        return;
+    };
+    let role = session.role;
+    match fault.kind {
+        FaultKind::Transient if session.faults < allowed => {
+            session.faults += 1;
+            let ms =
+                fault.retry_after_ms.unwrap_or(0).clamp(backoff_ms(session.faults), 10 * 60 * 1000);
+            session.state = SessionState::Resting(ms);
+            let text = format!("{} — asking again in {:.1} s", fault.message, ms as f64 / 1000.0);
+            m.tell(LineKind::Warning, Some(role), None, text);
+        }
+        FaultKind::Transient => m.end(End::Blocked {
+            needs: format!("the model gave no answer in {allowed} tries: {}", fault.message),
+        }),
+        FaultKind::BadAnswer => {
+            m.tell(LineKind::Warning, Some(role), None, fault.message.clone());
+            unusable(m, id, &format!("That answer could not be used: {}.", fault.message));
+        }
+        FaultKind::Overflow => {
+            work::session_failed(m, id, "the conversation grew too long for the model")
+        }
+        FaultKind::NeedsHuman => m.end(End::Blocked { needs: fault.message.clone() }),
+    }
+}

@@ -1,0 +1,122 @@
+//! A mission as the faces see it: a value that can be shown, sent and compared.
+
+use serde::{Deserialize, Serialize};
+
+use super::conversation::Role;
+use super::event::{MissionId, Mode};
+use super::fuel::Spent;
+use super::plan::{ItemId, Plan};
+use super::state::{Accepted, End, Finding, Line, Mission, Phase};
+
+/// A mission at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MissionView {
+    /// Its id.
+    pub id: MissionId,
+    /// The goal, as it was given.
+    pub goal: String,
+    /// How far it goes by itself.
+    pub mode: Mode,
+    /// Who answers the turns.
+    pub engine: String,
+    /// `triage`, `planning`, `planned`, `working`, `judging`, `sealing`, `paused`, or how it ended.
+    pub state: String,
+    /// How it ended, once it has.
+    pub end: Option<End>,
+    /// The plan, once there is one.
+    pub plan: Option<Plan>,
+    /// Done steps and all steps.
+    pub progress: (usize, usize),
+    /// All findings.
+    pub findings: Vec<Finding>,
+    /// Accepted change-sets.
+    pub receipts: Vec<Accepted>,
+    /// The open sessions.
+    pub sessions: Vec<SessionView>,
+    /// What was spent.
+    pub spent: Spent,
+    /// The story's newest lines.
+    pub story: Vec<Line>,
+    /// Milliseconds since the epoch.
+    pub started_at: u64,
+    /// The newest event's stamp.
+    pub now: u64,
+}
+
+/// An open session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// Its number.
+    pub id: u32,
+    /// The role.
+    pub role: Role,
+    /// The task.
+    pub item: Option<ItemId>,
+    /// Turns so far.
+    pub turns: u32,
+    /// What it does now.
+    pub activity: String,
+}
+
+/// How many lines of the story a view carries.
+const LINES: usize = 50;
+
+impl MissionView {
+    /// The mission as it is now.
+    pub fn of(m: &Mission) -> MissionView {
+        MissionView {
+            id: m.id.clone(),
+            goal: m.goal.clone(),
+            mode: m.mode,
+            engine: m.engine.clone(),
+            state: state(m),
+            end: m.ended.clone(),
+            plan: m.plan.clone(),
+            progress: m.plan.as_ref().map_or((0, 0), Plan::progress),
+            findings: m.findings.clone(),
+            receipts: m.receipts.clone(),
+            sessions: m.sessions().map(session).collect(),
+            spent: m.spent,
+            story: m.story.iter().rev().take(LINES).rev().cloned().collect(),
+            started_at: m.started_at,
+            now: m.now,
+        }
+    }
+
+    /// Whether it goes on by itself: neither ended, nor paused, nor waiting with its plan.
+    pub fn is_running(&self) -> bool {
+        self.end.is_none()
+            && self.state != "paused"
+            && (self.state != "planned" || !self.sessions.is_empty())
+    }
+
+    /// Percentage of done steps, 0 to 100.
+    pub fn percentage(&self) -> u32 {
+        let (done, all) = self.progress;
+        (done * 100).checked_div(all).unwrap_or(0) as u32
+    }
+}
+
+fn state(m: &Mission) -> String {
+    let name = match (&m.ended, m.paused, m.phase) {
+        (Some(end), _, _) => end.name(),
+        (None, true, _) => "paused",
+        (None, false, Phase::New | Phase::Triage) => "triage",
+        (None, false, Phase::Planning) => "planning",
+        (None, false, Phase::Planned) => "planned",
+        (None, false, Phase::Working) => "working",
+        (None, false, Phase::Judging) => "judging",
+        (None, false, Phase::Sealing) => "sealing",
+    };
+    name.to_owned()
+}
+
+fn session(s: &super::session::Session) -> SessionView {
+    SessionView {
+        id: s.id,
+        role: s.role,
+        item: s.item.clone(),
+        turns: s.turns,
+        activity: s.activity().to_owned(),
+    }
+}

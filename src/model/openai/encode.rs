@@ -1,0 +1,168 @@
+//! The request body. Fields that never change within a session come first, the messages last.
+
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
+
+use crate::mission::conversation::{Message, ToolCall};
+use crate::model::endpoint::Endpoint;
+use crate::model::request::{Request, ToolSpec};
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    stream: bool,
+    stream_options: StreamOptions,
+    /// What OpenAI itself reads today.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
+    /// What compatible servers read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Tools::is_empty")]
+    tools: Tools<'a>,
+    messages: Messages<'a>,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+struct Tools<'a>(&'a [ToolSpec]);
+
+impl Tools<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    r#type: &'static str,
+    function: Function<'a>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    description: &'a str,
+    parameters: &'a serde_json::Value,
+}
+
+impl Serialize for Tools<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|tool| Tool {
+            r#type: "function",
+            function: Function {
+                name: &tool.name,
+                description: &tool.description,
+                parameters: &tool.schema,
+            },
+        }))
+    }
+}
+
+struct Messages<'a> {
+    system: &'a str,
+    messages: &'a [Message],
+}
+
+#[derive(Serialize)]
+#[serde(tag = "role", rename_all = "lowercase")]
+enum WireMessage<'a> {
+    System {
+        content: &'a str,
+    },
+    User {
+        content: &'a str,
+    },
+    Assistant {
+        content: Option<&'a str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        tool_calls: Vec<Call<'a>>,
+    },
+    Tool {
+        tool_call_id: &'a str,
+        content: Cow<'a, str>,
+    },
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    id: &'a str,
+    r#type: &'static str,
+    function: Called<'a>,
+}
+
+#[derive(Serialize)]
+struct Called<'a> {
+    name: &'a str,
+    #[serde(serialize_with = "as_text")]
+    arguments: &'a serde_json::Map<String, serde_json::Value>,
+}
+
+/// The format wants the arguments as JSON inside a string.
+fn as_text<S: Serializer>(
+    arguments: &serde_json::Map<String, serde_json::Value>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let text = serde_json::to_string(arguments).map_err(serde::ser::Error::custom)?;
+    serializer.serialize_str(&text)
+}
+
+impl Serialize for Messages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let system =
+            (!self.system.is_empty()).then_some(WireMessage::System { content: self.system });
+        serializer.collect_seq(system.into_iter().chain(self.messages.iter().map(wire)))
+    }
+}
+
+fn wire(message: &Message) -> WireMessage<'_> {
+    match message {
+        Message::User { text } => WireMessage::User { content: text },
+        Message::Assistant { text, calls } => WireMessage::Assistant {
+            content: (calls.is_empty() || !text.is_empty()).then_some(text),
+            tool_calls: calls.iter().map(wire_call).collect(),
+        },
+        Message::Tool { call_id, content, is_error } => WireMessage::Tool {
+            tool_call_id: call_id,
+            // The format has no field for a failed call.
+            content: if *is_error {
+                Cow::Owned(format!("error: {content}"))
+            } else {
+                Cow::Borrowed(content)
+            },
+        },
+    }
+}
+
+fn wire_call(call: &ToolCall) -> Call<'_> {
+    Call {
+        id: &call.id,
+        r#type: "function",
+        function: Called { name: &call.name, arguments: &call.arguments },
+    }
+}
+
+/// The body of a request to `endpoint`.
+pub(crate) fn encode(endpoint: &Endpoint, request: &Request<'_>) -> serde_json::Result<Vec<u8>> {
+    let (max_completion_tokens, max_tokens) = if endpoint.at_vendor {
+        (endpoint.max_output_tokens, None)
+    } else {
+        (None, endpoint.max_output_tokens)
+    };
+    serde_json::to_vec(&Body {
+        model: &endpoint.model,
+        stream: true,
+        stream_options: StreamOptions { include_usage: true },
+        max_completion_tokens,
+        max_tokens,
+        temperature: endpoint.temperature,
+        tools: Tools(request.tools),
+        messages: Messages { system: request.system, messages: request.messages },
+    })
+}

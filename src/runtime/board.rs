@@ -1,0 +1,100 @@
+//! The board: what everybody may read at any time. The loop writes it; nobody waits for anybody.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+
+use tokio::sync::broadcast;
+
+use crate::mission::MissionId;
+use crate::mission::view::MissionView;
+
+/// How many updates a slow receiver may lag behind before it must look at the views again.
+const BACKLOG: usize = 1024;
+
+/// Something changed.
+#[derive(Debug, Clone)]
+pub enum Update {
+    /// A mission took a step.
+    Mission(Arc<MissionView>),
+    /// Something that a person should know and that belongs to no mission.
+    Notice(String),
+    /// The loop has stopped for good, with the reason.
+    Halted(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Board {
+    views: RwLock<Arc<[Arc<MissionView>]>>,
+    updates: broadcast::Sender<Update>,
+    halted: Mutex<Option<String>>,
+    stopped: (Mutex<bool>, Condvar),
+    /// Missions that were begun here and may not have a view yet.
+    begun: Mutex<Vec<MissionId>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Board {
+    pub fn new() -> Board {
+        Board {
+            views: RwLock::new(Arc::new([])),
+            updates: broadcast::channel(BACKLOG).0,
+            halted: Mutex::new(None),
+            stopped: (Mutex::new(false), Condvar::new()),
+            begun: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub fn views(&self) -> Arc<[Arc<MissionView>]> {
+        self.views.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn subscribe(&self) -> broadcast::Receiver<Update> {
+        self.updates.subscribe()
+    }
+
+    /// Shows a mission; the newest stands last.
+    pub fn show(&self, view: MissionView) {
+        let view = Arc::new(view);
+        let mut all = self.views().to_vec();
+        match all.iter_mut().find(|v| v.id == view.id) {
+            Some(place) => *place = view.clone(),
+            None => all.push(view.clone()),
+        }
+        *self.views.write().unwrap_or_else(PoisonError::into_inner) = all.into();
+        self.tell(Update::Mission(view));
+    }
+
+    pub fn begun(&self, mission: &MissionId) {
+        lock(&self.begun).push(mission.clone());
+    }
+
+    pub fn has_begun(&self, mission: &MissionId) -> bool {
+        lock(&self.begun).contains(mission)
+    }
+
+    pub fn tell(&self, update: Update) {
+        // No receiver is no error: nobody is looking.
+        let _ = self.updates.send(update);
+    }
+
+    pub fn halt(&self, why: String) {
+        *lock(&self.halted) = Some(why.clone());
+        self.tell(Update::Halted(why));
+    }
+
+    pub fn halted(&self) -> Option<String> {
+        lock(&self.halted).clone()
+    }
+
+    pub fn stopped(&self) {
+        *lock(&self.stopped.0) = true;
+        self.stopped.1.notify_all();
+    }
+
+    pub fn wait_stopped(&self) {
+        let guard = lock(&self.stopped.0);
+        let _ended = self.stopped.1.wait_while(guard, |stopped| !*stopped);
+    }
+}

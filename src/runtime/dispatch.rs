@@ -1,0 +1,75 @@
+//! Hands effects out to tasks, and sees to it that each comes back exactly once: done, failed, panicked or dropped.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Mail;
+use super::perform::{Job, Performer};
+use crate::mission::conversation::Usage;
+use crate::mission::event::{Fault, FaultKind, GateVerdict, SealVerdict};
+use crate::mission::{Act, Effect, Mission, Outcome};
+
+pub(super) struct Dispatcher {
+    performer: Arc<Performer>,
+    mail: Sender<Mail>,
+    tokio: tokio::runtime::Handle,
+    /// Cancelled when the process ends; what was under way is begun again by the next one.
+    quit: CancellationToken,
+}
+
+impl Dispatcher {
+    pub fn new(performer: Arc<Performer>, mail: Sender<Mail>) -> Dispatcher {
+        let tokio = tokio::runtime::Handle::current();
+        Dispatcher { performer, mail, tokio, quit: CancellationToken::new() }
+    }
+
+    pub fn abort_all(&self) {
+        self.quit.cancel();
+    }
+
+    /// Begins an effect. `stop` is cancelled when the mission ends.
+    pub fn begin(&self, mission: &Mission, effect: Effect, stop: &CancellationToken) {
+        let job = Job::of(mission, &effect.act);
+        let performer = self.performer.clone();
+        let work = async move { performer.perform(job).await };
+        let (mail, id, number) = (self.mail.clone(), mission.id.clone(), effect.id);
+        let (stop, quit) = (stop.clone(), self.quit.clone());
+        let task = self.tokio.spawn(work);
+        self.tokio.spawn(async move {
+            let abort = task.abort_handle();
+            // What is being applied is let end, so that it can be recorded.
+            let stoppable = !matches!(effect.act, Act::Apply { .. });
+            let outcome = tokio::select! {
+                done = task => done.unwrap_or_else(|error| panicked(&effect.act, &error.to_string())),
+                () = stop.cancelled(), if stoppable => Outcome::Aborted,
+                () = quit.cancelled(), if stoppable => { abort.abort(); return; }
+            };
+            abort.abort();
+            // A closed mailbox means that the process ends; the next one begins the effect again.
+            let _ = mail.send(Mail::Finished { mission: id, effect: number, outcome });
+        });
+    }
+}
+
+/// The end of an effect whose task panicked: a defect here must not hold a mission up, nor let anything pass.
+fn panicked(act: &Act, why: &str) -> Outcome {
+    let reason = format!("internal error: {why}");
+    tracing::error!(?act, why, "an effect panicked");
+    match act {
+        Act::Ask { .. } => Outcome::Faulted {
+            fault: Fault {
+                kind: FaultKind::Transient,
+                message: reason,
+                retry_after_ms: None,
+                usage: Usage::default(),
+            },
+        },
+        Act::Tool { .. } => Outcome::Called { content: reason, is_error: true },
+        Act::Check { .. } => Outcome::Checked { verdict: GateVerdict::Unverified { reason } },
+        Act::Apply { .. } => Outcome::NotApplied { reason },
+        Act::Seal => Outcome::Sealed { verdict: SealVerdict::Unverified { reason } },
+        Act::Wait { .. } => Outcome::Waited,
+    }
+}

@@ -1,0 +1,345 @@
+//! The loop. It runs on a thread of its own: takes what is in the mailbox, makes events of it, writes them, steps the
+//! missions, and hands the effects out. Nothing it waits for can wait for it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::board::{Board, Update};
+use super::dispatch::Dispatcher;
+use super::perform::Performer;
+use super::projection::Projection;
+use super::{Editor, Handle, Letter, Mail, Settings, StartError, attach, store};
+use crate::journal::{Journal, JournalError, Record};
+use crate::mission::fuel::Limits;
+use crate::mission::view::MissionView;
+use crate::mission::{Command, Effect, Event, Mission, MissionId, Mode, step};
+
+/// How often the inbox is looked at, and the clock.
+const TICK: Duration = Duration::from_millis(50);
+/// The most events that are written at once.
+const BATCH: usize = 256;
+
+pub(super) fn start(
+    root: &Path,
+    settings: Settings,
+    editor: Option<Arc<dyn Editor>>,
+) -> Result<Handle, StartError> {
+    let journal = Arc::new(Mutex::new(Journal::open(root)?));
+    let board = Arc::new(Board::new());
+    let (mail, mailbox) = channel();
+    let performer = Performer::new(root, &settings, journal.clone(), editor)?;
+    let label = performer.engine().to_owned();
+    let dispatcher = Dispatcher::new(Arc::new(performer), mail.clone());
+    let engine = Engine {
+        journal,
+        board: board.clone(),
+        mailbox,
+        dispatcher,
+        projection: Projection::new(root),
+        missions: BTreeMap::new(),
+        engine: label.clone(),
+        limits: settings.limits.clone(),
+        wake: settings.wake,
+        inbox_seen: 0,
+        stopping: false,
+    };
+    let root = root.to_path_buf();
+    let lock_root = root.clone();
+    std::thread::Builder::new()
+        .name("missions".to_owned())
+        .spawn(move || run(engine, &lock_root))
+        .map_err(StartError::Thread)?;
+    Ok(Handle { mail, board, root, engine: label })
+}
+
+/// The thread: attached while another process owns the workspace, the owner afterwards.
+fn run(mut engine: Engine, root: &Path) {
+    let board = engine.board.clone();
+    let outcome = attach::until_owner(&mut engine, root).and_then(|lock| match lock {
+        Some(_lock) => engine.own(),
+        None => Ok(()),
+    });
+    engine.dispatcher.abort_all();
+    if let Err(error) = outcome {
+        tracing::error!(%error, "the mission loop has stopped");
+        board.halt(error.to_string());
+    }
+    // With the engine go the servers and tools that it has started.
+    drop(engine);
+    board.stopped();
+}
+
+/// A mission that this process knows.
+pub(super) struct Known {
+    pub mission: Mission,
+    /// The number of its next event.
+    pub seq: u64,
+    /// Cancelled when the mission ends; every effect but an application watches it.
+    pub stop: CancellationToken,
+    /// Whether this process carries it on.
+    pub awake: bool,
+}
+
+pub(super) struct Engine {
+    pub journal: Arc<Mutex<Journal>>,
+    pub board: Arc<Board>,
+    pub mailbox: Receiver<Mail>,
+    pub dispatcher: Dispatcher,
+    pub projection: Projection,
+    pub missions: BTreeMap<MissionId, Known>,
+    pub engine: String,
+    pub limits: Limits,
+    pub wake: bool,
+    pub inbox_seen: i64,
+    pub stopping: bool,
+}
+
+pub(super) fn locked(journal: &Mutex<Journal>) -> std::sync::MutexGuard<'_, Journal> {
+    journal.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Engine {
+    /// Runs until the process ends or the journal can no longer be written.
+    fn own(&mut self) -> Result<(), JournalError> {
+        self.take_up()?;
+        while !self.stopping {
+            let mut mail = self.wait();
+            let (letters, taken) = self.read_inbox()?;
+            mail.extend(letters);
+            let mut events: Vec<(MissionId, Event)> = Vec::new();
+            for one in mail {
+                events.extend(self.event_of(one)?);
+            }
+            events.extend(self.overdue());
+            self.happen(events)?;
+            self.discard(&taken)?;
+        }
+        Ok(())
+    }
+
+    /// Takes up the missions that an earlier process left.
+    fn take_up(&mut self) -> Result<(), JournalError> {
+        let ids = store::in_sight(&locked(&self.journal))?;
+        for id in ids {
+            self.load(&id)?;
+        }
+        let open: Vec<MissionId> = self
+            .missions
+            .iter()
+            .filter(|(_, known)| known.mission.ended.is_none())
+            .map(|(id, _)| id.clone())
+            .collect();
+        for known in self.missions.values() {
+            self.board.show(MissionView::of(&known.mission));
+        }
+        if self.wake {
+            for id in open {
+                self.wake(&id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a mission go on that an earlier process left: what it had begun is begun again.
+    fn wake(&mut self, id: &MissionId) -> Result<(), JournalError> {
+        let Some(known) = self.missions.get_mut(id) else {
+            return Ok(());
+        };
+        if std::mem::replace(&mut known.awake, true) {
+            return Ok(());
+        }
+        let left: Vec<Effect> = known.mission.pending().collect();
+        if !left.is_empty() {
+            self.happen(vec![(id.clone(), Event::Woken)])?;
+            self.hand_out(id, left);
+        }
+        Ok(())
+    }
+
+    /// Reads a mission from the journal, where it is not known yet.
+    pub(super) fn load(&mut self, id: &MissionId) -> Result<(), JournalError> {
+        if !self.missions.contains_key(id) {
+            let (mission, seq) = store::fold(&locked(&self.journal), id)?;
+            let known = Known { mission, seq, stop: CancellationToken::new(), awake: false };
+            self.missions.insert(id.clone(), known);
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self) -> Vec<Mail> {
+        let first = match self.mailbox.recv_timeout(TICK) {
+            Ok(mail) => mail,
+            Err(RecvTimeoutError::Timeout) => return Vec::new(),
+            Err(RecvTimeoutError::Disconnected) => Mail::Stop,
+        };
+        let rest = self.mailbox.try_iter().take(BATCH - 1);
+        std::iter::once(first).chain(rest).collect()
+    }
+
+    /// Letters of other processes, with their numbers. They are discarded once what they say is written: a letter may
+    /// be read twice after a crash, which changes nothing, but none is lost.
+    fn read_inbox(&mut self) -> Result<(Vec<Mail>, Vec<i64>), JournalError> {
+        let journal = locked(&self.journal);
+        let version = journal.foreign_version()?;
+        if version == self.inbox_seen {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        self.inbox_seen = version;
+        let (mut mail, mut taken) = (Vec::new(), Vec::new());
+        for letter in journal.letters()? {
+            match serde_json::from_str(&letter.body) {
+                Ok(read) => mail.push(Mail::Letter(read)),
+                Err(error) => tracing::warn!(%error, "a letter in the inbox is not understood"),
+            }
+            taken.push(letter.id);
+        }
+        Ok((mail, taken))
+    }
+
+    fn discard(&self, letters: &[i64]) -> Result<(), JournalError> {
+        let mut journal = locked(&self.journal);
+        letters.iter().try_for_each(|letter| journal.discard(*letter))
+    }
+
+    fn event_of(&mut self, mail: Mail) -> Result<Option<(MissionId, Event)>, JournalError> {
+        match mail {
+            Mail::Letter(Letter::Start { mission, goal, mode }) => {
+                Ok(self.begin(mission, goal, mode))
+            }
+            Mail::Letter(Letter::Command { mission, command }) => self.told(mission, command),
+            Mail::Finished { mission, effect, outcome } => {
+                Ok(Some((mission, Event::Finished { effect, outcome })))
+            }
+            Mail::Stop => {
+                self.stopping = true;
+                Ok(None)
+            }
+        }
+    }
+
+    fn told(
+        &mut self,
+        id: MissionId,
+        command: Command,
+    ) -> Result<Option<(MissionId, Event)>, JournalError> {
+        self.load(&id)?;
+        let Some(known) = self.missions.get(&id).filter(|known| known.seq > 0 || known.awake)
+        else {
+            tracing::warn!(mission = %id, "a command for a mission that does not exist");
+            self.missions.remove(&id);
+            return Ok(None);
+        };
+        if command != Command::Cancel && known.mission.ended.is_none() {
+            self.wake(&id)?;
+        }
+        Ok(Some((id, Event::Commanded { command })))
+    }
+
+    /// A mission begins once: the same letter read twice begins nothing.
+    fn begin(&mut self, id: MissionId, goal: String, mode: Mode) -> Option<(MissionId, Event)> {
+        if self.missions.contains_key(&id) {
+            return None;
+        }
+        let mission = Mission::new(id.clone());
+        let known = Known { mission, seq: 0, stop: CancellationToken::new(), awake: true };
+        self.missions.insert(id.clone(), known);
+        let event =
+            Event::Started { goal, mode, engine: self.engine.clone(), limits: self.limits.clone() };
+        Some((id, event))
+    }
+
+    /// Missions whose wall-clock limit has struck.
+    fn overdue(&self) -> Vec<(MissionId, Event)> {
+        let now = store::now_ms();
+        let late =
+            |known: &Known| known.awake && known.mission.deadline().is_some_and(|at| at <= now);
+        let overdue = self.missions.iter().filter(|(_, known)| late(known));
+        overdue.map(|(id, _)| (id.clone(), Event::TimeUp)).collect()
+    }
+
+    /// Events are durable before anything that they cause begins.
+    fn happen(&mut self, events: Vec<(MissionId, Event)>) -> Result<(), JournalError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let at = store::now_ms();
+        let mut records = Vec::with_capacity(events.len());
+        for (mission, event) in events {
+            let Some(known) = self.missions.get_mut(&mission) else {
+                continue;
+            };
+            records.push(Record { mission, seq: known.seq, at, event });
+            known.seq += 1;
+        }
+        locked(&self.journal).append(&records)?;
+        let mut changed: Vec<MissionId> = Vec::new();
+        let mut effects = Vec::new();
+        for record in records {
+            let begun = self.apply(&record)?;
+            effects.extend(begun.into_iter().map(|effect| (record.mission.clone(), effect)));
+            if !changed.contains(&record.mission) {
+                changed.push(record.mission);
+            }
+        }
+        for (mission, effect) in effects {
+            self.hand_out(&mission, vec![effect]);
+        }
+        self.show(&changed);
+        Ok(())
+    }
+
+    fn apply(&mut self, record: &Record) -> Result<Vec<Effect>, JournalError> {
+        let Some(known) = self.missions.get_mut(&record.mission) else {
+            return Ok(Vec::new());
+        };
+        let was_ended = known.mission.ended.is_some();
+        let mission = std::mem::replace(&mut known.mission, Mission::new(record.mission.clone()));
+        let (mission, effects) = step(mission, record.at, &record.event);
+        known.mission = mission;
+        let is_ended = known.mission.ended.is_some();
+        if is_ended && !was_ended {
+            known.stop.cancel();
+        }
+        if was_ended && !is_ended {
+            known.stop = CancellationToken::new();
+        }
+        if is_ended != was_ended {
+            locked(&self.journal).set_closed(&record.mission, is_ended)?;
+        }
+        Ok(effects)
+    }
+
+    fn hand_out(&self, id: &MissionId, effects: Vec<Effect>) {
+        let Some(known) = self.missions.get(id) else {
+            return;
+        };
+        for effect in effects {
+            self.dispatcher.begin(&known.mission, effect, &known.stop);
+        }
+    }
+
+    /// Shows what changed, to this process and as files.
+    pub(super) fn show(&mut self, changed: &[MissionId]) {
+        for id in changed {
+            if let Some(known) = self.missions.get(id) {
+                self.board.show(MissionView::of(&known.mission));
+            }
+        }
+        let newest = self
+            .missions
+            .values()
+            .map(|k| &k.mission)
+            .max_by_key(|m| (m.ended.is_none(), m.started_at, m.id.clone()));
+        if let Some(mission) = newest {
+            for notice in self.projection.write(mission) {
+                tracing::warn!("{notice}");
+                self.board.tell(Update::Notice(notice));
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Everything that can be set, composed of what each floor says of itself, and read from file and environment.
+//!
+//! Only the user's own file and environment are read: nothing in a workspace can point a model, and so a key, elsewhere.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::mission::fuel::Limits;
+use crate::{gate, model};
+
+/// The runtime's settings.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// What a mission may spend.
+    pub limits: Limits,
+    /// The models, per role.
+    pub models: model::Settings,
+    /// How the gate works.
+    pub gate: gate::Settings,
+    /// Whether unfinished missions go on by themselves when the workspace is opened.
+    pub wake: bool,
+}
+
+/// Why the settings could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("failed to read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file says something that is not understood.
+    #[error("{path} is not understood: {source}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A variable of the environment is wrong.
+    #[error(transparent)]
+    Model(#[from] model::ModelError),
+}
+
+/// The file, as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    limits: Limits,
+    model: Option<model::ModelSettings>,
+    roles: std::collections::BTreeMap<crate::mission::conversation::Role, model::ModelSettings>,
+}
+
+impl Settings {
+    /// Reads the user's file, where there is one, and the environment over it.
+    ///
+    /// # Errors
+    /// When the file or a variable is wrong; the message names it.
+    pub fn load() -> Result<Settings, SettingsError> {
+        let lookup = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let file = match config_path(lookup) {
+            Some(path) => read(&path)?,
+            None => File::default(),
+        };
+        let models = model::Settings { default: file.model, roles: file.roles };
+        let models = model::Settings::from_env(models, lookup)?;
+        Ok(Settings { limits: file.limits, models, gate: gate::Settings::default(), wake: true })
+    }
+}
+
+/// `ORCHESTRATOR_CONFIG`, else `orchestrator/config.toml` in the platform's folder for configuration.
+pub fn config_path(lookup: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    if let Some(path) = lookup("ORCHESTRATOR_CONFIG") {
+        return Some(PathBuf::from(path));
+    }
+    let folder = if cfg!(windows) {
+        PathBuf::from(lookup("APPDATA")?)
+    } else if let Some(folder) = lookup("XDG_CONFIG_HOME") {
+        PathBuf::from(folder)
+    } else {
+        Path::new(&lookup("HOME")?).join(".config")
+    };
+    Some(folder.join("orchestrator").join("config.toml"))
+}
+
+fn read(path: &Path) -> Result<File, SettingsError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => toml::from_str(&text).map_err(|source| SettingsError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(File::default()),
+        Err(source) => Err(SettingsError::Read { path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_read_and_a_slip_in_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(
+            &path,
+            "[limits]\ncalls = 7\n[model]\nmodel = \"m\"\n[roles.worker]\nmodel = \"w\"\n",
+        )
+        .unwrap();
+        let file = read(&path).unwrap();
+        assert_eq!(file.limits.calls, 7);
+        assert_eq!(file.limits.attempts, Limits::default().attempts);
+        assert_eq!(file.roles.len(), 1);
+        std::fs::write(&path, "[limits]\ncals = 7\n").unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("cals"));
+        assert!(read(&folder.path().join("none.toml")).is_ok());
+    }
+}

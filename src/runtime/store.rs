@@ -1,0 +1,91 @@
+//! Missions from and to the journal.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::journal::{Journal, JournalError};
+use crate::mission::view::MissionView;
+use crate::mission::{Mission, MissionId, step};
+
+/// How many ended missions are kept in sight.
+const RECENT: usize = 20;
+
+/// Milliseconds since the epoch; 0 for a clock that stands before it.
+pub(super) fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}
+
+/// A new mission's id: ordered by time, unique over processes.
+pub(super) fn new_id() -> MissionId {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let unique = (u64::from(std::process::id()) << 8) ^ count;
+    MissionId(format!("m{}-{}", base36(now_ms()), base36(unique)))
+}
+
+fn base36(mut number: u64) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut digits = Vec::new();
+    loop {
+        digits.push(DIGITS[(number % 36) as usize]);
+        number /= 36;
+        if number == 0 {
+            break;
+        }
+    }
+    digits.iter().rev().map(|d| char::from(*d)).collect()
+}
+
+/// A mission as its events make it, and the number of the next event.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn fold(journal: &Journal, id: &MissionId) -> Result<(Mission, u64), JournalError> {
+    let records = journal.events(id, 0)?;
+    let next = records.len() as u64;
+    let mission = records.iter().fold(Mission::new(id.clone()), |mission, record| {
+        step(mission, record.at, &record.event).0
+    });
+    Ok((mission, next))
+}
+
+/// The missions to keep in sight: all that are open, and the newest that have ended.
+pub(super) fn in_sight(journal: &Journal) -> Result<Vec<MissionId>, JournalError> {
+    let rows = journal.missions()?;
+    let old = rows.iter().filter(|row| row.closed).count().saturating_sub(RECENT);
+    let mut ended = 0;
+    let mut ids = Vec::new();
+    for row in rows {
+        ended += usize::from(row.closed);
+        if !row.closed || ended > old {
+            ids.push(row.id);
+        }
+    }
+    Ok(ids)
+}
+
+/// The missions of a workspace, read from its journal without taking part; none where there is no journal.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn load_views(root: &Path) -> Result<Vec<MissionView>, JournalError> {
+    let Some(journal) = Journal::open_existing(root)? else {
+        return Ok(Vec::new());
+    };
+    let ids = in_sight(&journal)?;
+    ids.iter().map(|id| Ok(MissionView::of(&fold(&journal, id)?.0))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_differ() {
+        let ids: std::collections::BTreeSet<_> = (0..1000).map(|_| new_id()).collect();
+        assert_eq!(ids.len(), 1000);
+        assert_eq!(base36(0), "0");
+        assert_eq!(base36(36 * 36 + 35), "10z");
+    }
+}

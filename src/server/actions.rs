@@ -1,0 +1,204 @@
+//! Code actions: on the items of `todo.md`, on findings, and on a `/task …` or `/plan …` line anywhere.
+
+use serde_json::{Value, json};
+use tower_lsp::lsp_types::{
+    CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionResponse, Command,
+    Diagnostic,
+};
+
+use super::diagnostics::{self, SOURCE};
+use super::documents::Document;
+use super::session::Session;
+use super::todo;
+use super::todo::outline::{Item, Kind, outline};
+
+/// The kind of actions that mend nothing by themselves.
+pub const KIND: CodeActionKind = CodeActionKind::new("refactor.orchestrator");
+
+/// The actions for a place of an open document.
+pub fn actions(session: &Session, params: &CodeActionParams) -> CodeActionResponse {
+    let Some(document) = session.documents.get(&params.text_document.uri) else {
+        return Vec::new();
+    };
+    let lines = params.range.start.line..=params.range.end.line;
+    let mut offers = on_findings(session, &document, params);
+    if is_plan(session, &document) {
+        let items = outline(&document.text).into_iter();
+        offers.extend(
+            items.filter(|item| lines.contains(&item.line)).flat_map(|item| on_item(&item)),
+        );
+    }
+    let slashes = document.text.lines().enumerate().skip(*lines.start() as usize);
+    let slashes = slashes.take_while(|(line, _)| *line <= *lines.end() as usize);
+    offers.extend(slashes.filter_map(|(_, line)| on_slash(line)));
+    let only = params.context.only.as_deref();
+    let offers = offers.into_iter().filter(|offer| is_wanted(&offer.kind, only));
+    offers.map(|offer| offer.into_action(session.client().action_literals)).collect()
+}
+
+fn is_plan(session: &Session, document: &Document) -> bool {
+    let path = session.root().and_then(|root| root.rel(&document.uri));
+    path.is_some_and(|path| path.as_str() == todo::TODO_PATH)
+}
+
+struct Offer {
+    title: String,
+    kind: CodeActionKind,
+    command: &'static str,
+    argument: Value,
+    mends: Option<Diagnostic>,
+}
+
+impl Offer {
+    fn new(title: String, command: &'static str, argument: Value) -> Offer {
+        Offer { title, kind: KIND, command, argument, mends: None }
+    }
+
+    fn into_action(self, as_literal: bool) -> CodeActionOrCommand {
+        let command = Command {
+            title: self.title.clone(),
+            command: self.command.to_owned(),
+            arguments: Some(vec![self.argument]),
+        };
+        if !as_literal {
+            return CodeActionOrCommand::Command(command);
+        }
+        CodeActionOrCommand::CodeAction(CodeAction {
+            title: self.title,
+            kind: Some(self.kind),
+            diagnostics: self.mends.map(|diagnostic| vec![diagnostic]),
+            command: Some(command),
+            ..CodeAction::default()
+        })
+    }
+}
+
+/// Kinds are a tree of names: `refactor` wants `refactor.orchestrator` too.
+fn is_wanted(kind: &CodeActionKind, only: Option<&[CodeActionKind]>) -> bool {
+    let Some(only) = only else { return true };
+    only.iter().any(|wanted| {
+        let rest = kind.as_str().strip_prefix(wanted.as_str());
+        rest.is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with('.') || wanted.as_str().is_empty()
+        })
+    })
+}
+
+fn on_item(item: &Item) -> Vec<Offer> {
+    if matches!(item.kind, Kind::Mission | Kind::Milestone) {
+        return Vec::new();
+    }
+    let id = &item.id;
+    let set = |word: &str, mark: &str, symbol: char| {
+        let title = format!("Mark {id} as {word}");
+        let argument = json!({ "item": id, "mark": mark });
+        (item.mark != Some(symbol)).then(|| Offer::new(title, "orchestrator.todo.set", argument))
+    };
+    let run = Offer::new(format!("Run {id}"), "orchestrator.todo.run", json!({ "item": id }));
+    let marks =
+        [set("done", "done", 'x'), set("failed", "failed", '-'), set("pending", "pending", ' ')];
+    std::iter::once(run).chain(marks.into_iter().flatten()).collect()
+}
+
+fn on_findings(session: &Session, document: &Document, params: &CodeActionParams) -> Vec<Offer> {
+    let path = session.root().and_then(|root| root.rel(&document.uri));
+    let lines = params.range.start.line..=params.range.end.line;
+    let here = diagnostics::findings(&session.views()).into_iter().filter(|placed| {
+        Some(&placed.path) == path.as_ref()
+            && lines.contains(&diagnostics::line_of(placed, Some(document)))
+    });
+    let mut offers = Vec::new();
+    for placed in here {
+        let finding = &placed.finding;
+        let mends = params.context.diagnostics.iter().find(|diagnostic| {
+            diagnostic.source.as_deref() == Some(SOURCE)
+                && diagnostic.message.starts_with(&finding.what.message)
+        });
+        let argument = json!({ "mission": placed.mission, "finding": finding.id });
+        let what = summary(&finding.what.message);
+        for (verb, command) in
+            [("Fix", "orchestrator.finding.fix"), ("Dismiss", "orchestrator.finding.dismiss")]
+        {
+            let mut offer = Offer::new(format!("{verb}: {what}"), command, argument.clone());
+            offer.kind = CodeActionKind::QUICKFIX;
+            offer.mends = mends.cloned();
+            offers.push(offer);
+        }
+    }
+    offers
+}
+
+/// `/task goal`, after whatever begins a comment.
+fn on_slash(line: &str) -> Option<Offer> {
+    let leader = |c: char| c.is_whitespace() || "/#*-;%\"'<!".contains(c);
+    let text = line.trim_start_matches(leader);
+    // The slash of `/task` went with the leader: it must be there, and not be a comment's second one.
+    let before = &line[..line.len() - text.len()];
+    let (word, goal) = text.split_once(char::is_whitespace)?;
+    let command = match word {
+        "task" => "orchestrator.task",
+        "plan" => "orchestrator.plan",
+        _ => return None,
+    };
+    let goal = goal.trim().trim_end_matches("-->").trim_end_matches("*/").trim();
+    if goal.is_empty() || !before.ends_with('/') || before.ends_with("//") {
+        return None;
+    }
+    Some(Offer::new(format!("Run /{word} {}", summary(goal)), command, json!({ "goal": goal })))
+}
+
+/// The first line, at most 60 characters.
+pub fn summary(text: &str) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    match line.char_indices().nth(60) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slash_line_is_offered_in_any_comment() {
+        for line in [
+            "/task do it",
+            "  // /task do it",
+            "# /task  do it ",
+            "/* /task do it */",
+            "<!-- /task do it -->",
+        ] {
+            let offer = on_slash(line).unwrap_or_else(|| panic!("{line}"));
+            assert_eq!(
+                (offer.command, &offer.argument),
+                ("orchestrator.task", &json!({"goal": "do it"})),
+                "{line}"
+            );
+        }
+        assert_eq!(on_slash("-- /plan all").unwrap().command, "orchestrator.plan");
+        for line in ["// task do it", "/task", "/task  ", "// see a/task b", "", "/tasks do it"] {
+            assert!(on_slash(line).is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn kinds_are_a_tree() {
+        let only = |kind: &'static str| [CodeActionKind::new(kind)];
+        assert!(is_wanted(&KIND, None));
+        assert!(is_wanted(&KIND, Some(&only(""))) && is_wanted(&KIND, Some(&only("refactor"))));
+        assert!(
+            !is_wanted(&KIND, Some(&only("quickfix"))) && !is_wanted(&KIND, Some(&only("refac")))
+        );
+    }
+
+    #[test]
+    fn items_offer_what_they_are_not() {
+        let titles = |mark: &str| {
+            let item = &outline(&format!("- [{mark}] S1.1.1: x"))[0];
+            on_item(item).into_iter().map(|offer| offer.title).collect::<Vec<_>>()
+        };
+        assert_eq!(titles("x"), ["Run S1.1.1", "Mark S1.1.1 as failed", "Mark S1.1.1 as pending"]);
+        assert_eq!(titles("/").len(), 4);
+    }
+}

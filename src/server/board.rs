@@ -1,0 +1,128 @@
+//! Shows the missions as they go on: progress, diagnostics, the news of an end, and views for those who asked for them.
+//!
+//! One task per session. It is woken by the runtime's updates and reads the current views, so that updates which came
+//! too fast to be seen one by one are simply seen together.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tower_lsp::lsp_types::notification::ShowMessage;
+use tower_lsp::lsp_types::{MessageType, ShowMessageParams};
+
+use super::actions::summary;
+use super::diagnostics;
+use super::outbox::Weight;
+use super::progress::{Created, Progress};
+use super::session::Session;
+use crate::mission::view::MissionView;
+use crate::mission::{End, MissionId};
+use crate::runtime::{Handle, Update};
+
+/// The notification that carries a mission's view.
+pub const MISSION: &str = "orchestrator/mission";
+
+struct Shown {
+    view: Arc<MissionView>,
+    progress: Progress,
+}
+
+/// Runs until the runtime ends, or the session's tasks are dropped.
+pub async fn run(session: Arc<Session>, runtime: Handle) {
+    let mut updates = runtime.subscribe();
+    let (created, mut answers) = mpsc::unbounded_channel();
+    let mut shown = HashMap::new();
+    // What ended before this session is old news.
+    let old = runtime.views();
+    refresh(&session, &old, &mut shown, &created, false);
+    loop {
+        tokio::select! {
+            update = updates.recv() => {
+                match update {
+                    Ok(Update::Mission(_)) | Err(RecvError::Lagged(_)) => {}
+                    Ok(Update::Notice(message)) => say(&session, MessageType::INFO, message),
+                    Ok(Update::Halted(why)) => {
+                        let message = format!("Missions cannot go on: {why}");
+                        say(&session, MessageType::ERROR, message);
+                    }
+                    Err(RecvError::Closed) => return,
+                }
+                // Updates that came too fast to be seen one by one are seen together.
+                if updates.is_empty() {
+                    refresh(&session, &runtime.views(), &mut shown, &created, true);
+                }
+            }
+            Some(answer) = answers.recv() => begin(&session, &mut shown, answer),
+        }
+    }
+}
+
+fn refresh(
+    session: &Session,
+    views: &[Arc<MissionView>],
+    shown: &mut HashMap<MissionId, Shown>,
+    created: &mpsc::UnboundedSender<Created>,
+    tell: bool,
+) {
+    for view in views {
+        let before = shown.get(&view.id).map(|shown| &shown.view);
+        if before.is_some_and(|before| Arc::ptr_eq(before, view)) {
+            continue;
+        }
+        let had_ended = before.is_some_and(|before| before.end.is_some());
+        if let Some(end) = view.end.as_ref().filter(|_| tell && !had_ended) {
+            announce(session, view, end);
+        }
+        if tell || view.end.is_none() {
+            send_view(session, view);
+        }
+        let entry = shown
+            .entry(view.id.clone())
+            .or_insert_with(|| Shown { view: Arc::clone(view), progress: Progress::default() });
+        entry.view = Arc::clone(view);
+        entry.progress.follow(session, view, created);
+    }
+    diagnostics::publish(session);
+}
+
+fn begin(session: &Session, shown: &mut HashMap<MissionId, Shown>, answer: Created) {
+    if let Some(shown) = shown.get_mut(&answer.mission) {
+        shown.progress.created(session, &shown.view, answer.allowed);
+    }
+}
+
+fn announce(session: &Session, view: &MissionView, end: &End) {
+    let goal = summary(&view.goal);
+    let (typ, message) = match end {
+        End::Sealed { hash } => {
+            let seal = hash.get(..12).unwrap_or(hash);
+            (MessageType::INFO, format!("Mission sealed ({seal}): {goal}"))
+        }
+        End::Blocked { needs } => {
+            (MessageType::WARNING, format!("Mission blocked: {goal}\nIt needs: {needs}"))
+        }
+        End::Exhausted { limit } => {
+            (MessageType::WARNING, format!("Mission out of fuel ({limit}): {goal}"))
+        }
+        End::Cancelled => (MessageType::INFO, format!("Mission cancelled: {goal}")),
+        End::Failed { reason } => (MessageType::ERROR, format!("Mission failed: {goal}\n{reason}")),
+    };
+    say(session, typ, message);
+}
+
+fn say(session: &Session, typ: MessageType, message: String) {
+    session.peer.notify::<ShowMessage>(Weight::Must, &ShowMessageParams { typ, message });
+}
+
+fn send_view(session: &Session, view: &MissionView) {
+    if !session.client().mission_views {
+        return;
+    }
+    let key = format!("mission {}", view.id);
+    let weight = if view.end.is_some() { Weight::Latest(key) } else { Weight::MayDrop(key) };
+    match serde_json::to_value(view) {
+        Ok(params) => session.peer.notify_raw(weight, MISSION, params),
+        Err(error) => tracing::error!("failed to write a mission's view: {error}"),
+    }
+}

@@ -1,0 +1,137 @@
+//! What a command does: it tells the runtime, which only takes a note, and answers at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use tower_lsp::jsonrpc::{Error, ErrorCode};
+use tower_lsp::lsp_types::notification::ShowMessage;
+use tower_lsp::lsp_types::{MessageType, ShowMessageParams};
+
+use super::Doctor;
+use super::ask::{Ask, BadAsk};
+use super::outbox::Weight;
+use super::session::Session;
+use crate::mission::view::MissionView;
+use crate::mission::{MissionId, Mode};
+use crate::runtime::Handle;
+use crate::wire::code;
+
+/// How long the answer to a start may wait for the mission to be shown.
+const SHOWN_LIMIT: Duration = Duration::from_secs(1);
+
+type Answer = Result<Value, Error>;
+
+/// Performs `ask`; the answer is the command's result.
+///
+/// # Errors
+/// Invalid parameters when a mission is not named clearly; request failed when the runtime refuses.
+pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answer {
+    if ask == Ask::Doctor {
+        return Ok(examine(session, doctor));
+    }
+    let runtime = session.runtime().await.map_err(failed)?;
+    let views = runtime.views();
+    match ask {
+        Ask::Start { goal, mode } => {
+            let mission = begin(&runtime, &goal, mode).await?;
+            Ok(json!({ "mission": mission }))
+        }
+        Ask::Tell { mission, command } => {
+            let mission = meant(&views, mission)?.id.clone();
+            runtime.command(&mission, command).map_err(|refused| failed(refused.to_string()))?;
+            Ok(json!({ "mission": mission }))
+        }
+        Ask::Status => Ok(json!({ "missions": views.iter().map(Arc::as_ref).collect::<Vec<_>>() })),
+        Ask::Agents => Ok(json!({ "agents": agents(&views) })),
+        Ask::Change { mission, receipt } => change(meant(&views, mission)?, receipt),
+        // Answered above, without a runtime.
+        Ask::Doctor => Ok(Value::Null),
+    }
+}
+
+/// Begins a mission, and answers when the board shows it, so that the client's next command finds it: that is one
+/// write of the journal, and no more than [`SHOWN_LIMIT`].
+async fn begin(runtime: &Handle, goal: &str, mode: Mode) -> Result<MissionId, Error> {
+    let mut updates = runtime.subscribe();
+    let mission = runtime.start(goal, mode).map_err(|refused| failed(refused.to_string()))?;
+    let shown = async {
+        while runtime.view(&mission).is_none() {
+            if matches!(updates.recv().await, Err(RecvError::Closed)) {
+                return;
+            }
+        }
+    };
+    if tokio::time::timeout(SHOWN_LIMIT, shown).await.is_err() {
+        tracing::warn!("mission {mission} is slow to begin");
+    }
+    Ok(mission)
+}
+
+/// What a command that cannot be read is answered with.
+pub fn unreadable(bad: &BadAsk) -> Error {
+    Error::invalid_params(bad.to_string())
+}
+
+fn failed(why: String) -> Error {
+    Error { code: ErrorCode::ServerError(code::REQUEST_FAILED), message: why.into(), data: None }
+}
+
+/// The mission that is named; else the only one that has not ended; else, when all have, the newest.
+fn meant(views: &[Arc<MissionView>], named: Option<MissionId>) -> Result<&MissionView, Error> {
+    if let Some(id) = named {
+        let found = views.iter().find(|view| view.id == id);
+        let missing = || Error::invalid_params(format!("there is no mission `{id}`"));
+        return found.map(Arc::as_ref).ok_or_else(missing);
+    }
+    let open: Vec<_> = views.iter().filter(|view| view.end.is_none()).collect();
+    match open.as_slice() {
+        [one] => Ok(one),
+        [] => {
+            let newest = views.iter().max_by_key(|view| view.started_at).map(Arc::as_ref);
+            newest.ok_or_else(|| {
+                failed("there is no mission; start one with orchestrator.task".into())
+            })
+        }
+        many => {
+            let ids: Vec<_> = many.iter().map(|view| view.id.to_string()).collect();
+            let ids = ids.join(", ");
+            Err(Error::invalid_params(format!(
+                "several missions are open; name one as `mission`: {ids}"
+            )))
+        }
+    }
+}
+
+fn agents(views: &[Arc<MissionView>]) -> Vec<Value> {
+    let of = |view: &Arc<MissionView>| {
+        let mission = view.id.clone();
+        let sessions = view.sessions.clone().into_iter();
+        sessions
+            .map(move |session| json!({ "mission": mission, "session": session }))
+            .collect::<Vec<_>>()
+    };
+    views.iter().flat_map(of).collect()
+}
+
+fn change(view: &MissionView, receipt: Option<u64>) -> Answer {
+    let Some(number) = receipt else {
+        return Ok(json!({ "mission": view.id, "changes": view.receipts }));
+    };
+    let found = view.receipts.iter().find(|accepted| accepted.receipt == number);
+    let missing =
+        || Error::invalid_params(format!("mission `{}` has no receipt {number}", view.id));
+    found.map(|accepted| json!({ "mission": view.id, "changes": [accepted] })).ok_or_else(missing)
+}
+
+/// The examination asks programs for their versions, which takes a while: its report is shown as a message.
+fn examine(session: &Arc<Session>, doctor: &Doctor) -> Value {
+    let (session, doctor) = (Arc::clone(session), Arc::clone(doctor));
+    tokio::task::spawn_blocking(move || {
+        let message = doctor(session.root().map(|root| root.path()));
+        let params = ShowMessageParams { typ: MessageType::INFO, message };
+        session.peer.notify::<ShowMessage>(Weight::Must, &params);
+    });
+    json!({ "report": "follows as window/showMessage" })
+}

@@ -1,0 +1,271 @@
+//! Findings of reviewers and refusals of the gate, and what is wrong with an open `todo.md`, as diagnostics.
+//!
+//! They are pushed for every file. A client that pulls, and pulls again when told to, gets those of its open documents that
+//! way instead, so that nothing is shown twice.
+
+#![expect(
+    clippy::mutable_key_type,
+    reason = "a URI is ordered by its text; the cell inside is a cache"
+)]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+use tower_lsp::lsp_types::notification::PublishDiagnostics;
+use tower_lsp::lsp_types::request::WorkspaceDiagnosticRefresh;
+use tower_lsp::lsp_types::{
+    Diagnostic, DiagnosticSeverity, NumberOrString, Position, PublishDiagnosticsParams, Range, Uri,
+};
+
+use super::documents::Document;
+use super::outbox::Weight;
+use super::session::Session;
+use super::text::Lines;
+use super::todo::{self, outline::outline};
+use crate::mission::event::Gravity;
+use crate::mission::view::MissionView;
+use crate::mission::{Finding, FindingStatus, FoundBy};
+use crate::workspace::path::RelPath;
+
+/// The `source` of every diagnostic of ours.
+pub const SOURCE: &str = "orchestrator";
+
+const REFRESH_LIMIT: Duration = Duration::from_secs(10);
+
+type ByUri = BTreeMap<Uri, Vec<Diagnostic>>;
+
+/// What the client was last given.
+#[derive(Debug, Default)]
+pub struct Published(Mutex<Shown>);
+
+#[derive(Debug, Default)]
+struct Shown {
+    pushed: ByUri,
+    pulled: ByUri,
+}
+
+/// A finding with the place where it is shown.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The mission's id.
+    pub mission: String,
+    /// The finding.
+    pub finding: Finding,
+    /// The file; the plan for a finding that names none.
+    pub path: RelPath,
+}
+
+/// The open findings of missions at work, and of the newest one even when it has ended.
+pub fn findings(views: &[Arc<MissionView>]) -> Vec<Placed> {
+    let newest = views.iter().max_by_key(|view| view.started_at).map(|view| &view.id);
+    let shown = |view: &&Arc<MissionView>| view.end.is_none() || Some(&view.id) == newest;
+    let mut placed = Vec::new();
+    for view in views.iter().filter(shown) {
+        for finding in view.findings.iter().filter(|f| f.status == FindingStatus::Open) {
+            let file = finding.what.file.as_deref().unwrap_or(todo::TODO_PATH);
+            // A path that names nothing inside the workspace cannot be shown on a file.
+            let Ok(path) = RelPath::new(file).or_else(|_| RelPath::new(todo::TODO_PATH)) else {
+                continue;
+            };
+            placed.push(Placed { mission: view.id.0.clone(), finding: finding.clone(), path });
+        }
+    }
+    placed
+}
+
+/// Brings what the client shows up to date.
+pub fn publish(session: &Session) {
+    let current = current(session);
+    let pulls = session.client().pull_diagnostics;
+    let is_pulled = |uri: &Uri| pulls && session.documents.get(uri).is_some();
+    let (pulled, pushed): (ByUri, ByUri) = current.into_iter().partition(|(uri, _)| is_pulled(uri));
+
+    let mut shown = session.published.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let uris: BTreeSet<&Uri> = pushed.keys().chain(shown.pushed.keys()).collect();
+    for uri in uris {
+        let now = pushed.get(uri).cloned().unwrap_or_default();
+        if shown.pushed.get(uri).is_none_or(|before| *before != now) {
+            let version = session.documents.get(uri).map(|document| document.version);
+            let params = PublishDiagnosticsParams { uri: uri.clone(), diagnostics: now, version };
+            let weight = Weight::Latest(format!("diagnostics {}", uri.as_str()));
+            session.peer.notify::<PublishDiagnostics>(weight, &params);
+        }
+    }
+    shown.pushed = pushed;
+    if shown.pulled != pulled {
+        shown.pulled = pulled;
+        refresh(session);
+    }
+}
+
+/// Asks the client to pull again. Nobody needs its answer.
+fn refresh(session: &Session) {
+    let answer = session.peer.request::<WorkspaceDiagnosticRefresh>(&(), REFRESH_LIMIT);
+    tokio::spawn(async move {
+        if let Err(error) = answer.await {
+            tracing::debug!("failed to refresh diagnostics: {error}");
+        }
+    });
+}
+
+/// What a pull for `uri` is answered with.
+pub fn of_document(session: &Session, uri: &Uri) -> Vec<Diagnostic> {
+    current(session).remove(uri).unwrap_or_default()
+}
+
+fn current(session: &Session) -> ByUri {
+    let mut current = ByUri::new();
+    let Some(root) = session.root() else { return current };
+    let open: HashMap<RelPath, Document> = session
+        .documents
+        .all()
+        .into_iter()
+        .filter_map(|document| Some((root.rel(&document.uri)?, document)))
+        .collect();
+    for placed in findings(&session.views()) {
+        let document = open.get(&placed.path);
+        let uri = document.map(|document| document.uri.clone()).or_else(|| root.uri(&placed.path));
+        let Some(uri) = uri else { continue };
+        let range = range(session, &placed, document);
+        current.entry(uri).or_default().push(diagnostic(&placed, range));
+    }
+    for (path, document) in open.iter().filter(|(path, _)| path.as_str() == todo::TODO_PATH) {
+        tracing::trace!("checking {path}");
+        let errors = plan_errors(session, document);
+        if !errors.is_empty() {
+            current.entry(document.uri.clone()).or_default().extend(errors);
+        }
+    }
+    current
+}
+
+/// The 0-based line of a finding: its own, or its item's in the open plan.
+pub fn line_of(placed: &Placed, document: Option<&Document>) -> u32 {
+    if let (Some(line), Some(_)) = (placed.finding.what.line, &placed.finding.what.file) {
+        return line.saturating_sub(1);
+    }
+    let Some((document, item)) = document.zip(placed.finding.item.as_ref()) else { return 0 };
+    let items = outline(&document.text);
+    items.iter().find(|line| line.id == item.to_string()).map_or(0, |line| line.line)
+}
+
+fn range(session: &Session, placed: &Placed, document: Option<&Document>) -> Range {
+    let line = line_of(placed, document);
+    match document {
+        Some(document) => line_range(session, document, line),
+        // The text of a closed file is not at hand: the line with its end, which exists unless it is the last one.
+        None => Range::new(Position::new(line, 0), Position::new(line.saturating_add(1), 0)),
+    }
+}
+
+/// A line of an open document, without its indentation.
+fn line_range(session: &Session, document: &Document, line: u32) -> Range {
+    let text = document.text.lines().nth(line as usize).unwrap_or_default();
+    let indent = text.len() - text.trim_start().len();
+    let lines = Lines::new(&document.text, session.client().encoding);
+    let column = |bytes: usize| lines.position_of(line, u32::try_from(bytes).unwrap_or(u32::MAX));
+    Range::new(column(indent), column(text.trim_end().len()))
+}
+
+fn diagnostic(placed: &Placed, range: Range) -> Diagnostic {
+    let what = &placed.finding.what;
+    let by = match placed.finding.by {
+        FoundBy::Gate => "gate",
+        FoundBy::Reviewer => "reviewer",
+        FoundBy::Worker => "worker",
+    };
+    let fix = what.fix.as_ref().map(|fix| format!("\nTo mend it: {fix}")).unwrap_or_default();
+    Diagnostic {
+        range,
+        severity: Some(match what.severity {
+            Gravity::Error => DiagnosticSeverity::ERROR,
+            Gravity::Warning => DiagnosticSeverity::WARNING,
+            Gravity::Info => DiagnosticSeverity::INFORMATION,
+        }),
+        code: Some(NumberOrString::String(what.kind.clone().unwrap_or_else(|| by.to_owned()))),
+        source: Some(SOURCE.to_owned()),
+        message: format!("{}{fix}", what.message),
+        data: Some(json!({ "mission": placed.mission, "finding": placed.finding.id, "by": by })),
+        ..Diagnostic::default()
+    }
+}
+
+/// What the plan's own parser says of an open `todo.md`; an empty one is no plan yet.
+fn plan_errors(session: &Session, document: &Document) -> Vec<Diagnostic> {
+    if document.text.trim().is_empty() {
+        return Vec::new();
+    }
+    let errors = crate::mission::plan::parse(&document.text).err().unwrap_or_default();
+    let errors = errors.into_iter().map(|error| Diagnostic {
+        range: line_range(session, document, error.line),
+        severity: Some(DiagnosticSeverity::ERROR),
+        code: Some(NumberOrString::String("plan".to_owned())),
+        source: Some(SOURCE.to_owned()),
+        message: error.message,
+        ..Diagnostic::default()
+    });
+    errors.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mission::event::NewFinding;
+    use crate::mission::{End, Mission, MissionId};
+
+    fn view(id: &str, started_at: u64, end: Option<End>) -> MissionView {
+        let what = |severity, line| NewFinding {
+            file: Some("./src/a.rs".into()),
+            line,
+            severity,
+            message: "it is wrong".into(),
+            fix: Some("right it".into()),
+            kind: None,
+        };
+        let mut mission = Mission::new(MissionId(id.into()));
+        (mission.started_at, mission.ended) = (started_at, end);
+        let finding =
+            |id, status, what| Finding { id, item: None, by: FoundBy::Reviewer, what, status };
+        mission.findings = vec![
+            finding(1, FindingStatus::Open, what(Gravity::Error, Some(3))),
+            finding(2, FindingStatus::Closed, what(Gravity::Error, Some(4))),
+            finding(3, FindingStatus::Open, NewFinding { file: None, ..what(Gravity::Info, None) }),
+            finding(
+                4,
+                FindingStatus::Open,
+                NewFinding { file: Some("/etc/x".into()), ..what(Gravity::Warning, Some(1)) },
+            ),
+        ];
+        MissionView::of(&mission)
+    }
+
+    #[test]
+    fn open_findings_of_missions_that_matter_are_shown() {
+        let ended = Some(End::Cancelled);
+        let views = [
+            Arc::new(view("old", 1, ended.clone())),
+            Arc::new(view("working", 2, None)),
+            Arc::new(view("newest", 3, ended)),
+        ];
+        let placed = findings(&views);
+        let shown: Vec<_> =
+            placed.iter().map(|p| (p.mission.as_str(), p.finding.id, p.path.as_str())).collect();
+        let of = |mission| {
+            [(mission, 1, "src/a.rs"), (mission, 3, todo::TODO_PATH), (mission, 4, todo::TODO_PATH)]
+        };
+        assert_eq!(shown, [of("working"), of("newest")].concat());
+    }
+
+    #[test]
+    fn a_finding_is_a_diagnostic_with_its_number() {
+        let placed = &findings(&[Arc::new(view("m", 1, None))])[0];
+        assert_eq!(line_of(placed, None), 2);
+        let diagnostic = diagnostic(placed, Range::default());
+        assert_eq!(diagnostic.severity, Some(DiagnosticSeverity::ERROR));
+        assert_eq!(diagnostic.source.as_deref(), Some(SOURCE));
+        assert_eq!(diagnostic.message, "it is wrong\nTo mend it: right it");
+        assert_eq!(diagnostic.data, Some(json!({"mission": "m", "finding": 1, "by": "reviewer"})));
+    }
+}

@@ -1,0 +1,181 @@
+//! The handlers: each translates, changes the session or puts something into a mailbox, and answers. None waits for the client.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tower_lsp::LanguageServer;
+use tower_lsp::jsonrpc::Result;
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the handlers' signatures name half of the protocol"
+)]
+use tower_lsp::lsp_types::*;
+
+use super::client::Client;
+use super::session::Session;
+use super::{Doctor, actions, ask, commands, diagnostics, progress, todo};
+
+/// The language server of one session.
+pub struct Face {
+    session: Arc<Session>,
+    doctor: Doctor,
+}
+
+impl Face {
+    /// The face of `session`.
+    pub fn new(session: Arc<Session>, doctor: Doctor) -> Face {
+        Face { session, doctor }
+    }
+
+    /// The client.
+    #[cfg(debug_assertions)]
+    pub fn peer(&self) -> &super::peer::Peer {
+        &self.session.peer
+    }
+
+    /// `window/workDoneProgress/cancel`
+    pub async fn cancel_progress(&self, params: WorkDoneProgressCancelParams) {
+        let Some(mission) = progress::mission_of(&params.token) else { return };
+        let Ok(runtime) = self.session.runtime().await else { return };
+        if let Err(refused) = runtime.command(&mission, crate::mission::Command::Cancel) {
+            tracing::warn!("failed to cancel mission {mission}: {refused}");
+        }
+    }
+
+    /// `$/setTrace`: there is no protocol trace to switch; the log has its own setting.
+    pub async fn set_trace(&self, _params: Value) {}
+
+    fn plan_text(&self, uri: &Uri) -> Option<Arc<str>> {
+        let is_plan = self.session.root()?.rel(uri)?.as_str() == todo::TODO_PATH;
+        self.session.documents.get(uri).filter(|_| is_plan).map(|document| document.text)
+    }
+}
+
+impl LanguageServer for Face {
+    async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
+        // All that the client said comes this way: see `raw`.
+        let said = params.initialization_options.unwrap_or_default();
+        self.session.introduce(Client::read(&said));
+        let name = &self.session.client().name;
+        tracing::info!("serving {name} at {:?}", self.session.root().map(|root| root.path()));
+        Ok(InitializeResult {
+            capabilities: capabilities(self.session.client()),
+            server_info: Some(ServerInfo {
+                name: "orchestrator".to_owned(),
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            }),
+        })
+    }
+
+    async fn initialized(&self, _: InitializedParams) {
+        self.session.start();
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn did_open(&self, params: DidOpenTextDocumentParams) {
+        let document = params.text_document;
+        self.session.documents.open(document.uri, document.version, document.text);
+        diagnostics::publish(&self.session);
+    }
+
+    async fn did_change(&self, params: DidChangeTextDocumentParams) {
+        let VersionedTextDocumentIdentifier { uri, version } = params.text_document;
+        let encoding = self.session.client().encoding;
+        if !self.session.documents.change(&uri, version, params.content_changes, encoding) {
+            tracing::warn!("the client changed {} without opening it", uri.as_str());
+        }
+        if self.plan_text(&uri).is_some() {
+            diagnostics::publish(&self.session);
+        }
+    }
+
+    async fn did_close(&self, params: DidCloseTextDocumentParams) {
+        self.session.documents.close(&params.text_document.uri);
+        diagnostics::publish(&self.session);
+    }
+
+    async fn did_save(&self, _: DidSaveTextDocumentParams) {}
+
+    async fn did_change_configuration(&self, _: DidChangeConfigurationParams) {}
+
+    async fn did_change_watched_files(&self, _: DidChangeWatchedFilesParams) {}
+
+    async fn did_change_workspace_folders(&self, _: DidChangeWorkspaceFoldersParams) {}
+
+    async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
+        let ask = ask::read(&params.command, params.arguments);
+        let ask = ask.map_err(|bad| commands::unreadable(&bad))?;
+        commands::perform(&self.session, &self.doctor, ask).await.map(Some)
+    }
+
+    async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
+        Ok(Some(actions::actions(&self.session, &params)))
+    }
+
+    async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
+        let text = self.plan_text(&params.text_document.uri);
+        let encoding = self.session.client().encoding;
+        Ok(text.map(|text| todo::lenses::lenses(&text, encoding)))
+    }
+
+    async fn document_symbol(
+        &self,
+        params: DocumentSymbolParams,
+    ) -> Result<Option<DocumentSymbolResponse>> {
+        let uri = params.text_document.uri;
+        let client = self.session.client();
+        let text = self.plan_text(&uri);
+        Ok(text
+            .map(|text| todo::symbols::symbols(&text, &uri, client.encoding, client.symbol_tree)))
+    }
+
+    async fn diagnostic(
+        &self,
+        params: DocumentDiagnosticParams,
+    ) -> Result<DocumentDiagnosticReportResult> {
+        let items = diagnostics::of_document(&self.session, &params.text_document.uri);
+        let full = FullDocumentDiagnosticReport { result_id: None, items };
+        let report = RelatedFullDocumentDiagnosticReport {
+            related_documents: None,
+            full_document_diagnostic_report: full,
+        };
+        Ok(DocumentDiagnosticReport::Full(report).into())
+    }
+}
+
+/// What is announced: nothing that this client did not declare, where the protocol lets it declare.
+fn capabilities(client: &Client) -> ServerCapabilities {
+    let action_options = CodeActionOptions {
+        code_action_kinds: Some(vec![CodeActionKind::QUICKFIX, actions::KIND]),
+        ..CodeActionOptions::default()
+    };
+    let sync = TextDocumentSyncOptions {
+        open_close: Some(true),
+        change: Some(TextDocumentSyncKind::INCREMENTAL),
+        ..TextDocumentSyncOptions::default()
+    };
+    ServerCapabilities {
+        position_encoding: Some(client.encoding.kind()),
+        text_document_sync: Some(TextDocumentSyncCapability::Options(sync)),
+        code_action_provider: Some(match client.action_literals {
+            true => CodeActionProviderCapability::Options(action_options),
+            false => CodeActionProviderCapability::Simple(true),
+        }),
+        code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(false) }),
+        document_symbol_provider: Some(OneOf::Left(true)),
+        diagnostic_provider: client.pull_diagnostics.then(|| {
+            DiagnosticServerCapabilities::Options(DiagnosticOptions {
+                identifier: Some(diagnostics::SOURCE.to_owned()),
+                ..DiagnosticOptions::default()
+            })
+        }),
+        execute_command_provider: Some(ExecuteCommandOptions {
+            commands: ask::COMMANDS.map(str::to_owned).to_vec(),
+            ..ExecuteCommandOptions::default()
+        }),
+        ..ServerCapabilities::default()
+    }
+}

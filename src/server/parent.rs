@@ -1,0 +1,77 @@
+//! Notices that the process that started us has gone, so that no server outlives its editor.
+//!
+//! The end of standard input says the same in most cases; this is for an editor that was killed while something else
+//! held its end of the pipe. Where the process cannot be seen (another namespace, another user, a platform without a
+//! portable way) there is nothing to watch.
+
+use std::time::Duration;
+
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Completes when process `pid` has gone; never, when there is none to watch or it cannot be seen from here.
+pub async fn gone(pid: Option<u32>) {
+    let Some(watch) = pid.and_then(Watch::new) else {
+        return std::future::pending().await;
+    };
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while watch.is_alive() {
+        ticks.tick().await;
+    }
+}
+
+enum Watch {
+    /// It is our parent: when it dies we get another one.
+    #[cfg(unix)]
+    Parent(u32),
+    /// It is visible in the process file system.
+    Proc(std::path::PathBuf),
+}
+
+impl Watch {
+    fn new(pid: u32) -> Option<Watch> {
+        #[cfg(unix)]
+        if std::os::unix::process::parent_id() == pid {
+            return Some(Watch::Parent(pid));
+        }
+        let entry = std::path::PathBuf::from(format!("/proc/{pid}"));
+        (cfg!(target_os = "linux") && entry.exists()).then_some(Watch::Proc(entry))
+    }
+
+    fn is_alive(&self) -> bool {
+        match self {
+            #[cfg(unix)]
+            Watch::Parent(pid) => std::os::unix::process::parent_id() == *pid,
+            Watch::Proc(entry) => entry.exists(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_can_be_seen_is_watched() {
+        assert!(gone(None).now_or_never().is_none());
+        assert!(gone(Some(u32::MAX)).now_or_never().is_none());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_end_of_a_process_is_noticed() {
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let watched = gone(Some(child.id()));
+        tokio::pin!(watched);
+        assert!(futures_util::poll!(&mut watched).is_pending());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        watched.await;
+    }
+}

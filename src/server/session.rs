@@ -1,0 +1,143 @@
+//! What one session knows, shared by its handlers and its background tasks.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{SetOnce, watch};
+
+use super::client::Client;
+use super::diagnostics::Published;
+use super::documents::Documents;
+use super::editor::OpenEditor;
+use super::peer::Peer;
+use super::root::Root;
+use super::{Connect, board, parent};
+use crate::mission::view::MissionView;
+use crate::runtime::Handle;
+
+/// The runtime, as far as this session has got with it.
+#[derive(Clone)]
+enum Runtime {
+    Starting,
+    Ready(Handle),
+    Failed(String),
+}
+
+/// One session with one client.
+pub struct Session {
+    /// The client, to be spoken to.
+    pub peer: Peer,
+    /// What is open in it.
+    pub documents: Documents,
+    /// The diagnostics that it shows because of us.
+    pub published: Published,
+    client: SetOnce<Client>,
+    root: OnceLock<Root>,
+    connect: Mutex<Option<Connect>>,
+    runtime: watch::Sender<Runtime>,
+}
+
+impl Session {
+    /// A session before `initialize`.
+    pub fn new(peer: Peer, connect: Connect) -> Session {
+        Session {
+            peer,
+            documents: Documents::default(),
+            published: Published::default(),
+            client: SetOnce::new(),
+            root: OnceLock::new(),
+            connect: Mutex::new(Some(connect)),
+            runtime: watch::Sender::new(Runtime::Starting),
+        }
+    }
+
+    /// Keeps what `initialize` said. The framework lets only one `initialize` succeed.
+    pub fn introduce(&self, client: Client) {
+        if let Some(root) = client.root.clone() {
+            self.root.get_or_init(|| Root::new(root));
+        }
+        if self.client.set(client).is_err() {
+            tracing::warn!("the client introduced itself twice");
+        }
+    }
+
+    /// What the client declared; nothing before `initialize`.
+    pub fn client(&self) -> &Client {
+        static NOBODY: OnceLock<Client> = OnceLock::new();
+        self.client.get().unwrap_or_else(|| NOBODY.get_or_init(Client::default))
+    }
+
+    /// Completes when the client's process has gone.
+    pub async fn client_gone(&self) {
+        parent::gone(self.client.wait().await.process_id).await;
+    }
+
+    /// The workspace, if a folder is open.
+    pub fn root(&self) -> Option<&Root> {
+        self.root.get()
+    }
+
+    /// Starts the runtime in the background, once.
+    pub fn start(self: &Arc<Session>) {
+        let connect = self.connect.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(connect) = connect else { return };
+        let Some(root) = self.root.get().cloned() else {
+            let why = "no folder is open; open the project's folder and try again".to_owned();
+            self.runtime.send_replace(Runtime::Failed(why));
+            return;
+        };
+        let session = Arc::clone(self);
+        tokio::spawn(async move {
+            let editor = Arc::new(OpenEditor::new(&session));
+            let connected = tokio::task::spawn_blocking(move || connect(root.path(), editor));
+            let runtime = match connected.await {
+                Ok(Ok(handle)) => {
+                    tokio::spawn(board::run(Arc::clone(&session), handle.clone()));
+                    Runtime::Ready(handle)
+                }
+                Ok(Err(why)) => Runtime::Failed(why),
+                Err(error) => Runtime::Failed(format!("failed to start the runtime: {error}")),
+            };
+            session.runtime.send_replace(runtime);
+        });
+    }
+
+    /// The runtime, once it has started. It starts within milliseconds of `initialized`.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn runtime(self: &Arc<Session>) -> Result<Handle, String> {
+        self.start();
+        let mut runtime = self.runtime.subscribe();
+        loop {
+            match &*runtime.borrow_and_update() {
+                Runtime::Ready(handle) => return Ok(handle.clone()),
+                Runtime::Failed(why) => return Err(why.clone()),
+                Runtime::Starting => {}
+            }
+            if runtime.changed().await.is_err() {
+                return Err("the session has ended".to_owned());
+            }
+        }
+    }
+
+    /// Lets the runtime end what it is at, for at most `limit`.
+    pub async fn stop(&self, limit: Duration) {
+        let runtime = self.runtime.send_replace(Runtime::Failed("the session has ended".into()));
+        let Runtime::Ready(handle) = runtime else { return };
+        let stopped = tokio::task::spawn_blocking(move || handle.stop());
+        if tokio::time::timeout(limit, stopped).await.is_err() {
+            tracing::warn!(
+                "the missions did not stop within {limit:?}; the journal has what was done"
+            );
+        }
+    }
+
+    /// All missions as they are now; none while the runtime starts.
+    pub fn views(&self) -> Arc<[Arc<MissionView>]> {
+        match &*self.runtime.borrow() {
+            Runtime::Ready(handle) => handle.views(),
+            _ => Arc::from([]),
+        }
+    }
+}
