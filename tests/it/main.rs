@@ -1,5 +1,12 @@
 //! The integration tests: one binary, the built `orchestrator` over its real surfaces, real servers and real files.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod bad_input;
 mod cli;
 mod deadlock;

@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 use crate::workspace::change::{Change, ChangeSet, Edit};
 use crate::workspace::path::RelPath;
 
+/// First byte, one past the last, what takes their place.
+type Span = (usize, usize, String);
+
 /// A change-set that grows.
 #[derive(Debug, Default, Clone)]
 pub struct Merged {
-    edits: BTreeMap<RelPath, Vec<(usize, usize, String)>>,
+    edits: BTreeMap<RelPath, Vec<Span>>,
     /// How many change-sets it holds.
     pub count: usize,
 }
@@ -65,7 +68,7 @@ impl Merged {
     }
 }
 
-fn spans(change: &ChangeSet) -> Option<Vec<(&RelPath, (usize, usize, String))>> {
+fn spans(change: &ChangeSet) -> Option<Vec<(&RelPath, Span)>> {
     let mut spans = Vec::new();
     for change in &change.changes {
         let Change::Edit { path, edits } = change else {
@@ -82,7 +85,7 @@ fn spans(change: &ChangeSet) -> Option<Vec<(&RelPath, (usize, usize, String))>> 
 }
 
 /// Insertions at one place do not clash, an insertion at the edge of a replacement does: who comes first is not known.
-fn clash(a: &(usize, usize, String), b: &(usize, usize, String)) -> bool {
+fn clash(a: &Span, b: &Span) -> bool {
     let insertions = a.0 == a.1 && b.0 == b.1;
     !insertions
         && a.0 <= b.1

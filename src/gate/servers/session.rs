@@ -180,7 +180,7 @@ impl Session {
     pub async fn show(&mut self, overlay: &Overlay, opened: &[RelPath]) -> Result<(), Trouble> {
         let mut wanted: BTreeMap<RelPath, String> = BTreeMap::new();
         for path in self.pinned.iter().chain(opened) {
-            if let Some(text) = std::fs::read_to_string(path.in_root(&self.root)).ok() {
+            if let Ok(text) = std::fs::read_to_string(path.in_root(&self.root)) {
                 wanted.insert(path.clone(), text);
             }
         }

@@ -45,7 +45,7 @@ impl<'a> Text<'a> {
     fn column(line: &str, character: u32, encoding: Encoding) -> usize {
         let wanted = character as usize;
         match encoding {
-            Encoding::Utf8 => line.floor_char_boundary(wanted.min(line.len())),
+            Encoding::Utf8 => boundary(line, wanted),
             Encoding::Utf16 => {
                 let mut units = 0;
                 let past = line.char_indices().find(|(_, char)| {
@@ -79,13 +79,22 @@ impl<'a> Text<'a> {
     /// A place as a protocol position.
     pub fn position(&self, place: Place, encoding: Encoding) -> Position {
         let (_, line) = self.line(place.line);
-        let column = line.floor_char_boundary((place.column as usize).min(line.len()));
+        let column = boundary(line, place.column as usize);
         let character = match encoding {
             Encoding::Utf8 => column,
             Encoding::Utf16 => line[..column].encode_utf16().count(),
         };
         Position { line: place.line, character: u32::try_from(character).unwrap_or(u32::MAX) }
     }
+}
+
+/// The character boundary at `column`, or the last one before it.
+fn boundary(line: &str, column: usize) -> usize {
+    let mut column = column.min(line.len());
+    while !line.is_char_boundary(column) {
+        column -= 1;
+    }
+    column
 }
 
 #[cfg(test)]
