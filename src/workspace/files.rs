@@ -4,6 +4,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// How the names of our temporary files begin; they are no part of any workspace.
+pub const TEMPORARY: &str = ".orchestrator-";
+
 /// The disk as [`super::apply`] sees it. Paths are absolute.
 pub trait Files {
     /// The bytes of a file; `None` when there is none.
@@ -60,7 +63,7 @@ impl Files for Disk {
     fn stage(&self, target: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
         let folder = target.parent().unwrap_or_else(|| Path::new("."));
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".orchestrator-").suffix(".tmp");
+        builder.prefix(TEMPORARY).suffix(".tmp");
         let mode = match fs::metadata(target) {
             Ok(metadata) => Some(metadata.permissions()),
             Err(_) => new_file_mode(),

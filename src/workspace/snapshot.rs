@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use ignore::{DirEntry, WalkBuilder};
 
 use super::apply::{ApplyError, locate};
+use super::files::TEMPORARY;
 use super::hash::sha256;
 use super::path::RelPath;
 
@@ -366,10 +367,12 @@ impl Workspace {
 
 /// Folders that are never part of a workspace's own text.
 fn is_foreign(entry: &DirEntry) -> bool {
-    if !entry.file_type().is_some_and(|kind| kind.is_dir()) {
-        return entry.depth() == 1 && entry.file_name() == ".git";
-    }
     let name = entry.file_name();
+    if !entry.file_type().is_some_and(|kind| kind.is_dir()) {
+        // A temporary file is one of ours, on its way to become the file that it stands beside.
+        let ours = name.to_str().is_some_and(|name| name.starts_with(TEMPORARY));
+        return ours || (entry.depth() == 1 && name == ".git");
+    }
     name == ".git"
         || name == ".opencode"
         || name == "node_modules"

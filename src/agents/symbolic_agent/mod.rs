@@ -57,7 +57,7 @@ impl Agent for SymbolicAgent {
 
 fn fault(message: &str) -> Fault {
     Fault {
-        kind: FaultKind::NeedsHuman,
+        kind: FaultKind::Transient,
         message: message.to_owned(),
         retry_after_ms: None,
         usage: Usage::default(),
