@@ -25,23 +25,13 @@ struct Bench {
 impl Bench {
     fn new(fixture: &str, bins: &[PathBuf]) -> (Bench, OsString) {
         let folder = tempfile::tempdir().unwrap();
-        copy(
-            &tools::checkout().join("tests/fixtures").join(fixture),
-            folder.path(),
-        );
+        copy(&tools::checkout().join("tests/fixtures").join(fixture), folder.path());
         let own = std::env::var_os("PATH").unwrap();
         let path =
             std::env::join_paths(bins.iter().cloned().chain(std::env::split_paths(&own))).unwrap();
         let servers = Servers::new(folder.path().to_owned(), folder.path().to_owned())
             .with_path(path.clone());
-        (
-            Bench {
-                folder,
-                cache: tempfile::tempdir().unwrap(),
-                servers,
-            },
-            path,
-        )
+        (Bench { folder, cache: tempfile::tempdir().unwrap(), servers }, path)
     }
 }
 
@@ -70,11 +60,7 @@ impl Remedies for Live<'_> {
     }
 
     fn quick_fixes<'a>(&'a self, diagnostic: &'a Diagnostic) -> Boxed<'a, Vec<Remedy>> {
-        Box::pin(async {
-            self.servers
-                .remedies(self.language, &Overlay::new(), diagnostic)
-                .await
-        })
+        Box::pin(async { self.servers.remedies(self.language, &Overlay::new(), diagnostic).await })
     }
 }
 
@@ -102,16 +88,9 @@ async fn work(
     for _ in 0..60 {
         let survey = gate.diagnose(&Default::default()).await.unwrap();
         assert_eq!(survey.unverified, Vec::<String>::new());
-        let current: Vec<Diagnostic> = survey
-            .diagnostics
-            .into_iter()
-            .filter(|one| goal.covers(one))
-            .collect();
-        let live = Live {
-            language,
-            servers: &bench.servers,
-            current,
-        };
+        let current: Vec<Diagnostic> =
+            survey.diagnostics.into_iter().filter(|one| goal.covers(one)).collect();
+        let live = Live { language, servers: &bench.servers, current };
         let mut mended = None;
         for cluster in plan(&live.current) {
             mended = mend(bench, &gate, &cluster, &live).await;
@@ -129,26 +108,15 @@ async fn work(
 
 async fn mend(bench: &Bench, gate: &Gate, cluster: &Cluster, live: &Live<'_>) -> Option<String> {
     for candidate in propose(cluster, live).await {
-        let checked = gate
-            .check(&candidate.change, &Default::default())
-            .await
-            .unwrap();
+        let checked = gate.check(&candidate.change, &Default::default()).await.unwrap();
         if checked.report.verdict != Verdict::Accepted {
             continue;
         }
         apply(bench.folder.path(), &checked.contents).unwrap();
-        let paths: Vec<_> = checked
-            .contents
-            .iter()
-            .map(|write| write.path.clone())
-            .collect();
+        let paths: Vec<_> = checked.contents.iter().map(|write| write.path.clone()).collect();
         bench.servers.disk_changed(&paths).await;
         // Compilers and servers change their words; the clusters are ours.
-        let noted = if candidate.notes.is_empty() {
-            ""
-        } else {
-            " (noted)"
-        };
+        let noted = if candidate.notes.is_empty() { "" } else { " (noted)" };
         return Some(format!("{}{noted}", cluster.title));
     }
     None
@@ -159,17 +127,8 @@ async fn the_rust_fixture_is_mended() {
     let rust_analyzer = tools::rust_analyzer();
     let bins = [rust_analyzer.parent().unwrap().to_owned()];
     let (bench, path) = Bench::new("rust_diagnostics", &bins);
-    let rust = language::all()
-        .iter()
-        .find(|language| language.name == "rust")
-        .unwrap();
-    let (left, done) = work(
-        &bench,
-        rust,
-        path,
-        &Goal::read("fix all diagnostics").unwrap(),
-    )
-    .await;
+    let rust = language::all().iter().find(|language| language.name == "rust").unwrap();
+    let (left, done) = work(&bench, rust, path, &Goal::read("fix all diagnostics").unwrap()).await;
     assert_eq!(left, [], "{done:#?}");
     insta::assert_snapshot!(done.join("\n"));
     let text = |path: &str| std::fs::read_to_string(bench.folder.path().join(path)).unwrap();
@@ -185,11 +144,7 @@ async fn the_rust_fixture_is_mended() {
         .current_dir(bench.folder.path())
         .output()
         .unwrap();
-    assert!(
-        tests.status.success(),
-        "{}",
-        String::from_utf8_lossy(&tests.stdout)
-    );
+    assert!(tests.status.success(), "{}", String::from_utf8_lossy(&tests.stdout));
 }
 
 #[tokio::test]
@@ -197,34 +152,19 @@ async fn the_typescript_fixture_is_mended() {
     let bins = [tools::typescript7(), tools::typescript_language_server()]
         .map(|folder| folder.join("node_modules/.bin"));
     let (bench, path) = Bench::new("ts_diagnostics", &bins);
-    let typescript = language::all()
-        .iter()
-        .find(|language| language.name == "typescript")
-        .unwrap();
-    let (left, done) = work(
-        &bench,
-        typescript,
-        path,
-        &Goal::read("fix all diagnostics").unwrap(),
-    )
-    .await;
+    let typescript = language::all().iter().find(|language| language.name == "typescript").unwrap();
+    let (left, done) =
+        work(&bench, typescript, path, &Goal::read("fix all diagnostics").unwrap()).await;
     assert_eq!(left, [], "{done:#?}");
     insta::assert_snapshot!(done.join("\n"));
     let tsc = bins[0].join(if cfg!(windows) { "tsc.cmd" } else { "tsc" });
-    for (program, args) in [
-        (tsc, vec![]),
-        (PathBuf::from("node"), vec!["--test", "test/"]),
-    ] {
+    for (program, args) in [(tsc, vec![]), (PathBuf::from("node"), vec!["--test", "test/"])] {
         let output = std::process::Command::new(program)
             .args(args)
             .current_dir(bench.folder.path())
             .output()
             .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stdout)
-        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
     let report = std::fs::read_to_string(bench.folder.path().join("src/receipt.ts")).unwrap();
     assert_eq!(

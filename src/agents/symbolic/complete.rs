@@ -116,9 +116,7 @@ fn property(line: &str) -> Option<String> {
     let is_name = |name: &str| {
         let name = name.rsplit(' ').next().unwrap_or(name);
         !name.is_empty()
-            && name
-                .chars()
-                .all(|char| char.is_alphanumeric() || char == '_' || char == '$')
+            && name.chars().all(|char| char.is_alphanumeric() || char == '_' || char == '$')
     };
     let (Some(declaration), Some((name, kind))) = (declaration, parts) else {
         return Some(line.to_owned());
@@ -127,18 +125,12 @@ fn property(line: &str) -> Option<String> {
         return Some(line.to_owned());
     }
     let end = &line[declaration.len()..];
-    Some(format!(
-        "{declaration} = {}{end}",
-        typescript_default(kind)?
-    ))
+    Some(format!("{declaration} = {}{end}", typescript_default(kind)?))
 }
 
 fn typescript_default(name: &str) -> Option<String> {
     let name = name.trim().trim_start_matches("readonly ");
-    if let Some(inner) = name
-        .strip_prefix("Promise<")
-        .and_then(|inner| inner.strip_suffix('>'))
-    {
+    if let Some(inner) = name.strip_prefix("Promise<").and_then(|inner| inner.strip_suffix('>')) {
         return Some(match typescript_default(inner)?.as_str() {
             "undefined" => "Promise.resolve(undefined)".to_owned(),
             value => format!("Promise.resolve({value})"),
@@ -147,14 +139,7 @@ fn typescript_default(name: &str) -> Option<String> {
     let alternatives: Vec<&str> = name.split(" | ").collect();
     for nothing in ["undefined", "void", "null"] {
         if alternatives.contains(&nothing) {
-            return Some(
-                if nothing == "null" {
-                    "null"
-                } else {
-                    "undefined"
-                }
-                .to_owned(),
-            );
+            return Some(if nothing == "null" { "null" } else { "undefined" }.to_owned());
         }
     }
     let first = alternatives.first().copied().unwrap_or_default();
@@ -198,10 +183,7 @@ mod tests {
              \n    fn c() -> Foo {\n        Default::default()\n    }\n            X::Y => Default::default(),";
         assert_eq!(filled.as_deref(), Some(expected));
         assert_eq!(complete("\n    type Err;\n"), None);
-        assert_eq!(
-            complete("use std::fmt;\n").as_deref(),
-            Some("use std::fmt;\n")
-        );
+        assert_eq!(complete("use std::fmt;\n").as_deref(), Some("use std::fmt;\n"));
     }
 
     #[test]

@@ -149,9 +149,8 @@ impl Goal {
         let mut goal = Goal::default();
         let mut words = Vec::new();
         for word in text.split_whitespace() {
-            let word = word
-                .trim_matches(|char: char| "\"'`,;:!?()".contains(char))
-                .trim_end_matches('.');
+            let word =
+                word.trim_matches(|char: char| "\"'`,;:!?()".contains(char)).trim_end_matches('.');
             if let Some(place) = place(word) {
                 goal.places.push(place);
             } else if !word.is_empty() {
@@ -174,17 +173,12 @@ impl Goal {
             rest = &rest[taken..];
             debug_assert!(rest.len() <= tail.len());
         }
-        let compiles = words.iter().any(|word| {
-            matches!(
-                word.as_str(),
-                "compile" | "build" | "check" | "pass" | "green"
-            )
-        });
+        let compiles = words
+            .iter()
+            .any(|word| matches!(word.as_str(), "compile" | "build" | "check" | "pass" | "green"));
         if goal.names_nothing()
             && compiles
-            && words
-                .iter()
-                .any(|word| word == "make" || word == "fix" || word == "get")
+            && words.iter().any(|word| word == "make" || word == "fix" || word == "get")
         {
             goal.errors = true;
         }
@@ -258,14 +252,9 @@ impl Goal {
 /// A word that is a path: it has a `/`, or ends like a source file.
 fn place(word: &str) -> Option<RelPath> {
     let extension = word.rsplit_once('.').map(|(_, extension)| extension);
-    let is_file = matches!(
-        extension,
-        Some("rs" | "ts" | "tsx" | "mts" | "cts" | "toml")
-    );
+    let is_file = matches!(extension, Some("rs" | "ts" | "tsx" | "mts" | "cts" | "toml"));
     let is_path = word.contains('/') && !word.contains("://") && word != "/";
-    (is_file || is_path)
-        .then(|| RelPath::new(word.trim_end_matches('/')).ok())
-        .flatten()
+    (is_file || is_path).then(|| RelPath::new(word.trim_end_matches('/')).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -277,18 +266,10 @@ mod tests {
         for (text, errors, warnings) in [
             ("fix all diagnostics", true, true),
             ("Fix all errors.", true, false),
-            (
-                "please resolve the compiler errors and warnings in this crate",
-                true,
-                true,
-            ),
+            ("please resolve the compiler errors and warnings in this crate", true, true),
             ("make it compile", true, false),
             ("clean up all warnings", false, true),
-            (
-                "Fix everything that the language server reported: errors, warnings!",
-                true,
-                true,
-            ),
+            ("Fix everything that the language server reported: errors, warnings!", true, true),
         ] {
             let goal = Goal::read(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((goal.errors, goal.warnings), (errors, warnings), "{text}");
@@ -296,18 +277,12 @@ mod tests {
         let goal = Goal::read("fix all errors in src/x.rs and `src/net/`").unwrap();
         assert_eq!(
             goal.places,
-            [
-                RelPath::new("src/x.rs").unwrap(),
-                RelPath::new("src/net").unwrap()
-            ]
+            [RelPath::new("src/x.rs").unwrap(), RelPath::new("src/net").unwrap()]
         );
         for (text, kinds) in [
             ("add missing imports", vec![Kind::MissingImport]),
             ("remove unused imports in main.ts", vec![Kind::UnusedImport]),
-            (
-                "Remove unused code",
-                vec![Kind::UnusedImport, Kind::UnusedMut, Kind::Unused],
-            ),
+            ("Remove unused code", vec![Kind::UnusedImport, Kind::UnusedMut, Kind::Unused]),
             ("add the missing match arms", vec![Kind::MissingArm]),
             ("fix imports", vec![Kind::MissingImport, Kind::UnusedImport]),
         ] {

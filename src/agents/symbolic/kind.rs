@@ -84,11 +84,7 @@ impl Kind {
             Kind::UnusedImport => ("Remove", "unused import", "unused imports"),
             Kind::UnusedMut => ("Remove", "unneeded `mut`", "unneeded `mut`s"),
             Kind::Unused => ("Remove", "unused name", "unused names"),
-            Kind::Style => (
-                "Tidy",
-                "redundant piece of syntax",
-                "redundant pieces of syntax",
-            ),
+            Kind::Style => ("Tidy", "redundant piece of syntax", "redundant pieces of syntax"),
             Kind::Other => ("Resolve", "other diagnostic", "other diagnostics"),
         };
         format!("{verb} {count} {}", if count == 1 { one } else { many })
@@ -96,10 +92,7 @@ impl Kind {
 
     /// Whether a server's quick fix for this knows more than the compiler's suggestion, which has placeholders.
     pub fn is_servers_own(self) -> bool {
-        matches!(
-            self,
-            Kind::MissingMember | Kind::MissingField | Kind::MissingArm
-        )
+        matches!(self, Kind::MissingMember | Kind::MissingField | Kind::MissingArm)
     }
 
     /// Whether its remedies fill in values that somebody must decide.
@@ -112,11 +105,9 @@ impl Kind {
         let beginnings: &[&str] = match self {
             Kind::Spelling => &["Change spelling to", "Did you mean"],
             Kind::MissingImport => &["Update import from", "Add import from", "Import "],
-            Kind::MissingMember => &[
-                "Implement missing members",
-                "Implement interface",
-                "Implement inherited",
-            ],
+            Kind::MissingMember => {
+                &["Implement missing members", "Implement interface", "Implement inherited"]
+            }
             Kind::MissingField => &["Fill struct fields", "Add missing properties"],
             Kind::MissingArm => &["Fill match arms"],
             Kind::Modifier => &[
@@ -133,32 +124,18 @@ impl Kind {
                 "Wrap with",
             ],
             Kind::Borrow => &["Change it to be mutable"],
-            Kind::UnusedImport => &[
-                "Remove import",
-                "Remove unused",
-                "Remove all unused imports",
-            ],
+            Kind::UnusedImport => &["Remove import", "Remove unused", "Remove all unused imports"],
             Kind::UnusedMut => &["Remove unnecessary `mut`"],
             // A parameter is part of what callers see; a local is not, and has no such fix.
-            Kind::Unused => &[
-                "Prefix ",
-                "Rename unused ",
-                "Remove import",
-                "Remove unused",
-                "Remove variable",
-            ],
-            Kind::Style => &[
-                "Remove unreachable code",
-                "Remove unnecessary",
-                "Remove redundant",
-            ],
+            Kind::Unused => {
+                &["Prefix ", "Rename unused ", "Remove import", "Remove unused", "Remove variable"]
+            }
+            Kind::Style => &["Remove unreachable code", "Remove unnecessary", "Remove redundant"],
             Kind::Other => &[],
         };
         // The ones for a whole file would reach beyond the cluster.
         let too_much = title.contains(" all ") && self != Kind::UnusedImport;
-        let suits = beginnings
-            .iter()
-            .position(|beginning| title.starts_with(beginning));
+        let suits = beginnings.iter().position(|beginning| title.starts_with(beginning));
         suits.filter(|_| !too_much)
     }
 }
@@ -167,19 +144,13 @@ impl Kind {
 fn by_suggestion(code: &str, diagnostic: &Diagnostic) -> Kind {
     let says = |text: &str| {
         diagnostic.message.contains(text)
-            || diagnostic
-                .remedies
-                .iter()
-                .any(|remedy| remedy.title.contains(text))
+            || diagnostic.remedies.iter().any(|remedy| remedy.title.contains(text))
     };
     if says("import") || says("use ") && says("in scope") {
         Kind::MissingImport
     } else if says("similar") {
         Kind::Spelling
-    } else if matches!(
-        code,
-        "E0405" | "E0412" | "E0422" | "E0425" | "E0433" | "E0574"
-    ) {
+    } else if matches!(code, "E0405" | "E0412" | "E0422" | "E0425" | "E0433" | "E0574") {
         Kind::MissingImport
     } else {
         Kind::Other

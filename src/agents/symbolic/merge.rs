@@ -50,11 +50,9 @@ impl Merged {
             let mut edits: Vec<Edit> = Vec::new();
             for (start, end, new) in spans {
                 match edits.last_mut() {
-                    Some(Edit::Span {
-                        start: s,
-                        end: e,
-                        new: text,
-                    }) if *s == start && *e == start && end == start => {
+                    Some(Edit::Span { start: s, end: e, new: text })
+                        if *s == start && *e == start && end == start =>
+                    {
                         text.push_str(&new);
                     }
                     _ => edits.push(Edit::Span { start, end, new }),
@@ -62,9 +60,7 @@ impl Merged {
             }
             Change::Edit { path, edits }
         });
-        ChangeSet {
-            changes: changes.collect(),
-        }
+        ChangeSet { changes: changes.collect() }
     }
 }
 
@@ -104,29 +100,18 @@ mod tests {
             new: (*new).into(),
         };
         let path = RelPath::new("a.rs").unwrap();
-        ChangeSet {
-            changes: vec![Change::Edit {
-                path,
-                edits: spans.iter().map(edit).collect(),
-            }],
-        }
+        ChangeSet { changes: vec![Change::Edit { path, edits: spans.iter().map(edit).collect() }] }
     }
 
     #[test]
     fn remedies_that_agree_are_taken_together() {
         let mut merged = Merged::default();
         assert!(merged.add(&change(&[(0, 0, "use a;\n")])));
-        assert!(
-            merged.add(&change(&[(0, 0, "use a;\n")])),
-            "the same import again"
-        );
+        assert!(merged.add(&change(&[(0, 0, "use a;\n")])), "the same import again");
         assert!(merged.add(&change(&[(0, 0, "use b;\n")])));
         assert!(merged.add(&change(&[(9, 12, "x")])));
         assert!(merged.add(&change(&[(12, 14, "")])), "they only touch");
-        assert!(
-            !merged.add(&change(&[(11, 13, "y"), (20, 21, "z")])),
-            "half of one is none of it"
-        );
+        assert!(!merged.add(&change(&[(11, 13, "y"), (20, 21, "z")])), "half of one is none of it");
         assert!(!merged.add(&change(&[(9, 9, "y")])));
         let expected = change(&[(0, 0, "use a;\nuse b;\n"), (9, 12, "x"), (12, 14, "")]);
         assert_eq!(merged.into_change(), expected);

@@ -62,17 +62,12 @@ fn counts(diagnostic: &Diagnostic) -> bool {
 pub fn plan(diagnostics: &[Diagnostic]) -> Vec<Cluster> {
     let mut groups: BTreeMap<(Kind, RelPath), Vec<&Diagnostic>> = BTreeMap::new();
     for diagnostic in diagnostics.iter().filter(|diagnostic| counts(diagnostic)) {
-        let group = groups
-            .entry((Kind::of(diagnostic), diagnostic.path.clone()))
-            .or_default();
+        let group = groups.entry((Kind::of(diagnostic), diagnostic.path.clone())).or_default();
         if !group.iter().any(|other| is_same(other, diagnostic)) {
             group.push(diagnostic);
         }
     }
-    groups
-        .into_iter()
-        .map(|((kind, path), group)| cluster(kind, path, group))
-        .collect()
+    groups.into_iter().map(|((kind, path), group)| cluster(kind, path, group)).collect()
 }
 
 /// Whether two reports are of one thing: compilers say it once for the library and once for its tests, where they may
@@ -111,10 +106,7 @@ mod tests {
         let place = Place { line, column: 4 };
         Diagnostic {
             path: RelPath::new(path).unwrap(),
-            range: Range {
-                start: place,
-                end: place,
-            },
+            range: Range { start: place, end: place },
             severity,
             code: Some(code.to_owned()),
             message: message.to_owned(),
@@ -165,10 +157,7 @@ mod tests {
             diagnostic("src/a.rs", "unlinked-file", 0, "not a part", Severity::Hint),
         ];
         let clusters = plan(&diagnostics);
-        let titles: Vec<&str> = clusters
-            .iter()
-            .map(|cluster| cluster.title.as_str())
-            .collect();
+        let titles: Vec<&str> = clusters.iter().map(|cluster| cluster.title.as_str()).collect();
         let expected = [
             "Add imports for 2 unknown names in src/a.rs",
             "Add imports for 1 unknown name in src/b.rs",

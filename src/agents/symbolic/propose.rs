@@ -97,14 +97,8 @@ async fn options<'a>(
         compilers.into_iter().chain(servers).collect()
     };
     let mut choices: Vec<Choice<'a>> = Vec::new();
-    for choice in all
-        .into_iter()
-        .filter_map(|remedy| completed(kind, diagnostic, remedy))
-    {
-        if !choices
-            .iter()
-            .any(|other| other.remedy.change == choice.remedy.change)
-        {
+    for choice in all.into_iter().filter_map(|remedy| completed(kind, diagnostic, remedy)) {
+        if !choices.iter().any(|other| other.remedy.change == choice.remedy.change) {
             choices.push(choice);
         }
     }
@@ -139,11 +133,7 @@ fn completed(kind: Kind, diagnostic: &Diagnostic, mut remedy: Remedy) -> Option<
             first_line(&diagnostic.message)
         ),
     });
-    Some(Choice {
-        diagnostic,
-        remedy,
-        note,
-    })
+    Some(Choice { diagnostic, remedy, note })
 }
 
 /// An object literal in which no property is given twice; a server adds required ones that are there already.
@@ -153,22 +143,16 @@ fn without_repeats(new: &str) -> String {
     }
     let mut seen = BTreeSet::new();
     let keep = |line: &&str| {
-        line.split_once(':')
-            .is_none_or(|(name, _)| seen.insert(name.trim().to_owned()))
+        line.split_once(':').is_none_or(|(name, _)| seen.insert(name.trim().to_owned()))
     };
-    new.split('\n')
-        .filter(keep)
-        .collect::<Vec<&str>>()
-        .join("\n")
+    new.split('\n').filter(keep).collect::<Vec<&str>>().join("\n")
 }
 
 fn candidates(cluster: &Cluster, choices: &[Vec<Choice<'_>>]) -> Vec<Candidate> {
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut add = |candidate: Option<Candidate>| {
         if let Some(candidate) = candidate
-            && !candidates
-                .iter()
-                .any(|other| other.change == candidate.change)
+            && !candidates.iter().any(|other| other.change == candidate.change)
         {
             candidates.push(candidate);
         }
@@ -178,15 +162,11 @@ fn candidates(cluster: &Cluster, choices: &[Vec<Choice<'_>>]) -> Vec<Candidate> 
         // Where two names have the same alternatives, all take the second one together.
         add(union(
             cluster,
-            choices
-                .iter()
-                .filter_map(|options| options.get(round).or(options.last())),
+            choices.iter().filter_map(|options| options.get(round).or(options.last())),
         ));
     }
-    let sure = choices
-        .iter()
-        .filter_map(|options| options.first())
-        .filter(|choice| choice.remedy.certain);
+    let sure =
+        choices.iter().filter_map(|options| options.first()).filter(|choice| choice.remedy.certain);
     add(union(cluster, sure));
     for round in 0..most {
         for choice in choices.iter().filter_map(|options| options.get(round)) {
@@ -213,10 +193,7 @@ fn union<'a>(
         [only] => single(only),
         _ => Some(Candidate {
             title: format!("{} in {}", cluster.kind.title(merged.count), cluster.path),
-            notes: taken
-                .iter()
-                .filter_map(|choice| choice.note.clone())
-                .collect(),
+            notes: taken.iter().filter_map(|choice| choice.note.clone()).collect(),
             change: merged.into_change(),
         }),
     }
@@ -269,26 +246,16 @@ mod tests {
         };
         let path = RelPath::new("src/a.rs").unwrap();
         let change = ChangeSet {
-            changes: vec![Change::Edit {
-                path,
-                edits: spans.iter().map(edit).collect(),
-            }],
+            changes: vec![Change::Edit { path, edits: spans.iter().map(edit).collect() }],
         };
-        Remedy {
-            title: title.into(),
-            change,
-            certain,
-        }
+        Remedy { title: title.into(), change, certain }
     }
 
     fn diagnostic(code: &str, message: &str, line: u32, remedies: Vec<Remedy>) -> Diagnostic {
         let place = Place { line, column: 0 };
         Diagnostic {
             path: RelPath::new("src/a.rs").unwrap(),
-            range: Range {
-                start: place,
-                end: place,
-            },
+            range: Range { start: place, end: place },
             severity: Severity::Error,
             code: Some(code.into()),
             message: message.into(),
@@ -303,9 +270,7 @@ mod tests {
     }
 
     fn texts(candidate: &Candidate) -> Vec<String> {
-        let Change::Edit { edits, .. } = &candidate.change.changes[0] else {
-            panic!("no edit")
-        };
+        let Change::Edit { edits, .. } = &candidate.change.changes[0] else { panic!("no edit") };
         let text = |edit: &Edit| match edit {
             Edit::Span { start, end, new } => format!("{start}..{end} {new}"),
             Edit::Text { .. } => panic!("no span"),
@@ -320,31 +285,16 @@ mod tests {
                 "use std::collections::btree_map::Entry;\n",
                 "use std::collections::hash_map::Entry;\n",
             ];
-            let remedies = alternatives.map(|new| {
-                remedy(
-                    "consider importing one of these enums",
-                    &[(9, 9, new)],
-                    false,
-                )
-            });
-            diagnostic(
-                "E0433",
-                "cannot find type `Entry` in this scope",
-                line,
-                remedies.to_vec(),
-            )
+            let remedies = alternatives
+                .map(|new| remedy("consider importing one of these enums", &[(9, 9, new)], false));
+            diagnostic("E0433", "cannot find type `Entry` in this scope", line, remedies.to_vec())
         };
         let map = remedy(
             "consider importing this struct",
             &[(9, 9, "use std::collections::BTreeMap;\n")],
             false,
         );
-        let map = diagnostic(
-            "E0412",
-            "cannot find type `BTreeMap` in this scope",
-            1,
-            vec![map],
-        );
+        let map = diagnostic("E0412", "cannot find type `BTreeMap` in this scope", 1, vec![map]);
         let candidates = all(vec![entry(30), entry(31), map], vec![]).await;
         let union = |entry: &str| {
             vec![format!(
@@ -353,10 +303,7 @@ mod tests {
         };
         assert_eq!(texts(&candidates[0]), union("btree_map"));
         assert_eq!(texts(&candidates[1]), union("hash_map"));
-        assert_eq!(
-            candidates[0].title,
-            "Add imports for 3 unknown names in src/a.rs"
-        );
+        assert_eq!(candidates[0].title, "Add imports for 3 unknown names in src/a.rs");
         assert_eq!(candidates.len(), 5, "then each alone");
     }
 
@@ -368,20 +315,11 @@ mod tests {
             false,
         );
         let servers = [
-            remedy(
-                "Fill match arms",
-                &[(9, 9, "\n            Unit::Pinch => todo!(),")],
-                false,
-            ),
+            remedy("Fill match arms", &[(9, 9, "\n            Unit::Pinch => todo!(),")], false),
             remedy("Replace match with if let", &[(1, 9, "")], true),
         ];
         let candidates = all(
-            vec![diagnostic(
-                "E0004",
-                "non-exhaustive patterns",
-                2,
-                vec![rustcs],
-            )],
+            vec![diagnostic("E0004", "non-exhaustive patterns", 2, vec![rustcs])],
             servers.to_vec(),
         )
         .await;
@@ -398,25 +336,13 @@ mod tests {
 
     #[tokio::test]
     async fn where_nothing_honest_helps_nothing_is_proposed() {
-        let open = remedy(
-            "Implement missing members",
-            &[(9, 9, "\n    type Err;\n")],
-            false,
-        );
-        let missing = diagnostic(
-            "E0046",
-            "not all trait items implemented, missing: `Err`",
-            2,
-            vec![],
-        );
+        let open = remedy("Implement missing members", &[(9, 9, "\n    type Err;\n")], false);
+        let missing =
+            diagnostic("E0046", "not all trait items implemented, missing: `Err`", 2, vec![]);
         assert_eq!(all(vec![missing], vec![open]).await, []);
         let other = diagnostic("E0106", "missing lifetime specifier", 2, vec![]);
         assert_eq!(
-            all(
-                vec![other],
-                vec![remedy("Generate everything", &[(0, 0, "x")], true)]
-            )
-            .await,
+            all(vec![other], vec![remedy("Generate everything", &[(0, 0, "x")], true)]).await,
             []
         );
     }
@@ -424,9 +350,6 @@ mod tests {
     #[test]
     fn properties_that_are_there_are_not_added_again() {
         let literal = "{\n    cents: total,\n    cents: 0,\n    currency: \"EUR\"\n}";
-        assert_eq!(
-            without_repeats(literal),
-            "{\n    cents: total,\n    currency: \"EUR\"\n}"
-        );
+        assert_eq!(without_repeats(literal), "{\n    cents: total,\n    currency: \"EUR\"\n}");
     }
 }
