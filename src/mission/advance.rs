@@ -7,6 +7,7 @@ use super::conversation::Role;
 use super::event::{Act, Effect, SessionId};
 use super::plan::{ItemId, Mark, Task};
 use super::session::SessionState;
+use super::work;
 use super::state::{End, LineKind, Mission, Phase, ProposalStage};
 
 pub(super) fn advance(m: &mut Mission) -> Vec<Effect> {
@@ -143,6 +144,7 @@ fn open_chosen(m: &mut Mission) {
     }
     // What a chosen task waits for may never come: it does not hold the plan back.
     m.chosen.clear();
+    work::revive(m);
     if is_all_done(m) {
         m.phase = Phase::Working;
         open_tasks(m);
@@ -162,6 +164,8 @@ fn open_tasks(m: &mut Mission) {
     if is_all_done(m) {
         m.phase = Phase::Judging;
         open_mission_review(m);
+    } else if work::revive(m) {
+        begin_tasks(m, |_| true);
     } else {
         let remaining = brief::remaining(m);
         let hint = if m.engine == SYMBOLIC { MODEL_HINT } else { "" };
@@ -190,7 +194,8 @@ fn begin_tasks(m: &mut Mission, wanted: impl Fn(&Task) -> bool) {
     let mut chosen = Vec::new();
     for task in plan.tasks() {
         let open = matches!(task.mark(), Mark::Pending | Mark::Active);
-        let held = busy.contains(&task.id) || at_gate.contains(&task.id);
+        let waits = m.work.get(&task.id).is_some_and(|w| w.deferred.is_some());
+        let held = waits || busy.contains(&task.id) || at_gate.contains(&task.id);
         let clash = task.files().any(|f| files.iter().any(|g| g == f));
         if free == 0 || !open || held || clash || !wanted(task) || !plan.is_ready(task) {
             continue;

@@ -42,7 +42,7 @@ fn reopen(m: &mut Mission) {
     m.rounds = 0;
     m.plannings = 0;
     for work in m.work.values_mut() {
-        (work.failed, work.unjudged) = (0, 0);
+        (work.failed, work.unjudged, work.deferred) = (0, 0, None);
     }
     let tasks = m.plan.iter_mut().flat_map(|p| &mut p.milestones).flat_map(|x| &mut x.tasks);
     for step in tasks.flat_map(|t| &mut t.steps).filter(|s| s.mark != Mark::Done) {
@@ -70,7 +70,7 @@ fn run_item(m: &mut Mission, item: &ItemId) {
 
 fn reset(m: &mut Mission, id: &ItemId) {
     if let Some(work) = m.work.get_mut(id) {
-        work.failed = 0;
+        (work.failed, work.deferred) = (0, None);
     }
     if let Some(task) =
         m.plan.as_mut().and_then(|p| p.task_mut(id)).filter(|t| t.mark() == Mark::Failed)

@@ -241,6 +241,34 @@ fn a_blocked_mission_goes_on_once_the_need_is_met() {
     assert!(matches!(m.ended, Some(End::Sealed { .. })), "{:?}", m.ended);
 }
 
+/// A worker gives up until somebody else's change made it possible.
+#[test]
+fn what_was_given_up_is_tried_again_after_other_changes() {
+    let independent = PLAN.replace(" | depends:T1.1", "");
+    let world = |possible: bool| {
+        let independent = independent.clone();
+        move |m: &Mission, e: &Effect| match &e.act {
+            Act::Ask { session } => {
+                let s = m.session(*session).unwrap();
+                let first = s.item.as_ref().is_some_and(|item| item.to_string() == "T1.1");
+                match s.role {
+                    Role::Planner => turn(vec![call("plan", json!({"todo": independent}))]),
+                    Role::Worker if first && !(possible && m.receipts.len() == 1) && s.turns == 0 => {
+                        turn(vec![call("give_up", json!({"reason": "not yet"}))])
+                    }
+                    _ => good(m, e),
+                }
+            }
+            _ => good(m, e),
+        }
+    };
+    let (m, effects) = begin(Mode::Task, fuel::Limits::default());
+    let done = run(m.clone(), effects.clone(), world(true));
+    assert!(matches!(done.ended, Some(End::Sealed { .. })), "{:?}", done.ended);
+    let never = run(m, effects, world(false));
+    assert!(matches!(never.ended, Some(End::Blocked { ref needs }) if needs.contains("not yet")), "{:?}", never.ended);
+}
+
 /// xorshift: small, and the same everywhere.
 struct Dice(u64);
 

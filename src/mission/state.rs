@@ -212,6 +212,8 @@ pub(super) struct Work {
     pub failed: u32,
     /// Reviews that came to no verdict.
     pub unjudged: u32,
+    /// Given up for now, when that many change-sets were accepted: what others do may help it.
+    pub deferred: Option<usize>,
     /// What the next attempt should know.
     pub feedback: String,
     /// What the Worker said when it was done; set while a review is due.

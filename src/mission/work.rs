@@ -139,11 +139,45 @@ pub(super) fn gave_up(m: &mut Mission, id: SessionId, reason: &str) {
                 Some(&item),
                 format!("gives up: {reason}"),
             );
-            m.work.entry(item.clone()).or_default().feedback = reason.to_owned();
-            task_failed(m, &item);
+            defer(m, &item, reason);
         }
         None => m.end(End::Blocked { needs: reason.to_owned() }),
     }
+}
+
+/// What could not be done now may be possible once other tasks are done; until then the task waits. It counts as an
+/// attempt, so this ends.
+fn defer(m: &mut Mission, item: &ItemId, reason: &str) {
+    let (accepted, allowed) = (m.receipts.len(), m.limits.attempts);
+    let work = m.work.entry(item.clone()).or_default();
+    work.feedback = reason.to_owned();
+    work.failed += 1;
+    if work.failed >= allowed {
+        return task_failed(m, item);
+    }
+    work.deferred = Some(accepted);
+    m.close_findings(Some(item), FoundBy::Gate);
+    if let Some(task) = m.plan.as_mut().and_then(|p| p.task_mut(item)) {
+        task.set_open_steps(Mark::Pending);
+    }
+}
+
+/// Takes up again what was given up before something else was accepted, and fails the rest. Says whether there is
+/// something to take up.
+pub(super) fn revive(m: &mut Mission) -> bool {
+    let accepted = m.receipts.len();
+    let deferred: Vec<(ItemId, usize)> =
+        m.work.iter().filter_map(|(id, work)| Some((id.clone(), work.deferred?))).collect();
+    let (again, over): (Vec<_>, Vec<_>) = deferred.into_iter().partition(|(_, at)| *at < accepted);
+    for (id, _) in again.iter().chain(if again.is_empty() { &over[..] } else { &[] }) {
+        if let Some(work) = m.work.get_mut(id) {
+            work.deferred = None;
+        }
+    }
+    if again.is_empty() {
+        over.iter().for_each(|(id, _)| task_failed(m, id));
+    }
+    !again.is_empty()
 }
 
 fn task_failed(m: &mut Mission, item: &ItemId) {
