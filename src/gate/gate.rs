@@ -89,9 +89,7 @@ pub enum GateError {
 
 impl GateError {
     pub(super) fn internal(error: tokio::task::JoinError) -> GateError {
-        GateError::Internal {
-            why: error.to_string(),
-        }
+        GateError::Internal { why: error.to_string() }
     }
 }
 
@@ -123,9 +121,7 @@ pub struct Gate {
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate")
-            .field("root", &self.workspace.root())
-            .finish_non_exhaustive()
+        f.debug_struct("Gate").field("root", &self.workspace.root()).finish_non_exhaustive()
     }
 }
 
@@ -135,11 +131,7 @@ impl Gate {
     /// # Errors
     /// When the workspace cannot be read.
     pub fn open(root: &Path, settings: Settings) -> Result<Gate, GateError> {
-        Ok(Gate {
-            workspace: Arc::new(Workspace::open(root)?),
-            settings,
-            bench: Mutex::new(None),
-        })
+        Ok(Gate { workspace: Arc::new(Workspace::open(root)?), settings, bench: Mutex::new(None) })
     }
 
     /// The workspace.
@@ -192,19 +184,9 @@ impl Gate {
 
     /// The stages servers and tools, and the verdict.
     async fn ask(&self, prepared: Prepared) -> Result<Checked, GateError> {
-        let Prepared {
-            mut report,
-            resolved,
-            base,
-            suspects,
-        } = prepared;
+        let Prepared { mut report, resolved, base, suspects } = prepared;
         let candidate = lay_over(&base, &resolved);
-        let case = Case {
-            changes: Changes::of(&resolved),
-            resolved: &resolved,
-            base,
-            candidate,
-        };
+        let case = Case { changes: Changes::of(&resolved), resolved: &resolved, base, candidate };
         let mut bench = self.bench().await?;
         let began = Instant::now();
         let servers = prove::servers(&mut bench, &case).await?;
@@ -234,17 +216,11 @@ impl Gate {
         let layout = self.layout(open).await?;
         let mut bench = self.bench().await?;
         let (answered, unverified) = prove::survey(&mut bench, &layout).await?;
-        let mut diagnostics: Vec<Diagnostic> = answered
-            .found
-            .into_iter()
-            .map(|found| found.diagnostic)
-            .collect();
+        let mut diagnostics: Vec<Diagnostic> =
+            answered.found.into_iter().map(|found| found.diagnostic).collect();
         diagnostics
             .sort_by(|a, b| (&a.path, a.range, &a.message).cmp(&(&b.path, b.range, &b.message)));
-        Ok(Diagnosis {
-            diagnostics,
-            unverified,
-        })
+        Ok(Diagnosis { diagnostics, unverified })
     }
 
     /// The stages of a seal over the whole tree as it is: native tools and tests. An error that stands, whoever made it,
@@ -282,8 +258,7 @@ impl Gate {
         if bench.is_none() {
             *bench = Some(Workbench::open(self.workspace.root(), &self.settings)?);
         }
-        MutexGuard::try_map(bench, Option::as_mut).map_err(|_| GateError::Internal {
-            why: "the workbench is gone".to_owned(),
-        })
+        MutexGuard::try_map(bench, Option::as_mut)
+            .map_err(|_| GateError::Internal { why: "the workbench is gone".to_owned() })
     }
 }

@@ -20,8 +20,8 @@ pub mod shadow;
 pub mod stage;
 pub mod syntax;
 pub mod tools;
-pub mod words;
 mod verdict;
+pub mod words;
 mod workbench;
 
 pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};

@@ -35,11 +35,8 @@ pub(super) fn scan(workspace: &Workspace, open: &OpenTexts) -> Result<Layout, Ga
     for language in language::all() {
         for folder in language::project_folders(language, tree.files.keys()) {
             for name in &language.needs {
-                let path = if folder.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{folder}/{name}")
-                };
+                let path =
+                    if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
                 let Ok(path) = RelPath::new(&path) else {
                     continue;
                 };
@@ -49,10 +46,7 @@ pub(super) fn scan(workspace: &Workspace, open: &OpenTexts) -> Result<Layout, Ga
             }
         }
     }
-    let texts = open
-        .iter()
-        .map(|(path, open)| (path.clone(), open.text.clone()))
-        .collect();
+    let texts = open.iter().map(|(path, open)| (path.clone(), open.text.clone())).collect();
     Ok(Layout::new(tree, texts))
 }
 
@@ -63,8 +57,7 @@ pub(super) fn lay_over(base: &Layout, resolved: &Resolved) -> Layout {
     for file in &resolved.files {
         match &file.result {
             Some(text) => {
-                tree.files
-                    .insert(file.path.clone(), sha256(text.as_bytes()));
+                tree.files.insert(file.path.clone(), sha256(text.as_bytes()));
                 texts.insert(file.path.clone(), text.clone());
             }
             None => {
@@ -108,9 +101,7 @@ pub(super) fn prepare(
     report.files = resolved.files.iter().map(proof_of).collect();
     let began = Instant::now();
     let (suspects, looked_at) = suspects(&resolved);
-    report
-        .stages
-        .push(syntax_report(looked_at, suspects.len(), began));
+    report.stages.push(syntax_report(looked_at, suspects.len(), began));
     let began = Instant::now();
     let breaches = breaches(&resolved)?;
     let rules = rules_report(&breaches, began);
@@ -119,59 +110,33 @@ pub(super) fn prepare(
         report.problems = suspects.iter().cloned().chain(breaches).collect();
     }
     report.stages.push(rules);
-    Ok(Prepared {
-        report,
-        resolved,
-        base,
-        suspects,
-    })
+    Ok(Prepared { report, resolved, base, suspects })
 }
 
 fn apply_report(fitted: &Fitted, began: Instant) -> StageReport {
     let (verdict, detail) = match fitted {
-        Ok((resolved, _)) => (
-            StageVerdict::Passed,
-            format!("{} files fit their base", resolved.files.len()),
-        ),
-        Err(problems) => (
-            StageVerdict::Refused,
-            format!("{} changes do not fit", problems.len()),
-        ),
+        Ok((resolved, _)) => {
+            (StageVerdict::Passed, format!("{} files fit their base", resolved.files.len()))
+        }
+        Err(problems) => (StageVerdict::Refused, format!("{} changes do not fit", problems.len())),
     };
     cheap(Stage::Apply, verdict, detail, began)
 }
 
 fn syntax_report(looked_at: usize, doubts: usize, began: Instant) -> StageReport {
     let (verdict, detail) = match (looked_at, doubts) {
-        (0, _) => (
-            StageVerdict::NotApplicable,
-            "no file of a known grammar".to_owned(),
-        ),
-        (files, 0) => (
-            StageVerdict::Passed,
-            format!("{files} files parse as well as before"),
-        ),
-        (_, places) => (
-            StageVerdict::Unverified,
-            format!("the grammar doubts {places} places"),
-        ),
+        (0, _) => (StageVerdict::NotApplicable, "no file of a known grammar".to_owned()),
+        (files, 0) => (StageVerdict::Passed, format!("{files} files parse as well as before")),
+        (_, places) => (StageVerdict::Unverified, format!("the grammar doubts {places} places")),
     };
     cheap(Stage::Syntax, verdict, detail, began)
 }
 
 fn rules_report(breaches: &[Problem], began: Instant) -> StageReport {
     let is_error = |problem: &Problem| problem.diagnostic.severity == Severity::Error;
-    let verdict = if breaches.iter().any(is_error) {
-        StageVerdict::Refused
-    } else {
-        StageVerdict::Passed
-    };
-    cheap(
-        Stage::Rules,
-        verdict,
-        format!("{} breaches", breaches.len()),
-        began,
-    )
+    let verdict =
+        if breaches.iter().any(is_error) { StageVerdict::Refused } else { StageVerdict::Passed };
+    cheap(Stage::Rules, verdict, format!("{} breaches", breaches.len()), began)
 }
 
 type Fitted = Result<(Resolved, Layout), Vec<ApplyProblem>>;
@@ -199,16 +164,13 @@ fn fit(workspace: &Workspace, change: &ChangeSet, open: &OpenTexts) -> Result<Fi
     }
     match moving {
         Some(path) => Err(GateError::Moving { path }),
-        None => Err(GateError::Internal {
-            why: "no attempt was made to read the tree".to_owned(),
-        }),
+        None => Err(GateError::Internal { why: "no attempt was made to read the tree".to_owned() }),
     }
 }
 
 fn empty_change() -> Result<ApplyProblem, GateError> {
-    let path = RelPath::new("change-set").map_err(|error| GateError::Internal {
-        why: error.to_string(),
-    })?;
+    let path = RelPath::new("change-set")
+        .map_err(|error| GateError::Internal { why: error.to_string() })?;
     Ok(ApplyProblem {
         path,
         line: 0,
@@ -223,28 +185,16 @@ pub(super) fn cheap(
     detail: String,
     began: Instant,
 ) -> StageReport {
-    StageReport {
-        stage,
-        verdict,
-        detail,
-        tools: Vec::new(),
-        ms: elapsed_ms(began),
-    }
+    StageReport { stage, verdict, detail, tools: Vec::new(), ms: elapsed_ms(began) }
 }
 
 fn not_fitting(problem: ApplyProblem) -> Problem {
-    let place = Place {
-        line: problem.line,
-        column: 0,
-    };
+    let place = Place { line: problem.line, column: 0 };
     Problem {
         stage: Stage::Apply,
         diagnostic: Diagnostic {
             path: problem.path,
-            range: Range {
-                start: place,
-                end: place,
-            },
+            range: Range { start: place, end: place },
             severity: Severity::Error,
             code: None,
             message: problem.message,
@@ -282,11 +232,8 @@ fn suspects(resolved: &Resolved) -> (Vec<Problem>, usize) {
         };
         looked_at += 1;
         let found = syntax::new_errors(&file.path, grammar, text_before(file), after);
-        suspects.extend(
-            found
-                .into_iter()
-                .map(|diagnostic| problem(Stage::Syntax, diagnostic, after)),
-        );
+        suspects
+            .extend(found.into_iter().map(|diagnostic| problem(Stage::Syntax, diagnostic, after)));
     }
     (suspects, looked_at)
 }
@@ -296,20 +243,13 @@ fn breaches(resolved: &Resolved) -> Result<Vec<Problem>, GateError> {
     for file in &resolved.files {
         let Some(after) = &file.result else { continue };
         let found = rules::new_breaches(&file.path, text_before(file), after)?;
-        breaches.extend(
-            found
-                .into_iter()
-                .map(|diagnostic| problem(Stage::Rules, diagnostic, after)),
-        );
+        breaches
+            .extend(found.into_iter().map(|diagnostic| problem(Stage::Rules, diagnostic, after)));
     }
     Ok(breaches)
 }
 
 pub(super) fn problem(stage: Stage, diagnostic: Diagnostic, text: &str) -> Problem {
     let frame = frame(text, diagnostic.range);
-    Problem {
-        stage,
-        diagnostic,
-        frame,
-    }
+    Problem { stage, diagnostic, frame }
 }

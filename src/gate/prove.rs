@@ -61,12 +61,7 @@ impl Findings {
             stage,
             verdict,
             detail: parts.join("; "),
-            tools: self
-                .tools
-                .iter()
-                .filter(|name| !name.is_empty())
-                .cloned()
-                .collect(),
+            tools: self.tools.iter().filter(|name| !name.is_empty()).cloned().collect(),
             ms: elapsed_ms(began),
         }
     }
@@ -75,9 +70,7 @@ impl Findings {
     fn read_texts(&mut self, root: &std::path::Path) {
         for diagnostic in &self.new {
             let text = std::fs::read_to_string(diagnostic.path.in_root(root));
-            self.texts
-                .entry(diagnostic.path.clone())
-                .or_insert_with(|| text.unwrap_or_default());
+            self.texts.entry(diagnostic.path.clone()).or_insert_with(|| text.unwrap_or_default());
         }
     }
 
@@ -144,26 +137,17 @@ pub(super) async fn servers(bench: &mut Workbench, case: &Case<'_>) -> Result<Fi
             continue;
         }
         // The baseline is pulled before anything of the candidate is shown.
-        let base = bench
-            .ask_server_of_base(language, &case.base, &before)
-            .await;
+        let base = bench.ask_server_of_base(language, &case.base, &before).await;
         let candidate = match &base {
             Answer::Diagnosed { .. } => {
-                bench
-                    .ask_server(language, &overlay(case.resolved), &after)
-                    .await
+                bench.ask_server(language, &overlay(case.resolved), &after).await
             }
             Answer::Unverified { .. } => base.clone(),
         };
         match (base, candidate) {
             (
-                Answer::Diagnosed {
-                    diagnostics: base, ..
-                },
-                Answer::Diagnosed {
-                    diagnostics,
-                    server,
-                },
+                Answer::Diagnosed { diagnostics: base, .. },
+                Answer::Diagnosed { diagnostics, server },
             ) => {
                 let mut delta = delta::compare_plain(&base, &diagnostics, &case.changes);
                 if !language.servers_prove {
@@ -192,19 +176,11 @@ fn asked_files(language: &Language, case: &Case<'_>, layout: &Layout) -> Vec<Rel
         return layout.tree.files.keys().filter(is_of).cloned().collect();
     }
     let changed = case.resolved.files.iter().map(|file| &file.path);
-    changed
-        .filter(is_of)
-        .filter(|path| layout.tree.files.contains_key(*path))
-        .cloned()
-        .collect()
+    changed.filter(is_of).filter(|path| layout.tree.files.contains_key(*path)).cloned().collect()
 }
 
 fn overlay(resolved: &Resolved) -> Overlay {
-    resolved
-        .files
-        .iter()
-        .map(|file| (file.path.clone(), file.result.clone()))
-        .collect()
+    resolved.files.iter().map(|file| (file.path.clone(), file.result.clone())).collect()
 }
 
 /// Asks the native tools of every touched language; of every language of the workspace when a file of no language
@@ -235,19 +211,12 @@ async fn tools_of(
     let folders = language::project_folders(language, case.candidate.tree.files.keys());
     if folders.is_empty() && must {
         let root = language.roots.join(" or ");
-        findings.unverified.push(format!(
-            "no {root} here: nothing can check {}",
-            language.name
-        ));
+        findings.unverified.push(format!("no {root} here: nothing can check {}", language.name));
     }
     let mut covered = BTreeSet::new();
     let mut blind = None;
     let unverified_before = findings.unverified.len();
-    for spec in language
-        .tools
-        .iter()
-        .filter(|spec| spec.purpose == Purpose::Check)
-    {
+    for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
         for folder in &folders {
             let base = bench.ask_tool(spec, folder, &case.base).await?;
             if let Outcome::Missing(reason) = base {
@@ -277,9 +246,7 @@ async fn tools_of(
     } else {
         let orphaned = "it belongs to nothing that the compiler reads; make it part of the project in the same change";
         let why = blind.unwrap_or_else(|| orphaned.to_owned());
-        findings
-            .unverified
-            .push(format!("{} was not checked: {why}", unseen.join(", ")));
+        findings.unverified.push(format!("{} was not checked: {why}", unseen.join(", ")));
     }
     Ok(())
 }
@@ -298,9 +265,7 @@ fn weigh(name: &str, base: Outcome, candidate: Outcome, case: &Case<'_>, finding
             findings.new.push(failure(name, reason, case));
         }
         (Outcome::Failed(_), Outcome::Failed(reason)) => {
-            findings
-                .unverified
-                .push(format!("it fails before the change as after it: {reason}"));
+            findings.unverified.push(format!("it fails before the change as after it: {reason}"));
         }
         (Outcome::Missing(reason), _) | (_, Outcome::Missing(reason)) => {
             findings.unverified.push(reason)
@@ -311,13 +276,9 @@ fn weigh(name: &str, base: Outcome, candidate: Outcome, case: &Case<'_>, finding
 /// A tool that the candidate brought down, said of the file that most likely did it.
 fn failure(name: &str, reason: String, case: &Case<'_>) -> Diagnostic {
     let files = || case.resolved.files.iter().map(|file| &file.path);
-    let guilty = files()
-        .find(|path| language::described_by(path).is_some())
-        .or_else(|| files().next());
-    #[expect(
-        clippy::expect_used,
-        reason = "a resolved change-set has at least one file"
-    )]
+    let guilty =
+        files().find(|path| language::described_by(path).is_some()).or_else(|| files().next());
+    #[expect(clippy::expect_used, reason = "a resolved change-set has at least one file")]
     let path = guilty.expect("a file").clone();
     Diagnostic {
         path,
@@ -334,11 +295,8 @@ fn failure(name: &str, reason: String, case: &Case<'_>) -> Diagnostic {
 fn unseen(language: &Language, case: &Case<'_>, covered: &BTreeSet<RelPath>) -> Vec<String> {
     let is_of =
         |path: &RelPath| language::for_path(path).is_some_and(|found| found.name == language.name);
-    let changed = case
-        .resolved
-        .files
-        .iter()
-        .filter(|file| file.result.is_some() && is_of(&file.path));
+    let changed =
+        case.resolved.files.iter().filter(|file| file.result.is_some() && is_of(&file.path));
     let unseen = changed.filter(|file| !covered.contains(&file.path));
     unseen.map(|file| file.path.to_string()).collect()
 }
@@ -353,11 +311,7 @@ pub(super) async fn survey(
     let mut tools = BTreeMap::new();
     for language in language::all() {
         let folders = language::project_folders(language, layout.tree.files.keys());
-        for spec in language
-            .tools
-            .iter()
-            .filter(|spec| spec.purpose == Purpose::Check)
-        {
+        for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
             for folder in &folders {
                 match bench.ask_tool(spec, folder, layout).await? {
                     Outcome::Answered(answered) => {
@@ -384,15 +338,8 @@ pub(super) async fn tests(
     bench.lay_out(layout).await?;
     for language in language::all() {
         let folders = language::project_folders(language, layout.tree.files.keys());
-        for spec in language
-            .tools
-            .iter()
-            .filter(|spec| spec.purpose == Purpose::Test)
-        {
-            for folder in folders
-                .iter()
-                .filter(|folder| bench.runner().has_tests(spec, folder))
-            {
+        for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Test) {
+            for folder in folders.iter().filter(|folder| bench.runner().has_tests(spec, folder)) {
                 findings.asked = true;
                 match bench.runner().run(spec, folder).await {
                     Ok(ended) if ended.success => {
@@ -401,9 +348,7 @@ pub(super) async fn tests(
                     Ok(ended) => failed.push(format!("{}: {}", spec.name, ended.last_words())),
                     Err(reason) => findings.unverified.push(reason),
                 }
-                findings
-                    .tools
-                    .insert(bench.runner().version(spec, folder).await);
+                findings.tools.insert(bench.runner().version(spec, folder).await);
             }
         }
     }

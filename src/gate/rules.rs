@@ -80,28 +80,19 @@ type Compiled = Result<&'static [Rule], BadRule>;
 fn rules(language: &Language, grammar: Grammar) -> Compiled {
     static CACHE: LazyLock<Mutex<HashMap<Grammar, Compiled>>> = LazyLock::new(Mutex::default);
     let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-    cache
-        .entry(grammar)
-        .or_insert_with(|| compile(language, grammar))
-        .clone()
+    cache.entry(grammar).or_insert_with(|| compile(language, grammar)).clone()
 }
 
 fn compile(language: &Language, grammar: Grammar) -> Compiled {
     let mut rules = Vec::new();
     for (name, source) in language::rules_of(language) {
         let header = Header::read(source);
-        let query = Query::new(&grammar.language(), source).map_err(|error| BadRule {
-            rule: (*name).to_owned(),
-            why: error.to_string(),
-        })?;
+        let query = Query::new(&grammar.language(), source)
+            .map_err(|error| BadRule { rule: (*name).to_owned(), why: error.to_string() })?;
         rules.push(Rule {
             name,
             message: header.message,
-            severity: if header.warning {
-                Severity::Warning
-            } else {
-                Severity::Error
-            },
+            severity: if header.warning { Severity::Warning } else { Severity::Error },
             query,
         });
     }
@@ -134,10 +125,7 @@ pub fn new_breaches(
     let mut known: HashMap<(&str, String), usize> = HashMap::new();
     let base = base.unwrap_or_default();
     let before = grammar.parse(base);
-    for hit in before
-        .iter()
-        .flat_map(|tree| matches(rules, tree, base, 0..base.len()))
-    {
+    for hit in before.iter().flat_map(|tree| matches(rules, tree, base, 0..base.len())) {
         *known.entry((hit.rule.name, hit.key)).or_default() += 1;
     }
     for hit in hits {
@@ -151,10 +139,7 @@ pub fn new_breaches(
 }
 
 fn touches(changed: &BTreeSet<u32>, range: Range) -> bool {
-    changed
-        .range(range.start.line..=range.end.line)
-        .next()
-        .is_some()
+    changed.range(range.start.line..=range.end.line).next().is_some()
 }
 
 /// The bytes from the first of some lines to the last.
@@ -205,10 +190,7 @@ fn matches(
         let mut matches = cursor.matches(&rule.query, tree.root_node(), text.as_bytes());
         while let Some(found) = matches.next() {
             for node in found.nodes_for_capture_index(index) {
-                let own = text[node.byte_range()]
-                    .split_whitespace()
-                    .collect::<Vec<_>>()
-                    .join(" ");
+                let own = text[node.byte_range()].split_whitespace().collect::<Vec<_>>().join(" ");
                 hits.push(Hit {
                     rule,
                     key: format!("{} in {}", own, home(node, text)),
@@ -234,16 +216,10 @@ fn home(node: Node<'_>, text: &str) -> String {
 
 /// Conflict markers at line starts, in any file, that the base does not have.
 fn conflict_markers(path: &RelPath, base: &str, after: &str) -> Vec<Diagnostic> {
-    let is_marker = |line: &str| {
-        ["<<<<<<< ", ">>>>>>> ", "||||||| "]
-            .iter()
-            .any(|mark| line.starts_with(mark))
-    };
+    let is_marker =
+        |line: &str| ["<<<<<<< ", ">>>>>>> ", "||||||| "].iter().any(|mark| line.starts_with(mark));
     let old: Vec<&str> = base.lines().filter(|line| is_marker(line)).collect();
-    let new = after
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| is_marker(line) && !old.contains(line));
+    let new = after.lines().enumerate().filter(|(_, line)| is_marker(line) && !old.contains(line));
     new.map(|(index, line)| {
         let line_number = u32::try_from(index).unwrap_or(u32::MAX);
         let place = |column: usize| Place {
@@ -252,10 +228,7 @@ fn conflict_markers(path: &RelPath, base: &str, after: &str) -> Vec<Diagnostic> 
         };
         Diagnostic {
             path: path.clone(),
-            range: Range {
-                start: place(0),
-                end: place(line.len()),
-            },
+            range: Range { start: place(0), end: place(line.len()) },
             severity: Severity::Error,
             code: Some("conflict-marker".to_owned()),
             message: "a conflict marker was left in the file; resolve the conflict".to_owned(),
@@ -273,10 +246,7 @@ mod tests {
     fn breaches(name: &str, base: Option<&str>, after: &str) -> Vec<String> {
         let path = RelPath::new(name).expect("a good path");
         let found = new_breaches(&path, base, after).expect("the rules compile");
-        found
-            .into_iter()
-            .map(|diagnostic| diagnostic.code.expect("a rule has a name"))
-            .collect()
+        found.into_iter().map(|diagnostic| diagnostic.code.expect("a rule has a name")).collect()
     }
 
     #[test]
@@ -296,10 +266,7 @@ mod tests {
                         assert_eq!(breaches(&file, None, example), [*name], "{file}: {example}");
                     }
                     for example in &header.passes {
-                        assert!(
-                            breaches(&file, None, example).is_empty(),
-                            "{file}: {example}"
-                        );
+                        assert!(breaches(&file, None, example).is_empty(), "{file}: {example}");
                     }
                 }
             }
@@ -314,12 +281,8 @@ mod tests {
         assert!(breaches("a.rs", Some(base), "fn b() {}\nfn a() {\n    todo!()\n}\n").is_empty());
         // The name around it changed, the placeholder's own line did not.
         assert!(
-            breaches(
-                "a.rs",
-                Some("fn a() {\n  todo!()\n}\n"),
-                "fn z() {\n  todo!()\n}\n"
-            )
-            .is_empty()
+            breaches("a.rs", Some("fn a() {\n  todo!()\n}\n"), "fn z() {\n  todo!()\n}\n")
+                .is_empty()
         );
     }
 

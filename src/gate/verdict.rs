@@ -19,45 +19,26 @@ pub(super) fn add_problems(
     resolved: &Resolved,
 ) {
     for diagnostic in &findings.new {
-        let changed = resolved
-            .files
-            .iter()
-            .find(|file| file.path == diagnostic.path);
+        let changed = resolved.files.iter().find(|file| file.path == diagnostic.path);
         let text = match changed {
             Some(file) => file.result.clone().unwrap_or_default(),
-            None => findings
-                .texts
-                .get(&diagnostic.path)
-                .cloned()
-                .unwrap_or_default(),
+            None => findings.texts.get(&diagnostic.path).cloned().unwrap_or_default(),
         };
-        report
-            .problems
-            .push(problem(stage, diagnostic.clone(), &text));
+        report.problems.push(problem(stage, diagnostic.clone(), &text));
     }
 }
 
 pub(super) fn refused(mut report: Report) -> Checked {
     report.verdict = Verdict::Refused;
-    let doubted = report
-        .problems
-        .iter()
-        .any(|problem| problem.stage == Stage::Syntax);
+    let doubted = report.problems.iter().any(|problem| problem.stage == Stage::Syntax);
     if doubted {
         set_verdict(&mut report, Stage::Syntax, StageVerdict::Refused, "");
     }
-    Checked {
-        report,
-        contents: Vec::new(),
-    }
+    Checked { report, contents: Vec::new() }
 }
 
 fn set_verdict(report: &mut Report, stage: Stage, verdict: StageVerdict, more: &str) {
-    for found in report
-        .stages
-        .iter_mut()
-        .filter(|found| found.stage == stage)
-    {
+    for found in report.stages.iter_mut().filter(|found| found.stage == stage) {
         found.verdict = verdict;
         found.detail.push_str(more);
     }
@@ -71,9 +52,7 @@ pub(super) fn conclude(
     findings: &[Findings],
 ) -> Checked {
     let is_proved = |name: &str| findings.iter().any(|found| found.proved.contains(name));
-    let proved = prove::touched(case)
-        .iter()
-        .all(|language| is_proved(&language.name));
+    let proved = prove::touched(case).iter().all(|language| is_proved(&language.name));
     if !suspects.is_empty() {
         if !proved {
             report.problems = suspects;
@@ -88,10 +67,7 @@ pub(super) fn conclude(
     }
     if !proved {
         report.verdict = Verdict::Unverified;
-        return Checked {
-            report,
-            contents: Vec::new(),
-        };
+        return Checked { report, contents: Vec::new() };
     }
     report.verdict = Verdict::Accepted;
     let contents = case.resolved.files.iter().map(|file| FileWrite {
@@ -99,10 +75,7 @@ pub(super) fn conclude(
         expect: file.base.as_ref().map(|base| base.hash.clone()),
         result: file.result.as_ref().map(|text| text.clone().into_bytes()),
     });
-    Checked {
-        contents: contents.collect(),
-        report,
-    }
+    Checked { contents: contents.collect(), report }
 }
 
 pub(super) fn whole_tools(
@@ -121,23 +94,14 @@ pub(super) fn whole_tools(
         let message = first.message.lines().next().unwrap_or_default();
         (
             StageVerdict::Refused,
-            format!(
-                "{} errors stand, the first at {place}: {message}",
-                errors.len()
-            ),
+            format!("{} errors stand, the first at {place}: {message}", errors.len()),
         )
     } else if !unverified.is_empty() {
         (StageVerdict::Unverified, unverified.join("; "))
     } else if answered.tool.is_empty() {
-        (
-            StageVerdict::NotApplicable,
-            "nothing here to check".to_owned(),
-        )
+        (StageVerdict::NotApplicable, "nothing here to check".to_owned())
     } else {
-        (
-            StageVerdict::Passed,
-            "no error in the whole tree".to_owned(),
-        )
+        (StageVerdict::Passed, "no error in the whole tree".to_owned())
     };
     StageReport {
         tools: answered.tool.lines().map(str::to_owned).collect(),

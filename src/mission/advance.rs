@@ -7,8 +7,8 @@ use super::conversation::Role;
 use super::event::{Act, Effect, SessionId};
 use super::plan::{ItemId, Mark, Task};
 use super::session::SessionState;
-use super::work;
 use super::state::{End, LineKind, Mission, Phase, ProposalStage};
+use super::work;
 
 pub(super) fn advance(m: &mut Mission) -> Vec<Effect> {
     if m.ended.is_some() || m.paused {

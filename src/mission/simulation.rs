@@ -253,7 +253,9 @@ fn what_was_given_up_is_tried_again_after_other_changes() {
                 let first = s.item.as_ref().is_some_and(|item| item.to_string() == "T1.1");
                 match s.role {
                     Role::Planner => turn(vec![call("plan", json!({"todo": independent}))]),
-                    Role::Worker if first && !(possible && m.receipts.len() == 1) && s.turns == 0 => {
+                    Role::Worker
+                        if first && !(possible && m.receipts.len() == 1) && s.turns == 0 =>
+                    {
                         turn(vec![call("give_up", json!({"reason": "not yet"}))])
                     }
                     _ => good(m, e),
@@ -266,7 +268,11 @@ fn what_was_given_up_is_tried_again_after_other_changes() {
     let done = run(m.clone(), effects.clone(), world(true));
     assert!(matches!(done.ended, Some(End::Sealed { .. })), "{:?}", done.ended);
     let never = run(m, effects, world(false));
-    assert!(matches!(never.ended, Some(End::Blocked { ref needs }) if needs.contains("not yet")), "{:?}", never.ended);
+    assert!(
+        matches!(never.ended, Some(End::Blocked { ref needs }) if needs.contains("not yet")),
+        "{:?}",
+        never.ended
+    );
 }
 
 /// xorshift: small, and the same everywhere.

@@ -48,9 +48,7 @@ impl BaseTexts for Overlaid<'_> {
         }
         let wanted = path.as_str().to_lowercase();
         let paths = self.workspace.paths().unwrap_or_default();
-        paths
-            .into_iter()
-            .find(|other| other != path && other.as_str().to_lowercase() == wanted)
+        paths.into_iter().find(|other| other != path && other.as_str().to_lowercase() == wanted)
     }
 }
 
@@ -90,12 +88,7 @@ pub struct ApplyProblem {
 
 impl ApplyProblem {
     fn whole(path: &RelPath, message: impl Into<String>) -> ApplyProblem {
-        ApplyProblem {
-            path: path.clone(),
-            line: 0,
-            message: message.into(),
-            frame: String::new(),
-        }
+        ApplyProblem { path: path.clone(), line: 0, message: message.into(), frame: String::new() }
     }
 }
 
@@ -157,12 +150,7 @@ fn resolve_one(
     let path = change.path();
     let before = read(base, path)?;
     let missing = |what| ApplyProblem::whole(path, format!("there is no such file to {what}"));
-    let file = |base, result| ResolvedFile {
-        path: path.clone(),
-        base,
-        result,
-        renamed_from: None,
-    };
+    let file = |base, result| ResolvedFile { path: path.clone(), base, result, renamed_from: None };
     match (change, before) {
         (Change::Edit { edits, .. }, Some(before)) => {
             let after = edit(path, &before.text, edits)?;
@@ -194,8 +182,7 @@ fn resolve_one(
 }
 
 fn read(base: &dyn BaseTexts, path: &RelPath) -> Result<Option<FileText>, Vec<ApplyProblem>> {
-    base.read(path)
-        .map_err(|error| vec![ApplyProblem::whole(path, error.to_string())])
+    base.read(path).map_err(|error| vec![ApplyProblem::whole(path, error.to_string())])
 }
 
 /// A file may be made at `path`: nothing stands there, in no spelling.
@@ -250,11 +237,7 @@ fn find(before: &str, edit: &Edit) -> Result<Hunk, Miss> {
             {
                 return Err(Miss::BadSpan);
             }
-            Ok(Hunk {
-                start: *start,
-                end: *end,
-                new: text::with_line_ends_of(before, new),
-            })
+            Ok(Hunk { start: *start, end: *end, new: text::with_line_ends_of(before, new) })
         }
     }
 }
@@ -273,12 +256,8 @@ fn splice(before: &str, hunks: &[Hunk]) -> String {
 }
 
 fn explain(path: &RelPath, before: &str, edit: &Edit, miss: Miss) -> ApplyProblem {
-    let problem = |line, message: String, frame| ApplyProblem {
-        path: path.clone(),
-        line,
-        message,
-        frame,
-    };
+    let problem =
+        |line, message: String, frame| ApplyProblem { path: path.clone(), line, message, frame };
     match miss {
         Miss::Empty => problem(
             0,
@@ -299,11 +278,7 @@ fn explain(path: &RelPath, before: &str, edit: &Edit, miss: Miss) -> ApplyProble
             let message = "`old` does not stand in the file; this is its current text where it fits best. Copy the \
                            lines exactly as they are";
             let frame = text::frame_of_lines(before, near.start, near.end);
-            problem(
-                u32::try_from(near.start).unwrap_or(u32::MAX),
-                message.to_owned(),
-                frame,
-            )
+            problem(u32::try_from(near.start).unwrap_or(u32::MAX), message.to_owned(), frame)
         }
         Miss::Ambiguous { lines } => ambiguous(path, before, &lines),
     }
@@ -311,11 +286,7 @@ fn explain(path: &RelPath, before: &str, edit: &Edit, miss: Miss) -> ApplyProble
 
 /// All the places (0-based lines) of an anchor that stands more than once, the first five with their text.
 fn ambiguous(path: &RelPath, before: &str, lines: &[usize]) -> ApplyProblem {
-    let listed: Vec<String> = lines
-        .iter()
-        .take(20)
-        .map(|line| (line + 1).to_string())
-        .collect();
+    let listed: Vec<String> = lines.iter().take(20).map(|line| (line + 1).to_string()).collect();
     let frames = lines.iter().take(5);
     let frames = frames.map(|line| text::frame_of_lines(before, line.saturating_sub(2), line + 3));
     ApplyProblem {

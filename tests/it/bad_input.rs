@@ -30,23 +30,15 @@ async fn check(
     root: &Path,
     changes: Vec<Change>,
 ) -> Result<Checked, Box<dyn std::error::Error>> {
-    let settings = Settings {
-        cache_dir: Some(folder.join("cache")),
-        ..Settings::default()
-    };
+    let settings = Settings { cache_dir: Some(folder.join("cache")), ..Settings::default() };
     let gate = Gate::open(root, settings)?;
-    Ok(gate
-        .check(&ChangeSet { changes }, &OpenTexts::new())
-        .await?)
+    Ok(gate.check(&ChangeSet { changes }, &OpenTexts::new()).await?)
 }
 
 fn edit(file: &str, old: &str, new: &str) -> Change {
     Change::Edit {
         path: RelPath::new(file).expect("a good path"),
-        edits: vec![Edit::Text {
-            old: old.to_owned(),
-            new: new.to_owned(),
-        }],
+        edits: vec![Edit::Text { old: old.to_owned(), new: new.to_owned() }],
     }
 }
 
@@ -62,19 +54,10 @@ fn refusal(checked: &Checked) -> &str {
 async fn a_file_that_is_not_utf8_is_left_as_it_is() -> Outcome {
     let (folder, root) = workspace()?;
     let checked = check(folder.path(), &root, vec![edit("latin1.txt", "two", "2")]).await?;
-    assert!(
-        refusal(&checked).contains("is not UTF-8 text (byte 3)"),
-        "{}",
-        refusal(&checked)
-    );
+    assert!(refusal(&checked).contains("is not UTF-8 text (byte 3)"), "{}", refusal(&checked));
     // Beside it, all goes on, without git as well.
     let checked = check(folder.path(), &root, vec![edit("notes.txt", "two", "2")]).await?;
-    assert_eq!(
-        checked.report.verdict,
-        Verdict::Accepted,
-        "{:#?}",
-        checked.report
-    );
+    assert_eq!(checked.report.verdict, Verdict::Accepted, "{:#?}", checked.report);
     apply(&root, &checked.contents)?;
     assert_eq!(fs::read(root.join("latin1.txt"))?, b"caf\xe9 two\n");
     assert_eq!(fs::read(root.join("notes.txt"))?, b"one\n2\n");
@@ -84,30 +67,18 @@ async fn a_file_that_is_not_utf8_is_left_as_it_is() -> Outcome {
 #[tokio::test]
 async fn what_is_not_the_projects_cannot_be_changed() -> Outcome {
     let (folder, root) = workspace()?;
-    for path in [
-        ".git/hooks/post-commit",
-        ".opencode/todo.md",
-        "node_modules/a/index.js",
-        ".GIT/config",
-    ] {
+    for path in
+        [".git/hooks/post-commit", ".opencode/todo.md", "node_modules/a/index.js", ".GIT/config"]
+    {
         let path = RelPath::new(path)?;
         let content = "#!/bin/sh\n".to_owned();
         let checked = check(folder.path(), &root, vec![Change::Write { path, content }]).await?;
-        assert!(
-            refusal(&checked).contains("not to the project"),
-            "{}",
-            refusal(&checked)
-        );
+        assert!(refusal(&checked).contains("not to the project"), "{}", refusal(&checked));
     }
     for path in ["../outside", "/etc/passwd", "C:/x", "a\\b"] {
         let json = serde_json::json!({"changes": [{"op": "delete", "path": path}]});
         let error = serde_json::from_value::<ChangeSet>(json).expect_err("it leads out");
-        assert!(
-            error
-                .to_string()
-                .contains("is not a path inside the workspace"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("is not a path inside the workspace"), "{error}");
     }
     Ok(())
 }
@@ -130,12 +101,7 @@ async fn changes_of_no_sense_are_answered() -> Outcome {
 #[test]
 fn a_workspace_that_is_none_is_said_so() {
     let error = Workspace::open(Path::new("no/such/folder")).expect_err("there is none");
-    assert!(
-        error
-            .to_string()
-            .starts_with("failed to open the workspace"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("failed to open the workspace"), "{error}");
 }
 
 /// A disk on which one kind of failure meets every write.
@@ -166,21 +132,13 @@ impl Files for Failing {
 async fn a_full_disk_and_a_read_only_workspace_lose_nothing() -> Outcome {
     let (folder, root) = workspace()?;
     let checked = check(folder.path(), &root, vec![edit("notes.txt", "two", "2")]).await?;
-    let full = apply_with(
-        &Failing(io::ErrorKind::StorageFull),
-        &root,
-        &checked.contents,
-    );
+    let full = apply_with(&Failing(io::ErrorKind::StorageFull), &root, &checked.contents);
     let error = full.expect_err("there is no space");
     assert!(
         matches!(error, ApplyError::DiskFull { .. })
             && error.to_string().contains("the disk is full")
     );
-    let denied = apply_with(
-        &Failing(io::ErrorKind::ReadOnlyFilesystem),
-        &root,
-        &checked.contents,
-    );
+    let denied = apply_with(&Failing(io::ErrorKind::ReadOnlyFilesystem), &root, &checked.contents);
     let error = denied.expect_err("it is read-only");
     assert!(
         matches!(error, ApplyError::ReadOnly { .. }) && error.to_string().contains("read-only")

@@ -32,7 +32,8 @@ impl SymbolicAgent {
         if ask.role == Role::Commander {
             return Ok(turns::commander(ask, self.gate.workspace().root()));
         }
-        let seen = self.gate.diagnose(&ask.open).await.map_err(|error| fault(&error.to_string()))?;
+        let seen =
+            self.gate.diagnose(&ask.open).await.map_err(|error| fault(&error.to_string()))?;
         Ok(match (ask.role, &ask.task) {
             (Role::Planner, _) => turns::planner(ask, &seen),
             (Role::Worker, Some(task)) => {

@@ -27,7 +27,8 @@ pub(super) fn call(ask: &Ask, name: &str, arguments: Value) -> Turn {
 }
 
 pub(super) fn commander(ask: &Ask, root: &Path) -> Turn {
-    let decline = |needs: String| call(ask, "triage", json!({"decision": "decline", "needs": needs}));
+    let decline =
+        |needs: String| call(ask, "triage", json!({"decision": "decline", "needs": needs}));
     if Goal::read(&ask.goal).is_none() {
         return decline(format!(
             "a model for this goal: {MODEL}. Without one, goals such as \"fix all diagnostics\", \"fix all errors in src/a.rs\" or \"remove unused imports\" are served"
@@ -35,7 +36,10 @@ pub(super) fn commander(ask: &Ask, root: &Path) -> Turn {
     }
     if language::detect(root).is_empty() {
         let names: Vec<String> = language::all().iter().flat_map(|l| l.roots.clone()).collect();
-        return decline(format!("a project that can be checked: there is no {} in this workspace", names.join(" or ")));
+        return decline(format!(
+            "a project that can be checked: there is no {} in this workspace",
+            names.join(" or ")
+        ));
     }
     call(ask, "triage", json!({"decision": "plan"}))
 }
@@ -67,7 +71,12 @@ fn plan_of(goal: &str, clusters: &[Cluster], seen: &Diagnosis) -> Plan {
     if milestones.is_empty() {
         let id = ItemId::milestone(1);
         let task = task_of(id.child(1), "Confirm that there is nothing to fix", CONFIRM, None);
-        milestones.push(Milestone { id, title: "Nothing to fix".into(), depends: vec![], tasks: vec![task] });
+        milestones.push(Milestone {
+            id,
+            title: "Nothing to fix".into(),
+            depends: vec![],
+            tasks: vec![task],
+        });
     }
     Plan { goal: goal.to_owned(), milestones }
 }
@@ -114,7 +123,9 @@ pub(super) fn task_review(ask: &Ask, task: &Task, seen: &Diagnosis) -> Turn {
     let left: Vec<Diagnostic> = match cluster_of(task) {
         Some(cluster) => cluster.open(&seen.diagnostics).into_iter().cloned().collect(),
         None if is_confirmation(task) => covered(ask, seen),
-        None => seen.diagnostics.iter().filter(|d| d.severity == Severity::Error).cloned().collect(),
+        None => {
+            seen.diagnostics.iter().filter(|d| d.severity == Severity::Error).cloned().collect()
+        }
     };
     let mut findings: Vec<Value> = left.iter().map(finding).collect();
     findings.extend(unchecked(seen));
@@ -132,7 +143,11 @@ pub(super) fn mission_review(ask: &Ask, seen: &Diagnosis) -> Turn {
         })
         .collect();
     findings.extend(unchecked(seen));
-    verdict(ask, findings, "the project's own compiler reports nothing more of what the goal is about")
+    verdict(
+        ask,
+        findings,
+        "the project's own compiler reports nothing more of what the goal is about",
+    )
 }
 
 fn finding(diagnostic: &Diagnostic) -> Value {
@@ -143,7 +158,9 @@ fn finding(diagnostic: &Diagnostic) -> Value {
 
 /// What could not be checked is never clean.
 fn unchecked(seen: &Diagnosis) -> impl Iterator<Item = Value> {
-    seen.unverified.iter().map(|why| json!({"severity": "error", "message": format!("not checked: {why}")}))
+    seen.unverified
+        .iter()
+        .map(|why| json!({"severity": "error", "message": format!("not checked: {why}")}))
 }
 
 fn verdict(ask: &Ask, findings: Vec<Value>, evidence: &str) -> Turn {

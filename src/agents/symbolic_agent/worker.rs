@@ -17,14 +17,22 @@ pub(super) async fn worker(ask: &Ask, task: &Task, live: &Live<'_>) -> Turn {
     let Some(cluster) = cluster_of(task) else {
         return match is_confirmation(task) {
             true => call(ask, "done", json!({"summary": "There is nothing to fix."})),
-            false => call(ask, "give_up", json!({"reason": "there is no symbolic remedy for this; it needs a model or a person"})),
+            false => call(
+                ask,
+                "give_up",
+                json!({"reason": "there is no symbolic remedy for this; it needs a model or a person"}),
+            ),
         };
     };
     let (accepted, refused) = proposals(&ask.messages);
     let current = live.diagnostics().await;
     let open = cluster.open(&current);
     if open.is_empty() {
-        return call(ask, "done", json!({"summary": summary(&accepted), "notes": notes(&accepted)}));
+        return call(
+            ask,
+            "done",
+            json!({"summary": summary(&accepted), "notes": notes(&accepted)}),
+        );
     }
     let left = open.iter().map(|d| {
         let message = d.message.lines().next().unwrap_or_default();
@@ -32,14 +40,20 @@ pub(super) async fn worker(ask: &Ask, task: &Task, live: &Live<'_>) -> Turn {
     });
     let left: Vec<String> = left.collect();
     let candidates = if refused.len() < TRIES { propose(&cluster, live).await } else { Vec::new() };
-    let tried = |change: &Value| refused.iter().any(|call| call.arguments.get("changes") == Some(change));
-    let next = candidates.iter().map(|c| (c, json!(c.change.changes))).find(|(_, change)| !tried(change));
+    let tried =
+        |change: &Value| refused.iter().any(|call| call.arguments.get("changes") == Some(change));
+    let next =
+        candidates.iter().map(|c| (c, json!(c.change.changes))).find(|(_, change)| !tried(change));
     match next {
-        Some((candidate, changes)) => call(ask, PROPOSE, json!({
-            "changes": changes,
-            "why": candidate.title,
-            "notes": notes_of(candidate),
-        })),
+        Some((candidate, changes)) => call(
+            ask,
+            PROPOSE,
+            json!({
+                "changes": changes,
+                "why": candidate.title,
+                "notes": notes_of(candidate),
+            }),
+        ),
         None => call(ask, "give_up", json!({"reason": reason(refused.len(), &left)})),
     }
 }
@@ -59,7 +73,9 @@ fn proposals(messages: &[Message]) -> (Vec<&ToolCall>, Vec<&ToolCall>) {
         _ => &[],
     });
     let failed = |id: &str| {
-        messages.iter().any(|m| matches!(m, Message::Tool { call_id, is_error: true, .. } if call_id == id))
+        messages
+            .iter()
+            .any(|m| matches!(m, Message::Tool { call_id, is_error: true, .. } if call_id == id))
     };
     calls.filter(|call| call.name == PROPOSE).partition(|call| !failed(&call.id))
 }
@@ -76,8 +92,6 @@ fn notes(accepted: &[&ToolCall]) -> Vec<Value> {
 }
 
 fn notes_of(candidate: &Candidate) -> Vec<Value> {
-    let note = |note: &Note| {
-        json!({"file": note.path, "line": note.place.line + 1, "severity": "info", "message": note.text})
-    };
+    let note = |note: &Note| json!({"file": note.path, "line": note.place.line + 1, "severity": "info", "message": note.text});
     candidate.notes.iter().map(note).collect()
 }

@@ -106,15 +106,11 @@ pub fn read(
     for line in ended.stdout.lines().filter(|line| line.starts_with('{')) {
         match serde_json::from_str(line) {
             Ok(Line::CompilerMessage { target, message }) => reader.message(&target, message),
-            Ok(Line::CompilerArtifact {
-                manifest_path,
-                target,
-                filenames,
-            }) if manifest_path.starts_with(root) => {
+            Ok(Line::CompilerArtifact { manifest_path, target, filenames })
+                if manifest_path.starts_with(root) =>
+            {
                 reader.answered.units.insert(target.src_path);
-                filenames
-                    .iter()
-                    .for_each(|file| reader.cover_artifact(file));
+                filenames.iter().for_each(|file| reader.cover_artifact(file));
             }
             Ok(Line::CompilerArtifact { .. } | Line::Other) => {}
             Err(error) => tracing::debug!(%error, "a line of cargo's output is not understood"),
@@ -153,25 +149,16 @@ impl Reader<'_> {
         };
         self.answered.units.insert(target.src_path.clone());
         if severity == Severity::Error {
-            self.failing
-                .insert(target.src_path.clone(), target.name.replace('-', "_"));
+            self.failing.insert(target.src_path.clone(), target.name.replace('-', "_"));
         }
         let same = |found: &Found| {
             let known = &found.diagnostic;
             (&known.path, known.range, &known.code, first_line(known))
-                == (
-                    &diagnostic.path,
-                    diagnostic.range,
-                    &diagnostic.code,
-                    first_line(&diagnostic),
-                )
+                == (&diagnostic.path, diagnostic.range, &diagnostic.code, first_line(&diagnostic))
         };
         // The library and its own tests are compiled apart and say everything twice.
         if !self.answered.found.iter().any(same) {
-            self.answered.found.push(Found {
-                diagnostic,
-                unit: target.src_path.clone(),
-            });
+            self.answered.found.push(Found { diagnostic, unit: target.src_path.clone() });
         }
     }
 
@@ -186,14 +173,10 @@ impl Reader<'_> {
         // A crate-level error without a place is said of the crate's root file.
         let (path, range) = match place {
             Some(place) => place,
-            None => (
-                rel_path(self.root, self.folder, &target.src_path)?,
-                Range::default(),
-            ),
+            None => (rel_path(self.root, self.folder, &target.src_path)?, Range::default()),
         };
-        let label = primary
-            .and_then(|span| span.label.as_deref())
-            .filter(|label| !label.is_empty());
+        let label =
+            primary.and_then(|span| span.label.as_deref()).filter(|label| !label.is_empty());
         let mut text = match label {
             Some(label) if !message.message.contains(label) => {
                 format!("{}: {label}", message.message)
@@ -228,10 +211,8 @@ impl Reader<'_> {
             line: span.line_start.saturating_sub(1),
             column: column(text, span.byte_start),
         };
-        let end = Place {
-            line: span.line_end.saturating_sub(1),
-            column: column(text, span.byte_end),
-        };
+        let end =
+            Place { line: span.line_end.saturating_sub(1), column: column(text, span.byte_end) };
         Some((path, Range { start, end }))
     }
 
@@ -283,17 +264,10 @@ impl Reader<'_> {
             && !first.is_empty()
             && !first.contains('\n')
             && !title.contains(first);
-        let title = if says_more {
-            format!("{title}: {first}")
-        } else {
-            title.to_owned()
-        };
+        let title = if says_more { format!("{title}: {first}") } else { title.to_owned() };
         let vouched =
             |span: &&Span| span.suggestion_applicability.as_deref() == Some("MachineApplicable");
-        let changes = edits
-            .into_iter()
-            .map(|(path, edits)| Change::Edit { path, edits })
-            .collect();
+        let changes = edits.into_iter().map(|(path, edits)| Change::Edit { path, edits }).collect();
         Some(Remedy {
             title,
             change: ChangeSet { changes },
@@ -306,32 +280,21 @@ impl Reader<'_> {
         let Some(folder) = artifact.parent() else {
             return;
         };
-        let stem = artifact
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default();
-        let stem = stem
-            .strip_prefix("lib")
-            .filter(|_| artifact.extension().is_some())
-            .unwrap_or(stem);
+        let stem = artifact.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let stem =
+            stem.strip_prefix("lib").filter(|_| artifact.extension().is_some()).unwrap_or(stem);
         let beside = folder.join(format!("{stem}.d"));
         if beside.is_file() {
             self.cover(&beside);
         } else {
             // Build scripts are hard-linked under another name than their dependency file's.
-            dependency_files(folder, "build_script_")
-                .iter()
-                .for_each(|file| self.cover(file));
+            dependency_files(folder, "build_script_").iter().for_each(|file| self.cover(file));
         }
     }
 
     fn cover(&mut self, dependency_file: &Path) {
         let sources = self.sources(dependency_file);
-        self.answered.covered.extend(
-            sources
-                .iter()
-                .filter_map(|source| RelPath::new(source).ok()),
-        );
+        self.answered.covered.extend(sources.iter().filter_map(|source| RelPath::new(source).ok()));
     }
 
     fn finish(mut self, target_dir: &Path, ended: &Ended) -> Result<Answered, String> {
@@ -341,10 +304,7 @@ impl Reader<'_> {
         if !ended.success && self.failing.is_empty() {
             return Err(ended.last_words());
         }
-        let deps = target_dir
-            .join(self.folder.replace('/', "+"))
-            .join("debug")
-            .join("deps");
+        let deps = target_dir.join(self.folder.replace('/', "+")).join("debug").join("deps");
         for (root_file, name) in std::mem::take(&mut self.failing) {
             if self.stopped_early(&root_file) {
                 let why = "the compiler stopped at a syntax error and looked no further; mend it in the same change";
@@ -355,9 +315,7 @@ impl Reader<'_> {
             // Written before types are looked at; another target of the same name has one too.
             for file in dependency_files(&deps, &format!("{name}-")) {
                 if root.as_ref().is_some_and(|root| {
-                    self.sources(&file)
-                        .iter()
-                        .any(|source| source == root.as_str())
+                    self.sources(&file).iter().any(|source| source == root.as_str())
                 }) {
                     self.cover(&file);
                 }
@@ -390,9 +348,7 @@ fn dependency_files(folder: &Path, prefix: &str) -> Vec<PathBuf> {
         return Vec::new();
     };
     let is_one = |name: &str| name.starts_with(prefix) && name.ends_with(".d");
-    let files = entries
-        .flatten()
-        .filter(|entry| entry.file_name().to_str().is_some_and(is_one));
+    let files = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_one));
     files.map(|entry| entry.path()).collect()
 }
 
@@ -412,10 +368,7 @@ fn is_summary(message: &Message) -> bool {
 /// The column in bytes of an offset.
 fn column(text: &str, at: usize) -> u32 {
     let before = &text.as_bytes()[..at.min(text.len())];
-    let start = before
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |newline| newline + 1);
+    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     u32::try_from(before.len() - start).unwrap_or(u32::MAX)
 }
 

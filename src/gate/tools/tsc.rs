@@ -222,19 +222,15 @@ mod tests {
 
     #[test]
     fn what_hides_the_types_is_no_clean_answer() {
-        let syntax = ended(
-            false,
-            "src/b.ts(1,17): error TS1109: Expression expected.\n/src/a.ts\n",
-        );
+        let syntax =
+            ended(false, "src/b.ts(1,17): error TS1109: Expression expected.\n/src/a.ts\n");
         let answered = read(Path::new("/"), "", &syntax).expect("it answered");
         assert!(answered.covered.is_empty() && answered.blind.is_some());
         let config = "tsconfig.json(1,3): error TS5107: Option is deprecated.\n/src/a.ts\n";
         assert!(read(Path::new("/"), "", &ended(false, config)).is_err());
         let types = "src/b.ts(1,17): error TS2322: Not assignable.\n/src/a.ts\n";
         assert_eq!(
-            read(Path::new("/"), "", &ended(false, types))
-                .expect("it answered")
-                .blind,
+            read(Path::new("/"), "", &ended(false, types)).expect("it answered").blind,
             None
         );
     }

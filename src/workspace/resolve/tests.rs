@@ -31,39 +31,21 @@ fn path(text: &str) -> RelPath {
 }
 
 fn memory(text: &str) -> Memory {
-    Memory {
-        texts: BTreeMap::from([(path("a.rs"), text.to_owned())]),
-        fold: false,
-    }
+    Memory { texts: BTreeMap::from([(path("a.rs"), text.to_owned())]), fold: false }
 }
 
 fn text(old: &str, new: &str) -> Edit {
-    Edit::Text {
-        old: old.to_owned(),
-        new: new.to_owned(),
-    }
+    Edit::Text { old: old.to_owned(), new: new.to_owned() }
 }
 
 fn run(base: &str, edits: Vec<Edit>) -> Result<String, Vec<ApplyProblem>> {
-    let change = ChangeSet {
-        changes: vec![Change::Edit {
-            path: path("a.rs"),
-            edits,
-        }],
-    };
+    let change = ChangeSet { changes: vec![Change::Edit { path: path("a.rs"), edits }] };
     let resolved = resolve(&change, &memory(base))?;
-    Ok(resolved.files[0]
-        .result
-        .clone()
-        .expect("an edit keeps the file"))
+    Ok(resolved.files[0].result.clone().expect("an edit keeps the file"))
 }
 
 fn check(base: &str, old: &str, new: &str, want: &str) {
-    assert_eq!(
-        run(base, vec![text(old, new)]).as_deref(),
-        Ok(want),
-        "{base:?} {old:?}"
-    );
+    assert_eq!(run(base, vec![text(old, new)]).as_deref(), Ok(want), "{base:?} {old:?}");
 }
 
 fn refused(base: &str, edits: Vec<Edit>) -> ApplyProblem {
@@ -85,21 +67,11 @@ fn the_usual_slips_are_forgiven_where_unique() {
     check("a\r\nb\r\n", "\nb", "\nB", "a\r\nB\r\n");
     check("a\r\nb\r\n", "a", "A\nA", "A\r\nA\r\nb\r\n");
     // Blanks at line ends.
-    check(
-        "fn a() {  \n    b\n}\n",
-        "fn a() {\n    b\n}",
-        "fn a() {}",
-        "fn a() {}\n",
-    );
+    check("fn a() {  \n    b\n}\n", "fn a() {\n    b\n}", "fn a() {}", "fn a() {}\n");
     // A missing final newline.
     check("a\nb", "b\n", "B\n", "a\nB");
     // Uniform indentation, both ways.
-    check(
-        "m {\n    a\n        b\n}\n",
-        "a\n    b\n",
-        "x\n    y\n",
-        "m {\n    x\n        y\n}\n",
-    );
+    check("m {\n    a\n        b\n}\n", "a\n    b\n", "x\n    y\n", "m {\n    x\n        y\n}\n");
     check("a\n\n  b\n", "    a\n\n      b\n", "    c\n", "c\n");
 }
 
@@ -113,10 +85,7 @@ fn what_is_not_uniform_is_stale() {
 #[test]
 fn leniency_is_never_ambiguous() {
     let problem = refused("  a \n  b\n\n    a\n    b\n", vec![text("a\nb", "c")]);
-    assert!(
-        problem.message.contains("2 times, at lines 1, 4"),
-        "{problem}"
-    );
+    assert!(problem.message.contains("2 times, at lines 1, 4"), "{problem}");
     let twice = refused("aaa", vec![text("aa", "b")]);
     assert!(twice.message.contains("2 times"), "{twice}");
 }
@@ -125,65 +94,25 @@ fn leniency_is_never_ambiguous() {
 fn a_stale_anchor_shows_the_current_text() {
     let base = "fn alpha() {}\n\nfn beta(x: u32) -> u32 {\n    x + 1\n}\n";
     let problem = refused(base, vec![text("fn beta(x: u64) -> u64 {", "")]);
-    assert!(
-        problem.frame.contains("3 | fn beta(x: u32)"),
-        "{}",
-        problem.frame
-    );
+    assert!(problem.frame.contains("3 | fn beta(x: u32)"), "{}", problem.frame);
 }
 
 #[test]
 fn bad_edits_are_refused() {
-    assert!(
-        refused("abc", vec![text("", "x")])
-            .message
-            .contains("empty")
-    );
-    assert!(
-        refused("abc", vec![text("ab", "x"), text("bc", "y")])
-            .message
-            .contains("overlap")
-    );
-    let span = |start, end| Edit::Span {
-        start,
-        end,
-        new: String::new(),
-    };
-    assert!(
-        refused("ä", vec![span(0, 1)])
-            .message
-            .contains("cut a character")
-    );
-    assert!(
-        refused("abc", vec![span(2, 9)])
-            .message
-            .contains("do not fit")
-    );
-    assert!(
-        refused("abc", vec![span(2, 1)])
-            .message
-            .contains("do not fit")
-    );
-    assert!(
-        refused("abc", vec![text("b", "b")])
-            .message
-            .contains("changes nothing")
-    );
+    assert!(refused("abc", vec![text("", "x")]).message.contains("empty"));
+    assert!(refused("abc", vec![text("ab", "x"), text("bc", "y")]).message.contains("overlap"));
+    let span = |start, end| Edit::Span { start, end, new: String::new() };
+    assert!(refused("ä", vec![span(0, 1)]).message.contains("cut a character"));
+    assert!(refused("abc", vec![span(2, 9)]).message.contains("do not fit"));
+    assert!(refused("abc", vec![span(2, 1)]).message.contains("do not fit"));
+    assert!(refused("abc", vec![text("b", "b")]).message.contains("changes nothing"));
 }
 
 #[test]
 fn spans_may_touch() {
-    let span = |start, end, new: &str| Edit::Span {
-        start,
-        end,
-        new: new.to_owned(),
-    };
+    let span = |start, end, new: &str| Edit::Span { start, end, new: new.to_owned() };
     assert_eq!(
-        run(
-            "abc",
-            vec![span(1, 2, "B"), span(1, 1, "-"), span(2, 3, "C")]
-        )
-        .as_deref(),
+        run("abc", vec![span(1, 2, "B"), span(1, 1, "-"), span(2, 3, "C")]).as_deref(),
         Ok("a-BC")
     );
 }
@@ -196,27 +125,14 @@ fn whole(base: &Memory, changes: Vec<Change>) -> Result<Resolved, Vec<ApplyProbl
 fn files_come_go_and_move() {
     let base = memory("text");
     let to = path("b.rs");
-    let moved = whole(
-        &base,
-        vec![Change::Rename {
-            path: path("a.rs"),
-            to,
-        }],
-    )
-    .expect("it moves");
+    let moved = whole(&base, vec![Change::Rename { path: path("a.rs"), to }]).expect("it moves");
     assert_eq!(moved.files.len(), 2);
     assert_eq!(moved.files[1].renamed_from, Some(path("a.rs")));
     let gone = whole(&base, vec![Change::Delete { path: path("a.rs") }]).expect("it goes");
     assert_eq!(gone.files[0].result, None);
     let content = "new".to_owned();
-    let written = whole(
-        &base,
-        vec![Change::Write {
-            path: path("a.rs"),
-            content,
-        }],
-    )
-    .expect("it is replaced");
+    let written =
+        whole(&base, vec![Change::Write { path: path("a.rs"), content }]).expect("it is replaced");
     assert_eq!(written.files[0].result.as_deref(), Some("new"));
 }
 
@@ -224,18 +140,9 @@ fn files_come_go_and_move() {
 fn a_write_keeps_the_style_of_the_file() {
     let base = memory("\u{feff}a\r\nb\r\n");
     let content = "x\ny\n".to_owned();
-    let written = whole(
-        &base,
-        vec![Change::Write {
-            path: path("a.rs"),
-            content,
-        }],
-    )
-    .expect("it is replaced");
-    assert_eq!(
-        written.files[0].result.as_deref(),
-        Some("\u{feff}x\r\ny\r\n")
-    );
+    let written =
+        whole(&base, vec![Change::Write { path: path("a.rs"), content }]).expect("it is replaced");
+    assert_eq!(written.files[0].result.as_deref(), Some("\u{feff}x\r\ny\r\n"));
 }
 
 #[test]
@@ -243,14 +150,8 @@ fn conflicts_are_refused() {
     let mut base = memory("text");
     base.texts.insert(path("b.rs"), String::new());
     let delete = |name: &str| Change::Delete { path: path(name) };
-    let rename = |to: &str| Change::Rename {
-        path: path("a.rs"),
-        to: path(to),
-    };
-    let create = |name: &str| Change::Write {
-        path: path(name),
-        content: String::new(),
-    };
+    let rename = |to: &str| Change::Rename { path: path("a.rs"), to: path(to) };
+    let create = |name: &str| Change::Write { path: path(name), content: String::new() };
     for changes in [
         vec![delete("c.rs")],
         vec![rename("b.rs")],
