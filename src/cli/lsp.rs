@@ -25,7 +25,7 @@ pub(super) fn serve(args: Args) -> Result<u8, CliError> {
         let settings = Settings::load().map_err(|e| e.to_string())?;
         Handle::open(root, settings, Some(editor)).map_err(|e| e.to_string())
     });
-    let examine: server::Doctor = Arc::new(|root| doctor::report(root));
+    let examine: server::Doctor = Arc::new(doctor::report);
     let session = server::serve(connect, examine, tokio::io::stdin(), tokio::io::stdout());
     let end = tokio.block_on(session);
     // A read of standard input may still be waiting; it must not keep the process.

@@ -1,4 +1,5 @@
 //! What the tests share: finding or installing the real tools, temporary projects, a client that speaks over pipes.
 
 pub mod client;
+pub mod project;
 pub mod tools;
