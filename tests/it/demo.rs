@@ -11,7 +11,10 @@ fn lines(said: &Said) -> Vec<String> {
 }
 
 fn position(lines: &[String], piece: &str) -> usize {
-    lines.iter().position(|line| line.contains(piece)).unwrap_or_else(|| panic!("no `{piece}` in {lines:#?}"))
+    lines
+        .iter()
+        .position(|line| line.contains(piece))
+        .unwrap_or_else(|| panic!("no `{piece}` in {lines:#?}"))
 }
 
 #[test]

@@ -66,7 +66,8 @@ pub fn only_hunks_changed(before: &std::collections::BTreeMap<String, Vec<u8>>, 
         }
         assert_eq!(old.ends_with('\n'), new.ends_with('\n'), "{name}");
         let diff = similar::TextDiff::from_lines(old.as_str(), new.as_str());
-        let gone = diff.iter_all_changes().filter(|c| c.tag() == similar::ChangeTag::Delete).count();
+        let gone =
+            diff.iter_all_changes().filter(|c| c.tag() == similar::ChangeTag::Delete).count();
         assert!(gone <= 12, "{name}: {gone} lines were replaced");
     }
 }

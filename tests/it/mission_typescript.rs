@@ -12,7 +12,8 @@ fn fix_all_diagnostics_seals_a_typescript_project() {
     let proves = tools::typescript7().join("node_modules/.bin");
     let mends = tools::typescript_language_server().join("node_modules/.bin");
     // A project of its own in git, as most are.
-    let project = Project::copy_of("ts_diagnostics").with("PATH", path_with(&[proves.clone(), mends]));
+    let project =
+        Project::copy_of("ts_diagnostics").with("PATH", path_with(&[proves.clone(), mends]));
     git(&project.root());
     let before = project.bytes();
     assert!(!tsc(&proves, &project).0, "the fixture must not compile");

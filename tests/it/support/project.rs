@@ -161,6 +161,7 @@ pub fn path_without_servers() -> (TempDir, OsString) {
             std::os::unix::fs::symlink(found, folder.path().join(name)).unwrap();
         }
     }
-    let path = std::env::join_paths([folder.path(), Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
+    let path =
+        std::env::join_paths([folder.path(), Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
     (folder, path)
 }
