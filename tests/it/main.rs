@@ -16,6 +16,8 @@ mod gate_servers;
 mod house;
 mod mission_rust;
 mod mission_typescript;
+#[cfg(unix)]
+mod neovim;
 mod protocol;
 mod support;
 mod symbolic_engine;
