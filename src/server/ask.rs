@@ -8,7 +8,7 @@ use crate::mission::plan::{ItemId, Mark};
 use crate::mission::{Command, MissionId, Mode};
 
 /// Every command, as announced to the client.
-pub const COMMANDS: [&str; 13] = [
+pub const COMMANDS: [&str; 14] = [
     "orchestrator.task",
     "orchestrator.plan",
     "orchestrator.pause",
@@ -21,6 +21,7 @@ pub const COMMANDS: [&str; 13] = [
     "orchestrator.finding.fix",
     "orchestrator.finding.dismiss",
     "orchestrator.change.show",
+    "orchestrator.trust",
     "orchestrator.doctor",
 ];
 
@@ -52,6 +53,8 @@ pub enum Ask {
         /// One of them, by its receipt's number.
         receipt: Option<u64>,
     },
+    /// The person trusts the workspace.
+    Trust,
     /// What is installed, and what is missing.
     Doctor,
 }
@@ -88,6 +91,7 @@ pub fn read(command: &str, arguments: Vec<Value>) -> Result<Ask, BadAsk> {
         "cancel" => fields(&["mission"]).tell(Command::Cancel),
         "status" => Ok(Ask::Status),
         "agents" => Ok(Ask::Agents),
+        "trust" => Ok(Ask::Trust),
         "doctor" => Ok(Ask::Doctor),
         "todo.run" => {
             let fields = fields(&["item"]);

@@ -41,6 +41,8 @@ pub struct Client {
     pub show_document: bool,
     /// It asked for `orchestrator/mission`.
     pub mission_views: bool,
+    /// It said that the person has not said yet that the workspace is to be trusted.
+    pub untrusted: bool,
 }
 
 impl Client {
@@ -71,6 +73,8 @@ impl Client {
             show_document: is("/window/showDocument/support"),
             mission_views: is("/experimental/orchestrator/mission")
                 || params.pointer("/initializationOptions/mission") == Some(&Value::Bool(true)),
+            untrusted: params.pointer("/initializationOptions/trusted")
+                == Some(&Value::Bool(false)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What one session knows, shared by its handlers and its background tasks.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use super::root::Root;
 use super::{Connect, board, parent};
 use crate::mission::view::MissionView;
 use crate::runtime::Handle;
+
+/// What a command is answered with while the workspace is not trusted.
+const UNTRUSTED: &str = "this workspace is not trusted, so nothing of it is run; trust it in the editor, or with the command orchestrator.trust";
 
 /// The runtime, as far as this session has got with it.
 #[derive(Clone)]
@@ -37,6 +41,8 @@ pub struct Session {
     client: SetOnce<Client>,
     root: OnceLock<Root>,
     connect: Mutex<Option<Connect>>,
+    /// Whether the person trusted the workspace since the session began.
+    trusted: AtomicBool,
     runtime: watch::Sender<Runtime>,
 }
 
@@ -51,6 +57,7 @@ impl Session {
             client: SetOnce::new(),
             root: OnceLock::new(),
             connect: Mutex::new(Some(connect)),
+            trusted: AtomicBool::new(false),
             runtime: watch::Sender::new(Runtime::Starting),
         }
     }
@@ -81,8 +88,22 @@ impl Session {
         self.root.get()
     }
 
-    /// Starts the runtime in the background, once.
+    /// Whether anything of the workspace may be run: compilers run its build scripts, and missions start both.
+    fn is_trusted(&self) -> bool {
+        !self.client().untrusted || self.trusted.load(Ordering::Relaxed)
+    }
+
+    /// The person trusts the workspace, for as long as this session lasts.
+    pub fn trust(self: &Arc<Session>) {
+        self.trusted.store(true, Ordering::Relaxed);
+        self.start();
+    }
+
+    /// Starts the runtime in the background, once, as soon as the workspace is trusted.
     pub fn start(self: &Arc<Session>) {
+        if !self.is_trusted() {
+            return;
+        }
         let connect = self.connect.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(connect) = connect else { return };
         let Some(root) = self.root.get().cloned() else {
@@ -111,6 +132,9 @@ impl Session {
     /// # Errors
     /// Why there is none.
     pub async fn runtime(self: &Arc<Session>) -> Result<Handle, String> {
+        if !self.is_trusted() {
+            return Err(UNTRUSTED.to_owned());
+        }
         self.start();
         let mut runtime = self.runtime.subscribe();
         loop {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// How the names of our temporary files begin; they are no part of any workspace.
 pub const TEMPORARY: &str = ".orchestrator-";
 
-/// The disk as [`super::apply`] sees it. Paths are absolute.
+/// The disk as [`super::apply()`] sees it. Paths are absolute.
 pub trait Files {
     /// The bytes of a file; `None` when there is none.
     ///

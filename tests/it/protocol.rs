@@ -350,3 +350,23 @@ fn a_client_that_declares_nothing_is_sent_nothing_but_messages() {
     let unasked = client.unread().iter().filter_map(|message| message["method"].as_str());
     assert_eq!(unasked.collect::<Vec<_>>(), Vec::<&str>::new());
 }
+
+/// Before a person trusts the workspace nothing of it runs: no mission begins, none is taken up, no journal is made.
+#[test]
+fn an_untrusted_workspace_runs_nothing_until_it_is_trusted() {
+    let folder = workspace();
+    let mut client = Client::start(folder.path());
+    let params = json!({
+        "processId": null, "rootUri": uri(folder.path()), "capabilities": {},
+        "initializationOptions": {"trusted": false},
+    });
+    client.ask("initialize", params);
+    client.notify("initialized", json!({}));
+    let refused = client.command("orchestrator.task", json!(["mend it"]));
+    let why = refused["error"]["message"].as_str().unwrap();
+    assert!(why.contains("not trusted") && why.contains("orchestrator.trust"), "{why}");
+    assert!(!folder.path().join(".opencode").exists());
+    assert_eq!(client.command("orchestrator.trust", json!([]))["result"], json!({"trusted": true}));
+    let begun = client.command("orchestrator.task", json!(["mend it"]));
+    assert!(begun["result"]["mission"].is_string(), "{begun}");
+}

@@ -33,10 +33,10 @@ pub(super) fn measure_start(
     Ok(began.elapsed())
 }
 
-/// Resident memory of a process in KiB, where the system says it.
-pub(super) fn resident_kb(id: u32) -> Option<u64> {
+/// A figure of a process's memory in KiB (`VmRSS` now, `VmHWM` at its peak), where the system says it.
+pub(super) fn memory_kb(id: u32, figure: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let line = status.lines().find(|line| line.starts_with(figure))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 

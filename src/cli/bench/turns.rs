@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::super::{CliError, asynchronously, environment};
-use super::process::{Server, measure_start, resident_kb};
+use super::process::{Server, measure_start, memory_kb};
 use super::quantile;
 use crate::mission::conversation::Role;
 use crate::model;
@@ -89,7 +89,8 @@ async fn measure(args: &Args) -> Result<Vec<Figure>, CliError> {
 
     let mut figures = starts(args, folder.path(), &model, &variables).await?;
     let mut server = Server::start(&workspace, &variables)?;
-    let idle = resident_kb(server.id()).unwrap_or(0) as f64 / 1024.0;
+    let megabytes = |id, figure| memory_kb(id, figure).unwrap_or(0) as f64 / 1024.0;
+    let idle = megabytes(server.id(), "VmRSS");
     let (mut first, mut gaps, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..args.missions {
         let before = model.arrivals().len();
@@ -102,7 +103,7 @@ async fn measure(args: &Args) -> Result<Vec<Figure>, CliError> {
         let worker = arrivals.iter().find(|a| a.role == Some(Role::Worker));
         bytes.extend(worker.map(|a| a.body_bytes as f64 / 1024.0));
     }
-    let busy = resident_kb(server.id()).unwrap_or(0) as f64 / 1024.0;
+    let peak = megabytes(server.id(), "VmHWM");
     server.stop();
 
     let bare = bare_turns(&model, bytes.first().copied().unwrap_or(4.0)).await?;
@@ -117,7 +118,7 @@ async fn measure(args: &Args) -> Result<Vec<Figure>, CliError> {
         Figure::of("turn / baseline", "ratio", vec![ratio], ""),
         Figure::of("bytes of a worker's first request", "KB", bytes, "10"),
         Figure::of("memory, idle", "MB", vec![idle], "30"),
-        Figure::of("memory, after the missions", "MB", vec![busy], ""),
+        Figure::of("memory, peak", "MB", vec![peak], ""),
     ]);
     Ok(figures)
 }
