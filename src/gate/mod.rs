@@ -10,6 +10,8 @@ pub mod frame;
 #[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
 pub mod gate;
 pub mod language;
+mod mend;
+mod nested;
 mod prepare;
 mod prove;
 pub mod receipt;
