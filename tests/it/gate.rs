@@ -763,7 +763,8 @@ async fn projects_inside_of_projects_are_asked_too() -> Outcome {
         }
     }
     let mut project = Project::new(&[
-        ("tsconfig.json", "{ \"files\": [], \"references\": [] }\n"),
+        ("tsconfig.json", "{ \"extends\": \"./base.json\", \"include\": [\"scripts\"] }\n"),
+        ("scripts/run.ts", "export const run = 1;\n"),
         ("base.json", TSCONFIG),
         ("a/tsconfig.json", "{ \"extends\": \"../base.json\", \"include\": [\".\"] }\n"),
         ("a/sum.ts", "export const sum = (a: number): number => a;\n"),
