@@ -95,6 +95,9 @@ pub struct ToolSpec {
     pub name: String,
     /// Program and arguments, looked for like a server's.
     pub command: Vec<String>,
+    /// Arguments that are added, in a run of its own, for code that the command alone does not compile.
+    #[serde(default)]
+    pub everything: Vec<String>,
     /// Arguments that make it print its version.
     pub version: Vec<String>,
     /// The shape of its output.

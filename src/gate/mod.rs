@@ -4,6 +4,7 @@
 //! tree, and it knows nothing of missions, agents or editors: change-set and unsaved texts in, [`report::Report`] out.
 //! "Not checked" is never "clean".
 
+mod conditional;
 pub mod delta;
 pub mod diagnostic;
 pub mod frame;

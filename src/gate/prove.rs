@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use super::conditional::{self, Features};
 use super::delta::{self, Changes, Delta};
 use super::diagnostic::{Diagnostic, Range, Severity};
 use super::gate::GateError;
@@ -231,6 +232,14 @@ async fn tools_of(
                 blind = blind.or(answered.blind);
             }
             asked.append(&mut next);
+            let conditional =
+                conditional::left_out(case, &[Features::Default], &bench.runner().root);
+            if !conditional.is_empty() && findings.new.is_empty() && !spec.everything.is_empty() {
+                let spec = with_everything(spec);
+                for folder in &asked {
+                    Question { spec: &spec, folder }.ask(bench, case, findings).await?;
+                }
+            }
             if findings.new.is_empty() {
                 next = nested::left(language, case, &covered, &asked, &bench.runner().root);
             }
@@ -242,6 +251,15 @@ async fn tools_of(
         || !findings.new.is_empty()
         || findings.unverified.len() > unverified_before
     {
+        return Ok(());
+    }
+    let left_out =
+        conditional::left_out(case, &[Features::Default, Features::All], &bench.runner().root);
+    if language.name == "rust" && !left_out.is_empty() {
+        let places = left_out.join(", ");
+        findings
+            .unverified
+            .push(format!("not compiled on this machine, and so not checked: {places}"));
         return Ok(());
     }
     let unseen = unseen(language, case, &covered);
@@ -350,6 +368,16 @@ impl Question<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The tool as it is asked for code that it does not compile by default.
+fn with_everything(spec: &ToolSpec) -> ToolSpec {
+    let more = spec.everything.iter();
+    ToolSpec {
+        name: more.clone().fold(spec.name.clone(), |name, more| format!("{name} {more}")),
+        command: spec.command.iter().chain(more).cloned().collect(),
+        ..spec.clone()
     }
 }
 

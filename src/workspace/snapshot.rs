@@ -119,6 +119,9 @@ pub enum ReadError {
     },
 }
 
+/// A symbolic link inside the workspace, and where it leads.
+type Link = (RelPath, RelPath);
+
 /// Every file of the workspace by its hash, at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
@@ -233,7 +236,7 @@ impl Workspace {
     }
 
     /// As [`Workspace::paths`], and the links to files and folders inside with where they lead.
-    fn walk(&self) -> Result<(Vec<RelPath>, Vec<(RelPath, RelPath)>), WorkspaceError> {
+    fn walk(&self) -> Result<(Vec<RelPath>, Vec<Link>), WorkspaceError> {
         let mut paths: Vec<RelPath> = Vec::new();
         let mut links = Vec::new();
         for entry in self.walker().build() {
@@ -420,10 +423,7 @@ fn trace_of(_metadata: &Metadata) -> (u64, i64, i64) {
 }
 
 /// The files that stand behind links to files and folders. A folder that is linked into itself is left out.
-fn links_of(
-    files: &BTreeMap<RelPath, String>,
-    found: &[(RelPath, RelPath)],
-) -> BTreeMap<RelPath, RelPath> {
+fn links_of(files: &BTreeMap<RelPath, String>, found: &[Link]) -> BTreeMap<RelPath, RelPath> {
     let mut links = BTreeMap::new();
     for (link, target) in found.iter().filter(|(_, target)| !is_reserved(target)) {
         if files.contains_key(target) {

@@ -780,3 +780,58 @@ async fn projects_inside_of_projects_are_asked_too() -> Outcome {
     refused_by(&project.check(vec![edit("b/use.ts", "sum(1)", "sum(\"1\")")]).await?, Stage::Tools);
     Ok(())
 }
+
+#[tokio::test]
+async fn code_behind_a_condition_is_compiled_or_not_accepted() -> Outcome {
+    let manifest = format!("{MANIFEST}[features]\nmore = []\n");
+    let lib = "#[cfg(feature = \"more\")]\npub fn more() -> u32 {\n    1\n}\n\n#[cfg(not(feature = \"more\"))]\npub fn less() -> u32 {\n    5\n}\n\n#[cfg(target_os = \"none\")]\npub fn none() -> u32 {\n    2\n}\n\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn three() {\n        assert_eq!(3, 3);\n    }\n}\n";
+    let project = Project::new(&[("Cargo.toml", &manifest), ("src/lib.rs", lib)])?;
+    let gate = project.gate()?;
+    let none = OpenTexts::new();
+    for (old, new, verdict) in [
+        ("    1\n", "    4\n", Verdict::Accepted),
+        ("    1\n", "    \"1\"\n", Verdict::Refused),
+        ("    5\n", "    6\n", Verdict::Accepted),
+        ("    5\n", "    \"5\"\n", Verdict::Refused),
+        ("    2\n", "    \"2\"\n", Verdict::Unverified),
+        ("(3, 3)", "(3, 4)", Verdict::Accepted),
+        ("(3, 3)", "(3, \"3\")", Verdict::Refused),
+    ] {
+        let change = ChangeSet { changes: vec![edit("src/lib.rs", old, new)] };
+        let checked = gate.check(&change, &none).await?;
+        assert_eq!(checked.report.verdict, verdict, "{new}: {:#?}", checked.report);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_lies_above_the_root_is_found_or_named() -> Outcome {
+    let manifest = format!("{MANIFEST}[dependencies]\nother = {{ path = \"../other\" }}\n");
+    let project =
+        Project::new(&[("Cargo.toml", &manifest), ("src/lib.rs", LIB), ("src/shapes.rs", SHAPES)])?;
+    let checked = project.check(vec![edit("src/lib.rs", "a + b", "b + a")]).await?;
+    assert_eq!(checked.report.verdict, Verdict::Unverified, "{:#?}", checked.report);
+    let tools =
+        checked.report.stages.iter().find(|stage| stage.stage == Stage::Tools).ok_or("tools")?;
+    assert!(tools.detail.contains("open the outer folder"), "{}", tools.detail);
+    // Packages that are installed above the root are the project's too.
+    let project = typescript()?;
+    let installed = project.root.join("../node_modules/outer");
+    fs::create_dir_all(&installed)?;
+    fs::write(
+        installed.join("package.json"),
+        "{ \"name\": \"outer\", \"types\": \"index.d.ts\" }\n",
+    )?;
+    fs::write(installed.join("index.d.ts"), "export const outer: number;\n")?;
+    let uses = |text: &str| {
+        vec![write(
+            "src/more.ts",
+            &format!("import {{ outer }} from \"outer\";\nexport const more: {text} = outer;\n"),
+        )]
+    };
+    accepted(&project.check(uses("number")).await?);
+    let checked = project.check(uses("string")).await?;
+    refused_by(&checked, Stage::Tools);
+    assert_eq!(checked.report.problems[0].diagnostic.code.as_deref(), Some("TS2322"));
+    Ok(())
+}
