@@ -136,11 +136,21 @@ pub struct Delta {
     pub revealed: Vec<Diagnostic>,
     /// How many errors of the base still stand.
     pub stood: usize,
-    /// How many errors of the base are gone.
-    pub gone: usize,
+    /// Errors of the base that are gone.
+    pub gone: Vec<Diagnostic>,
 }
 
 impl Delta {
+    /// Takes back what `closer` proves to be new: compared with a tree in which the gone errors are mended and nothing else
+    /// is changed, it is new still.
+    pub fn take_back(&mut self, closer: &Delta) {
+        let (new, revealed) = std::mem::take(&mut self.revealed)
+            .into_iter()
+            .partition(|found| closer.new.contains(found));
+        self.revealed = revealed;
+        self.new.extend::<Vec<Diagnostic>>(new);
+    }
+
     /// Keeps as new only what stands in lines that the change-set wrote. A server that reports less than its compiler
     /// cannot tell an error that was made from one that an error it does not report had hidden; the compiler can.
     pub fn leave_to_the_compiler(&mut self, changes: &Changes) {
@@ -154,7 +164,11 @@ pub fn compare(base: &Answered, after: &Answered, changes: &Changes) -> Delta {
     let (pairs, fresh) = pair_up(&old, &errors(after), changes);
     let gone: Vec<&Found> =
         (0..old.len()).filter(|at| !pairs.contains(at)).map(|at| old[at]).collect();
-    let mut delta = Delta { stood: pairs.len(), gone: gone.len(), ..Delta::default() };
+    let mut delta = Delta {
+        stood: pairs.len(),
+        gone: gone.iter().map(|found| found.diagnostic.clone()).collect(),
+        ..Delta::default()
+    };
     for found in fresh {
         let hidden = !changes.wrote(&found.diagnostic) && was_hidden(found, &gone, base);
         let list = if hidden { &mut delta.revealed } else { &mut delta.new };

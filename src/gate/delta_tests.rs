@@ -52,7 +52,7 @@ fn changes(before: &str, after: &str) -> Changes {
 /// (new, revealed, stood, gone)
 fn check(base: &[&str], after: &[&str], changes: &Changes) -> (usize, usize, usize, usize) {
     let delta = compare(&answered(base), &answered(after), changes);
-    (delta.new.len(), delta.revealed.len(), delta.stood, delta.gone)
+    (delta.new.len(), delta.revealed.len(), delta.stood, delta.gone.len())
 }
 
 #[test]

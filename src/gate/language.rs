@@ -95,6 +95,9 @@ pub struct ToolSpec {
     pub name: String,
     /// Program and arguments, looked for like a server's.
     pub command: Vec<String>,
+    /// Arguments that are added, in a run of its own, for code that the command alone does not compile.
+    #[serde(default)]
+    pub everything: Vec<String>,
     /// Arguments that make it print its version.
     pub version: Vec<String>,
     /// The shape of its output.
@@ -195,11 +198,11 @@ pub fn detect(root: &Path) -> Vec<&'static Language> {
     all().iter().filter(has).collect()
 }
 
-/// The folders of a language's projects among `paths`, outermost only, `""` for the root itself.
-pub fn project_folders<'a>(
+/// The folders of all projects of a language among `paths`, outer ones before those inside, `""` for the root itself.
+pub fn all_project_folders<'a>(
     language: &Language,
     paths: impl Iterator<Item = &'a RelPath>,
-) -> Vec<String> {
+) -> BTreeSet<String> {
     let mut folders = BTreeSet::new();
     for path in paths {
         let (folder, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
@@ -207,6 +210,15 @@ pub fn project_folders<'a>(
             folders.insert(folder.to_owned());
         }
     }
+    folders
+}
+
+/// The folders of a language's projects among `paths`, outermost only, `""` for the root itself.
+pub fn project_folders<'a>(
+    language: &Language,
+    paths: impl Iterator<Item = &'a RelPath>,
+) -> Vec<String> {
+    let folders = all_project_folders(language, paths);
     let inside = |outer: &String, inner: &String| {
         outer != inner
             && (outer.is_empty()

@@ -4,12 +4,15 @@
 //! tree, and it knows nothing of missions, agents or editors: change-set and unsaved texts in, [`report::Report`] out.
 //! "Not checked" is never "clean".
 
+mod conditional;
 pub mod delta;
 pub mod diagnostic;
 pub mod frame;
 #[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
 pub mod gate;
 pub mod language;
+mod mend;
+mod nested;
 mod prepare;
 mod prove;
 pub mod receipt;

@@ -46,7 +46,13 @@ pub(super) fn scan(workspace: &Workspace, open: &OpenTexts) -> Result<Layout, Ga
             }
         }
     }
-    let texts = open.iter().map(|(path, open)| (path.clone(), open.text.clone())).collect();
+    let mut texts: BTreeMap<RelPath, String> =
+        open.iter().map(|(path, open)| (path.clone(), open.text.clone())).collect();
+    for (link, target) in &tree.links {
+        if let Some(text) = texts.get(target).cloned() {
+            texts.insert(link.clone(), text);
+        }
+    }
     Ok(Layout::new(tree, texts))
 }
 
@@ -55,14 +61,18 @@ pub(super) fn lay_over(base: &Layout, resolved: &Resolved) -> Layout {
     let mut tree: Tree = base.tree.clone();
     let mut texts: BTreeMap<RelPath, String> = base.texts.clone();
     for file in &resolved.files {
-        match &file.result {
-            Some(text) => {
-                tree.files.insert(file.path.clone(), sha256(text.as_bytes()));
-                texts.insert(file.path.clone(), text.clone());
-            }
-            None => {
-                tree.files.remove(&file.path);
-                texts.remove(&file.path);
+        // What leads to a file by a symbolic link changes with it.
+        let links = base.tree.links.iter().filter(|(_, target)| **target == file.path);
+        for path in std::iter::once(&file.path).chain(links.map(|(link, _)| link)) {
+            match &file.result {
+                Some(text) => {
+                    tree.files.insert(path.clone(), sha256(text.as_bytes()));
+                    texts.insert(path.clone(), text.clone());
+                }
+                None => {
+                    tree.files.remove(path);
+                    texts.remove(path);
+                }
             }
         }
     }

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use super::conditional::{self, Features};
 use super::delta::{self, Changes, Delta};
 use super::diagnostic::{Diagnostic, Range, Severity};
 use super::gate::GateError;
-use super::language::{self, Language, Purpose};
+use super::language::{self, Language, Purpose, ToolSpec};
+use super::mend;
+use super::nested;
 use super::report::{Stage, StageReport, StageVerdict};
 use super::stage::{Answer, Overlay};
 use super::tools::{Answered, Outcome};
@@ -76,9 +79,9 @@ impl Findings {
 
     fn add(&mut self, name: &str, delta: Delta) {
         self.asked = true;
-        let mut note = format!("{name}: {} stood before", errors(delta.stood + delta.gone));
-        if delta.gone > 0 {
-            note.push_str(&format!(", {} gone", delta.gone));
+        let mut note = format!("{name}: {} stood before", errors(delta.stood + delta.gone.len()));
+        if !delta.gone.is_empty() {
+            note.push_str(&format!(", {} gone", delta.gone.len()));
         }
         if !delta.revealed.is_empty() {
             note.push_str(&format!(", {} revealed", delta.revealed.len()));
@@ -217,19 +220,29 @@ async fn tools_of(
     let mut blind = None;
     let unverified_before = findings.unverified.len();
     for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
-        for folder in &folders {
-            let base = bench.ask_tool(spec, folder, &case.base).await?;
-            if let Outcome::Missing(reason) = base {
-                findings.unverified.push(reason);
-                continue;
+        let mut asked = Vec::new();
+        let mut next = folders.clone();
+        while !next.is_empty() {
+            for folder in &next {
+                let question = Question { spec, folder };
+                let Some(answered) = question.ask(bench, case, findings).await? else {
+                    continue;
+                };
+                covered.extend(answered.covered);
+                blind = blind.or(answered.blind);
             }
-            let candidate = bench.ask_tool(spec, folder, &case.candidate).await?;
-            if let Outcome::Answered(answered) = &candidate {
-                findings.tools.insert(answered.tool.clone());
-                covered.extend(answered.covered.iter().cloned());
-                blind = blind.or_else(|| answered.blind.clone());
+            asked.append(&mut next);
+            let conditional =
+                conditional::left_out(case, &[Features::Default], &bench.runner().root);
+            if !conditional.is_empty() && findings.new.is_empty() && !spec.everything.is_empty() {
+                let spec = with_everything(spec);
+                for folder in &asked {
+                    Question { spec: &spec, folder }.ask(bench, case, findings).await?;
+                }
             }
-            weigh(&spec.name, base, candidate, case, findings);
+            if findings.new.is_empty() {
+                next = nested::left(language, case, &covered, &asked, &bench.runner().root);
+            }
         }
     }
     findings.read_texts(&bench.runner().root);
@@ -238,6 +251,15 @@ async fn tools_of(
         || !findings.new.is_empty()
         || findings.unverified.len() > unverified_before
     {
+        return Ok(());
+    }
+    let left_out =
+        conditional::left_out(case, &[Features::Default, Features::All], &bench.runner().root);
+    if language.name == "rust" && !left_out.is_empty() {
+        let places = left_out.join(", ");
+        findings
+            .unverified
+            .push(format!("not compiled on this machine, and so not checked: {places}"));
         return Ok(());
     }
     let unseen = unseen(language, case, &covered);
@@ -251,25 +273,111 @@ async fn tools_of(
     Ok(())
 }
 
-/// Compares what a tool said of the base and of the candidate.
-fn weigh(name: &str, base: Outcome, candidate: Outcome, case: &Case<'_>, findings: &mut Findings) {
-    match (base, candidate) {
-        (Outcome::Answered(base), Outcome::Answered(after)) => {
-            findings.add(name, delta::compare(&base, &after, &case.changes));
+/// A tool and the project that it is asked about.
+struct Question<'a> {
+    spec: &'a ToolSpec,
+    folder: &'a str,
+}
+
+impl Question<'_> {
+    /// Asks of the base and of the candidate, and weighs the answers; hands back what was said of the candidate.
+    async fn ask(
+        &self,
+        bench: &mut Workbench,
+        case: &Case<'_>,
+        findings: &mut Findings,
+    ) -> Result<Option<Answered>, GateError> {
+        let base = bench.ask_tool(self.spec, self.folder, &case.base).await?;
+        if let Outcome::Missing(reason) = base {
+            findings.unverified.push(reason);
+            return Ok(None);
         }
-        (Outcome::Failed(_), Outcome::Answered(after)) => {
-            findings.add(name, delta::compare_with_silent_base(&after, &case.changes));
+        let candidate = bench.ask_tool(self.spec, self.folder, &case.candidate).await?;
+        let answered = match &candidate {
+            Outcome::Answered(answered) => Some(answered.clone()),
+            _ => None,
+        };
+        findings.tools.extend(answered.iter().map(|answered| answered.tool.clone()));
+        self.weigh(bench, base, candidate, case, findings).await?;
+        Ok(answered)
+    }
+
+    /// Compares what the tool said of the base and of the candidate.
+    async fn weigh(
+        &self,
+        bench: &mut Workbench,
+        base: Outcome,
+        candidate: Outcome,
+        case: &Case<'_>,
+        findings: &mut Findings,
+    ) -> Result<(), GateError> {
+        let name = &self.spec.name;
+        match (base, candidate) {
+            (Outcome::Answered(base), Outcome::Answered(after)) => {
+                let mut delta = delta::compare(&base, &after, &case.changes);
+                self.doubt(bench, case, &after, &mut delta).await?;
+                findings.add(name, delta);
+            }
+            (Outcome::Failed(_), Outcome::Answered(after)) => {
+                let mut delta = delta::compare_with_silent_base(&after, &case.changes);
+                self.doubt(bench, case, &after, &mut delta).await?;
+                findings.add(name, delta);
+            }
+            (Outcome::Answered(_), Outcome::Failed(reason)) => {
+                findings.asked = true;
+                findings.new.push(failure(name, reason, case));
+            }
+            (Outcome::Failed(_), Outcome::Failed(reason)) => {
+                let reason = format!("it fails before the change as after it: {reason}");
+                // A project that was broken before, and that the change does not touch, keeps it from nothing.
+                let list = match nested::holds_a_change(self.folder, case) {
+                    true => &mut findings.unverified,
+                    false => &mut findings.notes,
+                };
+                list.push(reason);
+            }
+            (Outcome::Missing(reason), _) | (_, Outcome::Missing(reason)) => {
+                findings.unverified.push(reason)
+            }
         }
-        (Outcome::Answered(_), Outcome::Failed(reason)) => {
-            findings.asked = true;
-            findings.new.push(failure(name, reason, case));
+        Ok(())
+    }
+
+    /// Revealed or new? The tool is asked of the base with the gone errors mended and as little else as possible: what it
+    /// says of that was hidden indeed, what it does not say there the rest of the change made.
+    async fn doubt(
+        &self,
+        bench: &mut Workbench,
+        case: &Case<'_>,
+        after: &Answered,
+        delta: &mut Delta,
+    ) -> Result<(), GateError> {
+        let mut asked = BTreeSet::from([case.base.hash.clone(), case.candidate.hash.clone()]);
+        for whole_files in [false, true] {
+            if delta.revealed.is_empty() {
+                break;
+            }
+            let (between, mended) = mend::between(case, &delta.gone, whole_files);
+            if !asked.insert(mended.hash.clone()) {
+                continue;
+            }
+            if let Outcome::Answered(base) = bench.ask_tool(self.spec, self.folder, &mended).await?
+            {
+                let closer = delta::compare(&base, after, &Changes::of(&between));
+                delta.take_back(&closer);
+            }
         }
-        (Outcome::Failed(_), Outcome::Failed(reason)) => {
-            findings.unverified.push(format!("it fails before the change as after it: {reason}"));
-        }
-        (Outcome::Missing(reason), _) | (_, Outcome::Missing(reason)) => {
-            findings.unverified.push(reason)
-        }
+        Ok(())
+    }
+}
+
+/// The tool as it is asked for code that it does not compile by default.
+fn with_everything(spec: &ToolSpec) -> ToolSpec {
+    let more = spec.everything.iter();
+    ToolSpec {
+        name: more.clone().fold(spec.name.clone(), |name, more| format!("{name} {more}")),
+        command: spec.command.iter().chain(more).cloned().collect(),
+        ..spec.clone()
     }
 }
 
@@ -292,9 +400,18 @@ fn failure(name: &str, reason: String, case: &Case<'_>) -> Diagnostic {
 }
 
 /// The changed files of a language that no tool read.
-fn unseen(language: &Language, case: &Case<'_>, covered: &BTreeSet<RelPath>) -> Vec<String> {
-    let is_of =
-        |path: &RelPath| language::for_path(path).is_some_and(|found| found.name == language.name);
+pub(super) fn unseen(
+    language: &Language,
+    case: &Case<'_>,
+    covered: &BTreeSet<RelPath>,
+) -> Vec<String> {
+    let is_root = |path: &RelPath| {
+        let name = path.as_str().rsplit('/').next().unwrap_or_default();
+        language.roots.iter().any(|root| root == name)
+    };
+    let is_of = |path: &RelPath| {
+        language::for_path(path).is_some_and(|found| found.name == language.name) || is_root(path)
+    };
     let changed =
         case.resolved.files.iter().filter(|file| file.result.is_some() && is_of(&file.path));
     let unseen = changed.filter(|file| !covered.contains(&file.path));

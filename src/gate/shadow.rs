@@ -144,13 +144,17 @@ pub struct ShadowCopy {
 impl ShadowCopy {
     fn open(source: &Path, dir: &Path, name: &str) -> Result<ShadowCopy, ShadowError> {
         let root = dir.join(name);
-        fs::create_dir_all(&root)
-            .map_err(|source| ShadowError::Io { path: root.clone(), source })?;
+        let failed = |source| ShadowError::Io { path: root.clone(), source };
         let manifest_file = dir.join(format!("{name}.json"));
-        let manifest = fs::read(&manifest_file)
+        let known = fs::read(&manifest_file)
             .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
+            .and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
+        // Nobody remembers what of a copy without its manifest is an old candidate's.
+        if known.is_none() && root.exists() {
+            fs::remove_dir_all(&root).map_err(failed)?;
+        }
+        fs::create_dir_all(&root).map_err(failed)?;
+        let manifest = known.unwrap_or_default();
         Ok(ShadowCopy { source: source.to_owned(), root, manifest_file, manifest })
     }
 
@@ -269,6 +273,8 @@ impl ShadowCopy {
     fn save(&self) -> Result<(), ShadowError> {
         let write = || -> io::Result<()> {
             let folder = self.manifest_file.parent().unwrap_or(&self.root);
+            // The cache may have been emptied meanwhile.
+            fs::create_dir_all(folder)?;
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             serde_json::to_writer(&mut file, &self.manifest)?;
             file.persist(&self.manifest_file).map_err(|error| error.error)?;

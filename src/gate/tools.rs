@@ -84,7 +84,14 @@ impl Runner {
         };
         match outcome {
             Ok(answered) => Outcome::Answered(Answered { tool: version, ..answered }),
-            Err(reason) => Outcome::Failed(format!("{}: {reason}", spec.name)),
+            Err(reason) => {
+                let hint = if self.is_outside(&reason) {
+                    "; it needs a file outside of this folder, of which the shadow has no copy: open the outer folder instead"
+                } else {
+                    ""
+                };
+                Outcome::Failed(format!("{}: {reason}{hint}", spec.name))
+            }
         }
     }
 
@@ -126,6 +133,17 @@ impl Runner {
         Ok((program, arguments))
     }
 
+    /// Whether a text names a file beside or above the shadow's root that would be one beside the user's.
+    fn is_outside(&self, text: &str) -> bool {
+        let Some(shadows) = self.root.parent().and_then(Path::parent) else {
+            return false;
+        };
+        let shadows = shadows.to_string_lossy().into_owned();
+        let own = [self.root.to_string_lossy(), self.target.to_string_lossy()];
+        let named = text.match_indices(&shadows).map(|(at, _)| &text[at..]);
+        named.into_iter().any(|rest| !own.iter().any(|own| rest.starts_with(own.as_ref())))
+    }
+
     fn folder(&self, folder: &str) -> PathBuf {
         folder
             .split('/')
@@ -133,11 +151,11 @@ impl Runner {
             .fold(self.root.clone(), |path, part| path.join(part))
     }
 
-    /// `node_modules/.bin` of the project folder and of those above it.
+    /// `node_modules/.bin` of the project folder and of those above it, the one above the root included.
     fn bin_folders(&self, folder: &str) -> Vec<PathBuf> {
         let project = self.folder(folder);
         let inside = project.ancestors().take_while(|dir| dir.starts_with(&self.root));
-        inside.map(|dir| dir.join("node_modules").join(".bin")).collect()
+        inside.chain(self.root.parent()).map(|dir| dir.join("node_modules").join(".bin")).collect()
     }
 
     fn environment(&self, folder: &str, offline: bool) -> Vec<(OsString, OsString)> {

@@ -23,6 +23,12 @@ pub trait BaseTexts {
 
     /// An existing path that differs from `path` only in case and would be the same file; `None` where case counts.
     fn twin(&self, path: &RelPath) -> Option<RelPath>;
+
+    /// The path that `path` really is, where a symbolic link stands in its way.
+    fn leads_to(&self, path: &RelPath) -> Option<RelPath> {
+        let _ = path;
+        None
+    }
 }
 
 /// The disk with unsaved editor texts laid over it.
@@ -49,6 +55,10 @@ impl BaseTexts for Overlaid<'_> {
         let wanted = path.as_str().to_lowercase();
         let paths = self.workspace.paths().unwrap_or_default();
         paths.into_iter().find(|other| other != path && other.as_str().to_lowercase() == wanted)
+    }
+
+    fn leads_to(&self, path: &RelPath) -> Option<RelPath> {
+        self.workspace.leads_to(path)
     }
 }
 
@@ -97,7 +107,7 @@ impl ApplyProblem {
 /// # Errors
 /// Every problem found, so that one answer mends them all. Nothing is resolved partly.
 pub fn resolve(change: &ChangeSet, base: &dyn BaseTexts) -> Result<Resolved, Vec<ApplyProblem>> {
-    let mut problems = conflicts(change);
+    let mut problems = conflicts(change, base);
     let mut files = Vec::new();
     for change in &change.changes {
         match resolve_one(change, base) {
@@ -121,7 +131,7 @@ pub fn resolve(change: &ChangeSet, base: &dyn BaseTexts) -> Result<Resolved, Vec
 
 /// Paths that no change may touch, and one change per path, counted without case: two spellings are one file on some
 /// systems, and never meant.
-fn conflicts(change: &ChangeSet) -> Vec<ApplyProblem> {
+fn conflicts(change: &ChangeSet, base: &dyn BaseTexts) -> Vec<ApplyProblem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
     for change in &change.changes {
@@ -132,6 +142,12 @@ fn conflicts(change: &ChangeSet) -> Vec<ApplyProblem> {
         for path in [Some(change.path()), target].into_iter().flatten() {
             if is_reserved(path) {
                 let message = "it belongs to git, to the package manager or to the orchestrator, not to the project";
+                problems.push(ApplyProblem::whole(path, message));
+            }
+            // Whoever deletes or moves a link does not mean the file behind it, and an edit of it is one of two files.
+            if let Some(real) = base.leads_to(path) {
+                let message =
+                    format!("it is `{real}` under another name; change that path instead");
                 problems.push(ApplyProblem::whole(path, message));
             }
             if !seen.insert(path.as_str().to_lowercase()) {

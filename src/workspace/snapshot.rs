@@ -119,11 +119,16 @@ pub enum ReadError {
     },
 }
 
+/// A symbolic link inside the workspace, and where it leads.
+type Link = (RelPath, RelPath);
+
 /// Every file of the workspace by its hash, at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
     /// SHA-256 (lower hex) of each file's bytes; unsaved text counts instead of the disk's.
     pub files: BTreeMap<RelPath, String>,
+    /// Those of the files that are another one of them, reached through a symbolic link.
+    pub links: BTreeMap<RelPath, RelPath>,
 }
 
 impl Tree {
@@ -145,6 +150,8 @@ impl Tree {
 struct Stat {
     len: u64,
     modified: SystemTime,
+    /// What changes with every write even where the time of modification is set back.
+    trace: (u64, i64, i64),
     hashed_at: SystemTime,
     hash: String,
 }
@@ -225,7 +232,13 @@ impl Workspace {
     /// # Errors
     /// When a folder cannot be listed.
     pub fn paths(&self) -> Result<Vec<RelPath>, WorkspaceError> {
+        Ok(self.walk()?.0)
+    }
+
+    /// As [`Workspace::paths`], and the links to files and folders inside with where they lead.
+    fn walk(&self) -> Result<(Vec<RelPath>, Vec<Link>), WorkspaceError> {
         let mut paths: Vec<RelPath> = Vec::new();
+        let mut links = Vec::new();
         for entry in self.walker().build() {
             let entry = entry.map_err(|error| WorkspaceError::Io {
                 path: self.root.clone(),
@@ -233,16 +246,33 @@ impl Workspace {
                     .into_io_error()
                     .unwrap_or_else(|| io::Error::other("the walk failed")),
             })?;
-            if self.is_ours(&entry)
-                && let Ok(path) = RelPath::under(&self.root, entry.path())
+            let Ok(path) = RelPath::under(&self.root, entry.path()) else {
+                continue;
+            };
+            if entry.path_is_symlink()
+                && let Some(target) = self.leads_to(&path)
             {
+                links.push((path.clone(), target));
+            }
+            if self.is_ours(&entry) {
                 paths.push(path);
             }
         }
         paths.extend(self.tracked());
         paths.sort();
         paths.dedup();
-        Ok(paths)
+        Ok((paths, links))
+    }
+
+    /// The path that `path` really is, where a symbolic link (or another spelling of a name, where case does not count)
+    /// stands in its way and leads to a place inside.
+    pub fn leads_to(&self, path: &RelPath) -> Option<RelPath> {
+        let place = path.in_root(&self.root);
+        let mut above = place.ancestors();
+        let (known, real) = above.find_map(|above| Some((above, above.canonicalize().ok()?)))?;
+        let rest = place.strip_prefix(known).ok()?;
+        let real = RelPath::under(&self.root, &real.join(rest)).ok()?;
+        (real != *path).then_some(real)
     }
 
     fn walker(&self) -> WalkBuilder {
@@ -314,8 +344,9 @@ impl Workspace {
     /// # Errors
     /// When something cannot be listed or read.
     pub fn scan(&self, open: &OpenTexts) -> Result<Tree, WorkspaceError> {
+        let (paths, found) = self.walk()?;
         let mut files = BTreeMap::new();
-        for path in self.paths()? {
+        for path in paths {
             if let Some(hash) = self.hash_of(&path)? {
                 files.insert(path, hash);
             }
@@ -323,7 +354,13 @@ impl Workspace {
         for (path, open) in open.iter().filter(|(path, _)| !is_reserved(path)) {
             files.insert(path.clone(), sha256(open.text.as_bytes()));
         }
-        Ok(Tree { files })
+        let links = links_of(&files, &found);
+        for (link, target) in &links {
+            if let Some(hash) = files.get(target).cloned() {
+                files.insert(link.clone(), hash);
+            }
+        }
+        Ok(Tree { files, links })
     }
 
     /// The hash of a file on disk, from memory when size and time prove that it is unchanged; `None` when it is gone.
@@ -345,7 +382,13 @@ impl Workspace {
         let hashed_at = SystemTime::now();
         let bytes = fs::read(&place).map_err(failed)?;
         let hash = sha256(&bytes);
-        let stat = Stat { len: metadata.len(), modified, hashed_at, hash: hash.clone() };
+        let stat = Stat {
+            len: metadata.len(),
+            modified,
+            trace: trace_of(&metadata),
+            hashed_at,
+            hash: hash.clone(),
+        };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(path.clone(), stat);
         Ok(Some(hash))
@@ -359,10 +402,46 @@ impl Workspace {
     ) -> Option<String> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let stat = known.get(path)?;
-        let same = stat.len == metadata.len() && stat.modified == modified;
+        let same = stat.len == metadata.len()
+            && stat.modified == modified
+            && stat.trace == trace_of(metadata);
         let settled = stat.hashed_at.duration_since(stat.modified).is_ok_and(|age| age > RACY);
         (same && settled).then(|| stat.hash.clone())
     }
+}
+
+/// Number of the file and time of its last change of any kind, which no program can set.
+#[cfg(unix)]
+fn trace_of(metadata: &Metadata) -> (u64, i64, i64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn trace_of(_metadata: &Metadata) -> (u64, i64, i64) {
+    (0, 0, 0)
+}
+
+/// The files that stand behind links to files and folders. A folder that is linked into itself is left out.
+fn links_of(files: &BTreeMap<RelPath, String>, found: &[Link]) -> BTreeMap<RelPath, RelPath> {
+    let mut links = BTreeMap::new();
+    for (link, target) in found.iter().filter(|(_, target)| !is_reserved(target)) {
+        if files.contains_key(target) {
+            links.insert(link.clone(), target.clone());
+        }
+        let folder = format!("{target}/");
+        if link.as_str().starts_with(&folder) {
+            continue;
+        }
+        for file in files.keys() {
+            if let Some(rest) = file.as_str().strip_prefix(&folder)
+                && let Ok(alias) = RelPath::new(&format!("{link}/{rest}"))
+            {
+                links.insert(alias, file.clone());
+            }
+        }
+    }
+    links
 }
 
 /// Folders that are never part of a workspace's own text.
@@ -379,12 +458,23 @@ fn is_foreign(entry: &DirEntry) -> bool {
         || entry.path().join("CACHEDIR.TAG").is_file()
 }
 
-/// Whether a path lies in a folder that is never part of a workspace's own text.
+/// Whether a path lies in a folder that is never part of a workspace's own text, however a system may spell it: without
+/// case, with dots or blanks at the end, as a stream, by its short name, with characters that are not seen.
 pub fn is_reserved(path: &RelPath) -> bool {
     let is_foreign = |part: &str| {
-        [".git", ".opencode", "node_modules"].iter().any(|name| part.eq_ignore_ascii_case(name))
+        let name = part.split(':').next().unwrap_or_default();
+        let name: String = name.chars().filter(|c| !is_unseen(*c)).collect();
+        let name = name.trim_end_matches(['.', ' ']);
+        [".git", "git~1", ".opencode", "node_modules"]
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
     };
     path.as_str().split('/').any(is_foreign)
+}
+
+/// Characters that some file systems drop from names.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -105,3 +105,24 @@ fn links_out_are_not_followed() -> Outcome {
     assert!(matches!(read, Err(ReadError::Outside { .. })));
     Ok(())
 }
+
+#[test]
+fn reserved_folders_are_known_in_every_spelling() -> Result<(), Box<dyn std::error::Error>> {
+    for name in [
+        ".git/hooks/x",
+        ".GIT/x",
+        ".git./x",
+        ".git /x",
+        "GIT~1/x",
+        ".git::$INDEX_ALLOCATION/x",
+        ".g\u{200c}it/x",
+        "a/Node_Modules/x",
+        ".opencode./x",
+    ] {
+        assert!(is_reserved(&RelPath::new(name)?), "{name}");
+    }
+    for name in [".gitignore", ".github/x", "git/x", "a.git/x", ".git-blame-ignore-revs"] {
+        assert!(!is_reserved(&RelPath::new(name)?), "{name}");
+    }
+    Ok(())
+}

@@ -17,6 +17,7 @@ pub(super) fn link<'a>(
     shadow: &Path,
     paths: impl Iterator<Item = &'a RelPath>,
 ) -> io::Result<()> {
+    link_outer(source, shadow)?;
     for folder in package_folders(paths) {
         let real = source.join(&folder).join("node_modules");
         let here = shadow.join(&folder).join("node_modules");
@@ -36,6 +37,19 @@ pub(super) fn link<'a>(
         }
     }
     Ok(())
+}
+
+/// Packages installed above the workspace's root (it is one package of a larger repository) are found above the shadow's.
+fn link_outer(source: &Path, shadow: &Path) -> io::Result<()> {
+    let Some(above) = shadow.parent() else {
+        return Ok(());
+    };
+    let mut outer = source.ancestors().skip(1).map(|folder| folder.join("node_modules"));
+    let here = above.join("node_modules");
+    match outer.find(|folder| folder.is_dir()) {
+        Some(real) => point(&here, &real),
+        None => forget(&here),
+    }
 }
 
 /// The packages in a `node_modules` by name, `@scope/name` too.

@@ -123,3 +123,20 @@ fn installed_packages_are_linked_and_own_ones_are_the_shadows() -> Outcome {
     assert!(modules.join("left/index.js").exists(), "the user's packages stay");
     Ok(())
 }
+
+#[test]
+fn what_nobody_remembers_is_removed_and_a_lost_cache_is_made_anew() -> Outcome {
+    let place = place()?;
+    let shadow = Shadow::open(&place.cache, &place.root)?;
+    let root = shadow.tools.root().to_owned();
+    drop(shadow);
+    fs::write(root.join("candidate.rs"), "left behind")?;
+    fs::write(root.with_file_name("tools.json"), "{ cut of")?;
+    let mut shadow = Shadow::open(&place.cache, &place.root)?;
+    sync(&mut shadow.tools, &place.root)?;
+    assert!(!root.join("candidate.rs").exists());
+    fs::remove_dir_all(&place.cache)?;
+    assert_eq!(sync(&mut shadow.tools, &place.root)?, ["b.txt", "src/a.rs"]);
+    assert!(root.join("b.txt").is_file());
+    Ok(())
+}

@@ -1,23 +1,28 @@
 //! The output of `cargo check --message-format=json`: rustc's diagnostics, their remedies, and which files were read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::Deserialize;
 
 use super::process::Ended;
 use super::{Answered, Found, rel_path};
-use crate::gate::delta::Phase;
 use crate::gate::diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
 use crate::workspace::change::{Change, ChangeSet, Edit};
 use crate::workspace::path::RelPath;
+
+/// The unit of what is said of no target; it is always looked into.
+const PROJECT: &str = "";
 
 /// A line of cargo's output; the fields that matter of those kinds that matter.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 enum Line {
     CompilerMessage {
+        #[serde(default)]
+        manifest_path: PathBuf,
         target: Target,
         message: Message,
     },
@@ -99,16 +104,20 @@ pub fn read(
         root,
         folder,
         texts: HashMap::new(),
-        answered: Answered::default(),
+        answered: Answered { units: BTreeSet::from([PROJECT.to_owned()]), ..Answered::default() },
         failing: BTreeMap::new(),
         crash: None,
     };
     for line in ended.stdout.lines().filter(|line| line.starts_with('{')) {
         match serde_json::from_str(line) {
-            Ok(Line::CompilerMessage { target, message }) => reader.message(&target, message),
+            Ok(Line::CompilerMessage { manifest_path, target, message }) => {
+                reader.cover_manifest(&manifest_path);
+                reader.message(&target, message);
+            }
             Ok(Line::CompilerArtifact { manifest_path, target, filenames })
                 if manifest_path.starts_with(root) =>
             {
+                reader.cover_manifest(&manifest_path);
                 reader.answered.units.insert(target.src_path);
                 filenames.iter().for_each(|file| reader.cover_artifact(file));
             }
@@ -275,6 +284,38 @@ impl Reader<'_> {
         })
     }
 
+    /// A manifest that cargo went by.
+    fn cover_manifest(&mut self, manifest: &Path) {
+        self.answered.covered.extend(rel_path(self.root, self.folder, &manifest.to_string_lossy()));
+    }
+
+    /// A build script that ends badly is told to people only; what depends on it is not looked at.
+    fn failed_build_scripts(&mut self, ended: &Ended) {
+        let stderr = &ended.stderr;
+        let sign = "failed to run custom build command for `";
+        for rest in stderr.lines().filter_map(|line| line.split_once(sign).map(|(_, rest)| rest)) {
+            let package = rest.split('`').next().unwrap_or_default();
+            let folder = package.rsplit_once(" (").and_then(|(_, place)| place.strip_suffix(')'));
+            let own =
+                |folder: &str| rel_path(self.root, self.folder, &format!("{folder}/Cargo.toml"));
+            let project = || rel_path(self.root, self.folder, "Cargo.toml");
+            let name = package.split(" (").next().unwrap_or_default();
+            let Some(path) = folder.and_then(own).or_else(project) else {
+                continue;
+            };
+            let diagnostic = Diagnostic {
+                path,
+                range: Range::default(),
+                severity: Severity::Error,
+                code: Some("build-script".to_owned()),
+                message: format!("the build script of {name} failed\n{}", ended.last_words()),
+                source: "cargo".to_owned(),
+                remedies: Vec::new(),
+            };
+            self.answered.found.push(Found { diagnostic, unit: PROJECT.to_owned() });
+        }
+    }
+
     /// The sources behind a compiled artifact, from the dependency file beside it.
     fn cover_artifact(&mut self, artifact: &Path) {
         let Some(folder) = artifact.parent() else {
@@ -301,37 +342,35 @@ impl Reader<'_> {
         if let Some(crash) = self.crash {
             return Err(crash);
         }
-        if !ended.success && self.failing.is_empty() {
+        self.failed_build_scripts(ended);
+        self.answered.covered.extend(rel_path(self.root, self.folder, "Cargo.toml"));
+        let found = self.answered.found.iter();
+        if !ended.success
+            && !found.clone().any(|found| found.diagnostic.severity == Severity::Error)
+        {
             return Err(ended.last_words());
         }
         let deps = target_dir.join(self.folder.replace('/', "+")).join("debug").join("deps");
         for (root_file, name) in std::mem::take(&mut self.failing) {
-            if self.stopped_early(&root_file) {
-                let why = "the compiler stopped at a syntax error and looked no further; mend it in the same change";
-                self.answered.blind = Some(why.to_owned());
+            let Some(root) = rel_path(self.root, self.folder, &root_file) else {
                 continue;
+            };
+            // Written when everything is expanded, before types are looked at; another target of the same name has one too,
+            // and one of a run before says nothing of this one.
+            let files = dependency_files(&deps, &format!("{name}-"));
+            let of_root = |file: &&PathBuf| {
+                is_since(file, ended.began)
+                    && self.sources(file).iter().any(|source| source == root.as_str())
+            };
+            let files: Vec<&PathBuf> = files.iter().filter(of_root).collect();
+            if files.is_empty() {
+                let why = "the compiler stopped at a syntax error (or a file that it could not read) and looked no \
+                           further; mend it in the same change";
+                self.answered.blind = Some(why.to_owned());
             }
-            let root = rel_path(self.root, self.folder, &root_file);
-            // Written before types are looked at; another target of the same name has one too.
-            for file in dependency_files(&deps, &format!("{name}-")) {
-                if root.as_ref().is_some_and(|root| {
-                    self.sources(&file).iter().any(|source| source == root.as_str())
-                }) {
-                    self.cover(&file);
-                }
-            }
-            self.answered.covered.extend(root);
+            files.into_iter().for_each(|file| self.cover(file));
         }
         Ok(self.answered)
-    }
-
-    /// Whether nothing of a unit but its syntax was looked at: it has no error of a later phase.
-    fn stopped_early(&self, root_file: &str) -> bool {
-        let of_unit = |found: &&Found| {
-            found.unit == root_file && found.diagnostic.severity == Severity::Error
-        };
-        let mut errors = self.answered.found.iter().filter(of_unit);
-        errors.all(|found| Phase::of(&found.diagnostic) == Some(Phase::Parse))
     }
 
     /// The sources that a dependency file names, relative to the shadow.
@@ -341,6 +380,10 @@ impl Reader<'_> {
         let rel = |source: &str| rel_path(self.root, self.folder, &source.replace("\\ ", " "));
         sources.filter_map(rel).map(String::from).collect()
     }
+}
+
+fn is_since(file: &Path, began: SystemTime) -> bool {
+    fs::metadata(file).and_then(|data| data.modified()).is_ok_and(|written| written >= began)
 }
 
 fn dependency_files(folder: &Path, prefix: &str) -> Vec<PathBuf> {

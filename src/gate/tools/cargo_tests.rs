@@ -10,6 +10,7 @@ fn ended(success: bool, lines: &[Value], stderr: &str) -> Ended {
         status: "exit status: 101".to_owned(),
         stdout: lines.iter().map(|line| format!("{line}\n")).collect(),
         stderr: stderr.to_owned(),
+        began: std::time::UNIX_EPOCH,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -140,6 +140,8 @@ pub struct Ended {
     pub stdout: String,
     /// What it complained, bounded likewise.
     pub stderr: String,
+    /// When it was started.
+    pub began: SystemTime,
 }
 
 impl Ended {
@@ -158,6 +160,7 @@ impl Ended {
 /// # Errors
 /// The reason, for people: it did not start, or not end in time.
 pub async fn run(name: &str, request: &Request) -> Result<Ended, String> {
+    let began = SystemTime::now();
     let mut child =
         Group(spawn(request).map_err(|error| format!("{name} did not start: {error}"))?);
     let stdout = child.0.stdout().take();
@@ -173,7 +176,7 @@ pub async fn run(name: &str, request: &Request) -> Result<Ended, String> {
         ));
     };
     let status = status.map_err(|error| format!("{name} was lost: {error}"))?;
-    Ok(Ended { success: status.success(), status: status.to_string(), stdout, stderr })
+    Ok(Ended { success: status.success(), status: status.to_string(), stdout, stderr, began })
 }
 
 fn spawn(request: &Request) -> std::io::Result<Box<dyn ChildWrapper>> {

@@ -63,6 +63,15 @@ pub fn read(root: &Path, folder: &str, ended: &Ended) -> Result<Answered, String
     if !ended.success && answered.found.is_empty() {
         return Err(ended.last_words());
     }
+    if answered.found.iter().any(is_about_unbuilt) {
+        answered.covered.clear();
+        answered.blind = Some(
+            "it refers to projects whose output is not built, and tsc looks at no types of theirs"
+                .to_owned(),
+        );
+    } else if answered.blind.is_none() {
+        answered.covered.extend(RelPath::new(&unit));
+    }
     Ok(answered)
 }
 
@@ -76,6 +85,11 @@ fn is_about_project(found: &Found) -> bool {
 fn is_syntactic(found: &Found) -> bool {
     let code = found.diagnostic.code.as_deref().unwrap_or_default();
     code.len() == 6 && code.starts_with("TS1")
+}
+
+/// What is imported from a project that `references` names and that was not built has no types at all.
+fn is_about_unbuilt(found: &Found) -> bool {
+    found.diagnostic.code.as_deref() == Some("TS6305")
 }
 
 fn is_own(path: &RelPath) -> bool {
@@ -196,6 +210,7 @@ mod tests {
             status: "exit status: 2".to_owned(),
             stdout: stdout.to_owned(),
             stderr: String::new(),
+            began: std::time::UNIX_EPOCH,
         }
     }
 
@@ -217,7 +232,8 @@ mod tests {
         // 16 UTF-16 units before it are 19 bytes.
         assert_eq!(diagnostic.range.start, Place { line: 0, column: 19 });
         assert_eq!(diagnostic.range.end.column, 26);
-        assert_eq!(answered.covered.len(), 1);
+        let covered: Vec<&str> = answered.covered.iter().map(RelPath::as_str).collect();
+        assert_eq!(covered, ["src/a.ts", "tsconfig.json"]);
     }
 
     #[test]
@@ -225,6 +241,9 @@ mod tests {
         let syntax =
             ended(false, "src/b.ts(1,17): error TS1109: Expression expected.\n/src/a.ts\n");
         let answered = read(Path::new("/"), "", &syntax).expect("it answered");
+        assert!(answered.covered.is_empty() && answered.blind.is_some());
+        let unbuilt = "src/b.ts(1,1): error TS6305: Output file has not been built.\n/src/a.ts\n";
+        let answered = read(Path::new("/"), "", &ended(false, unbuilt)).expect("it answered");
         assert!(answered.covered.is_empty() && answered.blind.is_some());
         let config = "tsconfig.json(1,3): error TS5107: Option is deprecated.\n/src/a.ts\n";
         assert!(read(Path::new("/"), "", &ended(false, config)).is_err());
