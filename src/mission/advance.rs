@@ -115,6 +115,12 @@ fn open_sessions(m: &mut Mission) {
         }
         Phase::Planned => open_chosen(m),
         Phase::Working => open_tasks(m),
+        Phase::Judging | Phase::Sealing if !is_all_done(m) && is_quiet(m) => {
+            // A person asked for more in the meantime.
+            m.direct = false;
+            m.phase = Phase::Working;
+            open_tasks(m);
+        }
         Phase::Judging if m.sessions.is_empty() => open_mission_review(m),
         _ => {}
     }
@@ -151,28 +157,36 @@ fn open_chosen(m: &mut Mission) {
     }
 }
 
-fn is_all_done(m: &Mission) -> bool {
+/// Whether nothing is under way.
+fn is_quiet(m: &Mission) -> bool {
+    m.sessions.is_empty() && m.pending.is_empty() && m.proposals.is_empty()
+}
+
+pub(super) fn is_all_done(m: &Mission) -> bool {
     m.plan.as_ref().is_some_and(|p| p.tasks().all(|t| t.mark() == Mark::Done))
 }
 
 fn open_tasks(m: &mut Mission) {
     begin_tasks(m, |_| true);
-    let quiet = m.sessions.is_empty() && m.pending.is_empty() && m.proposals.is_empty();
-    if !quiet || m.ended.is_some() {
+    if !is_quiet(m) || m.ended.is_some() {
         return;
     }
     if is_all_done(m) {
         m.phase = Phase::Judging;
-        open_mission_review(m);
-    } else if work::revive(m) {
-        begin_tasks(m, |_| true);
-    } else {
-        let remaining = brief::remaining(m);
-        let hint = if m.engine == SYMBOLIC { MODEL_HINT } else { "" };
-        m.end(End::Blocked {
-            needs: format!("a person for what could not be done: {remaining}{hint}"),
-        });
+        return open_mission_review(m);
     }
+    // What is taken up again may wait for something that is not: then it is no way on.
+    while work::revive(m) {
+        begin_tasks(m, |_| true);
+        if !is_quiet(m) {
+            return;
+        }
+    }
+    let remaining = brief::remaining(m);
+    let hint = if m.engine == SYMBOLIC { MODEL_HINT } else { "" };
+    m.end(End::Blocked {
+        needs: format!("a person for what could not be done: {remaining}{hint}"),
+    });
 }
 
 /// The name of the engine that needs no model.

@@ -2,7 +2,7 @@
 
 use super::event::{Command, Gravity};
 use super::plan::{ItemId, Level, Mark};
-use super::state::{End, FindingStatus, LineKind, Mission, Phase};
+use super::state::{End, FindingStatus, FoundBy, LineKind, Mission, Phase, ProposalStage};
 use super::work::add_tasks;
 
 pub(super) fn obey(m: &mut Mission, command: &Command) {
@@ -10,6 +10,11 @@ pub(super) fn obey(m: &mut Mission, command: &Command) {
         Command::Cancel => m.end(End::Cancelled),
         Command::Resume => resume(m),
         Command::DismissFinding { finding, reason } => dismiss(m, *finding, reason),
+        Command::SetItem { item, mark, evidence }
+            if matches!(m.ended, None | Some(End::Blocked { .. })) =>
+        {
+            set_item(m, item, *mark, evidence.as_deref());
+        }
         _ if m.ended.is_some() => {}
         Command::Pause => {
             if !m.paused {
@@ -18,19 +23,22 @@ pub(super) fn obey(m: &mut Mission, command: &Command) {
             }
         }
         Command::RunItem { item } => run_item(m, item),
-        Command::SetItem { item, mark, evidence } => set_item(m, item, *mark, evidence.as_deref()),
+        Command::SetItem { .. } => {}
         Command::FixFinding { finding } => fix(m, *finding),
     }
 }
 
 /// Goes on after a pause, after `/plan`, or after what blocked the mission was mended by a person.
 fn resume(m: &mut Mission) {
+    let held = m.paused || m.ended.is_some();
     match m.ended {
         None => {}
         Some(End::Blocked { .. }) => reopen(m),
         Some(_) => return,
     }
-    if m.phase == Phase::Planned {
+    // Chosen tasks of a plan that waits were held up: they go on, and the plan still waits.
+    let chosen = held && !(m.chosen.is_empty() && m.sessions.is_empty());
+    if m.phase == Phase::Planned && !chosen {
         m.phase = Phase::Working;
     }
     m.paused = false;
@@ -63,7 +71,8 @@ fn run_item(m: &mut Mission, item: &ItemId) {
     } else if m.phase == Phase::Planned && !m.chosen.contains(&id) {
         reset(m, &id);
         m.chosen.push(id);
-    } else if mark == Mark::Failed {
+    } else {
+        // Failed, or given up for now: it may be tried again.
         reset(m, &id);
     }
 }
@@ -85,12 +94,11 @@ fn set_item(m: &mut Mission, item: &ItemId, mark: Mark, evidence: Option<&str>) 
         return m.tell(LineKind::Warning, None, Some(item), "there is no such task or step");
     };
     if m.sessions.values().any(|s| s.item.as_ref() == Some(&id)) {
-        return m.tell(
-            LineKind::Warning,
-            None,
-            Some(&id),
-            "is being worked on; pause or cancel first",
-        );
+        if !m.paused {
+            let text = "is being worked on; pause the mission first";
+            return m.tell(LineKind::Warning, None, Some(&id), text);
+        }
+        take_over(m, &id);
     }
     let Some(task) = m.plan.as_mut().and_then(|p| p.task_mut(&id)) else {
         return;
@@ -101,7 +109,26 @@ fn set_item(m: &mut Mission, item: &ItemId, mark: Mark, evidence: Option<&str>) 
         step.evidence = (mark == Mark::Done)
             .then(|| format!("by hand: {}", evidence.unwrap_or("no reason given")));
     }
+    let is_done = task.mark() == Mark::Done;
+    if is_done {
+        if let Some(work) = m.work.get_mut(&id) {
+            work.deferred = None;
+        }
+        m.close_findings(Some(&id), FoundBy::Gate);
+        m.close_findings(Some(&id), FoundBy::Reviewer);
+    } else if let Some(work) = m.work.get_mut(&id).filter(|_| mark != Mark::Done) {
+        // It is to be done (again): what was said of it before does not count.
+        (work.failed, work.unjudged, work.deferred, work.summary) = (0, 0, None, None);
+    }
     m.tell(LineKind::Step, None, Some(item), format!("marked [{}] by hand", mark.symbol()));
+}
+
+/// A person takes a task out of the hands of the agents. What is being proved or applied is let end.
+fn take_over(m: &mut Mission, id: &ItemId) {
+    m.sessions.retain(|_, s| s.item.as_ref() != Some(id));
+    m.proposals.retain(|p| {
+        &p.item != id || matches!(p.stage, ProposalStage::Checking | ProposalStage::Applying(_))
+    });
 }
 
 fn fix(m: &mut Mission, number: u32) {
@@ -114,9 +141,7 @@ fn fix(m: &mut Mission, number: u32) {
     finding.status = FindingStatus::Closed;
     what.severity = Gravity::Error;
     add_tasks(m, format!("Finding {number}"), &[what]);
-    if matches!(m.phase, Phase::Judging | Phase::Sealing) && m.pending.is_empty() {
-        m.phase = Phase::Working;
-    }
+    m.direct = false;
 }
 
 fn dismiss(m: &mut Mission, number: u32, reason: &str) {

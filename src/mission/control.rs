@@ -11,6 +11,12 @@ use super::event::NewFinding;
 /// The tool that proposes a change-set. The runtime's gate answers it, but only a Worker may call it.
 pub const PROPOSE: &str = "propose";
 
+/// The tool that ends a Worker's session with its task done.
+pub const DONE: &str = "done";
+
+/// The most findings that one call hands in.
+const MOST: usize = 100;
+
 /// A control call with its arguments read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Control {
@@ -93,7 +99,7 @@ pub fn of_role(role: Role) -> &'static [&'static str] {
     match role {
         Role::Commander => &["triage"],
         Role::Planner => &["plan", "give_up"],
-        Role::Worker => &["done", "give_up"],
+        Role::Worker => &[DONE, "give_up"],
         Role::Reviewer => &["verdict"],
     }
 }
@@ -114,7 +120,10 @@ pub fn read(role: Role, call: &ToolCall) -> Result<Control, String> {
     match call.name.as_str() {
         "triage" => arguments(call).map(Control::Triage),
         "plan" => arguments(call).map(Control::Plan),
-        "done" => arguments(call).map(Control::Done),
+        DONE => arguments(call).map(|mut done: Done| {
+            done.notes.truncate(MOST);
+            Control::Done(done)
+        }),
         "give_up" => arguments(call).map(Control::GiveUp),
         _ => arguments(call).and_then(sound).map(Control::Verdict),
     }
@@ -126,7 +135,7 @@ fn arguments<T: DeserializeOwned>(call: &ToolCall) -> Result<T, String> {
 }
 
 /// A verdict must say what it rests on.
-fn sound(verdict: Verdict) -> Result<Verdict, String> {
+fn sound(mut verdict: Verdict) -> Result<Verdict, String> {
     let empty = |texts: &[String]| texts.iter().all(|t| t.trim().is_empty());
     let errors = verdict.findings.iter().any(|f| f.severity == super::event::Gravity::Error);
     match verdict.pass {
@@ -140,6 +149,9 @@ fn sound(verdict: Verdict) -> Result<Verdict, String> {
         false if verdict.findings.is_empty() => {
             Err("a fail needs at least one finding: file, line, message, fix".into())
         }
-        _ => Ok(verdict),
+        _ => {
+            verdict.findings.truncate(MOST);
+            Ok(verdict)
+        }
     }
 }

@@ -95,10 +95,11 @@ pub struct Usage {
 
 impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Usage) {
-        self.input += other.input;
-        self.output += other.output;
-        self.cached += other.cached;
-        self.micro_usd += other.micro_usd;
+        // A provider may claim any number: the sum stops at the greatest, and the fuel is out long before.
+        self.input = self.input.saturating_add(other.input);
+        self.output = self.output.saturating_add(other.output);
+        self.cached = self.cached.saturating_add(other.cached);
+        self.micro_usd = self.micro_usd.saturating_add(other.micro_usd);
         self.estimated |= other.estimated;
     }
 }

@@ -277,6 +277,23 @@ pub struct NewFinding {
     pub kind: Option<String>,
 }
 
+impl NewFinding {
+    /// With a place that can be one, and something to read. What an agent reports is its own words: a file outside the
+    /// workspace becomes a part of the message, line 0 none at all.
+    pub(super) fn tidy(mut self) -> NewFinding {
+        if self.message.trim().is_empty() {
+            self.message = "a problem without a message".to_owned();
+        }
+        self.line = self.line.filter(|line| *line > 0);
+        self.kind = self.kind.as_deref().map(super::plan::one_line);
+        if let Some(file) = self.file.take_if(|file| !super::plan::is_file(file)) {
+            self.line = None;
+            self.message = format!("{file}: {}", self.message);
+        }
+        self
+    }
+}
+
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

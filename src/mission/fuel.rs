@@ -62,7 +62,7 @@ pub struct Spent {
 impl Limits {
     /// The limit that forbids one more call, in words; `None` when there is fuel.
     pub fn forbids(&self, spent: &Spent, elapsed_ms: u64) -> Option<String> {
-        let tokens = spent.usage.input + spent.usage.output;
+        let tokens = spent.usage.input.saturating_add(spent.usage.output);
         if spent.calls >= self.calls {
             Some(format!("{} model calls", self.calls))
         } else if tokens >= self.tokens {
@@ -97,6 +97,7 @@ mod tests {
         assert!(limits.forbids(&spent(400, 0, 0), 0).unwrap().contains("calls"));
         assert!(limits.forbids(&spent(0, 4_000_000, 0), 0).unwrap().contains("tokens"));
         assert!(limits.forbids(&spent(0, 0, 10_000_000), 0).unwrap().contains("dollars"));
+        assert!(limits.forbids(&spent(0, u64::MAX, 0), 0).unwrap().contains("tokens"));
         assert!(limits.forbids(&spent(0, 0, 0), limits.wall_ms).unwrap().contains("wall"));
     }
 

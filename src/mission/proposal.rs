@@ -83,7 +83,7 @@ pub(super) fn stale(m: &mut Mission, reason: &str) {
     let Some(mut proposal) = m.proposals.pop_front() else {
         return;
     };
-    if m.ended.is_some() {
+    if !m.sessions.contains_key(&proposal.session) {
         return;
     }
     proposal.stale += 1;

@@ -51,6 +51,12 @@ pub(super) struct OpenCall {
     pub result: Option<(String, bool)>,
 }
 
+impl OpenCall {
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.result, Some((_, true)))
+    }
+}
+
 impl Session {
     pub(super) fn new(id: SessionId, role: Role, item: Option<ItemId>, brief: String) -> Session {
         Session {

@@ -275,6 +275,132 @@ fn what_was_given_up_is_tried_again_after_other_changes() {
     );
 }
 
+fn tell(m: Mission, command: Command) -> (Mission, Vec<Effect>) {
+    let at = m.now + 1;
+    step(m, at, &Event::Commanded { command })
+}
+
+/// Runs until `stop` says so of an effect that comes up, and hands that one back.
+fn run_to(mode: Mode, stop: impl Fn(&Mission, &Act) -> bool) -> (Mission, Effect) {
+    let (mut m, mut queue) = begin(mode, fuel::Limits::default());
+    loop {
+        let effect = queue.remove(0);
+        if stop(&m, &effect.act) {
+            return (m, effect);
+        }
+        let outcome = good(&m, &effect);
+        let (next, more) = step(m, 2_000, &Event::Finished { effect: effect.id, outcome });
+        m = next;
+        queue.extend(more);
+    }
+}
+
+#[test]
+fn an_application_that_fails_after_the_end_holds_nothing_up() {
+    let (mut m, apply) = run_to(Mode::Task, |_, act| matches!(act, Act::Apply { .. }));
+    m.end(End::Blocked { needs: "n".into() });
+    let outcome = Outcome::Stale { reason: "s".into() };
+    let (m, _) = step(m, 3_000, &Event::Finished { effect: apply.id, outcome });
+    let (m, effects) = tell(m, Command::Resume);
+    let m = run(m, effects, good);
+    assert!(matches!(m.ended, Some(End::Sealed { .. })), "{:?}", m.ended);
+}
+
+#[test]
+fn nothing_is_sealed_over_the_head_of_a_person_who_adds_work() {
+    let judging = |m: &Mission, _: &Act| m.phase == Phase::Judging;
+    let sealing = |_: &Mission, act: &Act| *act == Act::Seal;
+    for (m, effect) in [run_to(Mode::Task, judging), run_to(Mode::Task, sealing)] {
+        let item = plan::ItemId::parse("S1.2.1").unwrap();
+        let again = Command::SetItem { item, mark: plan::Mark::Pending, evidence: None };
+        let (m, effects) = tell(m, again);
+        assert!(effects.is_empty());
+        let m = run(m, vec![effect], good);
+        assert!(matches!(m.ended, Some(End::Sealed { .. })), "{:?}", m.ended);
+        assert_eq!((m.obligations(), m.receipts.len()), (0, 3));
+    }
+}
+
+#[test]
+fn a_person_takes_a_task_over_from_a_paused_or_blocked_mission() {
+    let (m, ask) = run_to(Mode::Task, |m, _| m.phase == Phase::Working);
+    let item = plan::ItemId::parse("T1.1").unwrap();
+    let by_hand = Command::SetItem { item, mark: plan::Mark::Done, evidence: None };
+    let (refused, _) = tell(m.clone(), by_hand.clone());
+    assert_eq!(refused.plan.as_ref().unwrap().progress().0, 0);
+    let mut blocked = m.clone();
+    blocked.end(End::Blocked { needs: "n".into() });
+    for held in [tell(m, Command::Pause).0, blocked] {
+        let (m, _) = tell(held, by_hand.clone());
+        assert_eq!(m.plan.as_ref().unwrap().progress().0, 1);
+        let (m, effects) = tell(m, Command::Resume);
+        // The answer to what was asked before comes late, and changes nothing.
+        let outcome = turn(vec![call("done", json!({"summary": "late"}))]);
+        let (m, late) = step(m, 4_000, &Event::Finished { effect: ask.id, outcome });
+        assert!(late.is_empty());
+        let m = run(m, effects, good);
+        assert!(matches!(m.ended, Some(End::Sealed { .. })), "{:?}", m.ended);
+        assert_eq!(m.receipts.len(), 1);
+    }
+}
+
+#[test]
+fn a_task_is_not_done_with_a_change_that_was_refused() {
+    let (m, effects) = begin(Mode::Task, fuel::Limits::default());
+    let (mut checks, mut reviews_before_acceptance) = (0, 0);
+    let m = run(m, effects, |m, e| match &e.act {
+        Act::Check { .. } if checks == 0 => {
+            checks += 1;
+            let (stage, report, problems) = ("rules".into(), "r".into(), vec![]);
+            Outcome::Checked { verdict: GateVerdict::Refused { stage, report, problems } }
+        }
+        Act::Ask { session } => {
+            let s = m.session(*session).unwrap();
+            reviews_before_acceptance +=
+                u32::from(s.role == Role::Reviewer && m.receipts.is_empty());
+            match s.role {
+                Role::Worker => turn(vec![
+                    call("propose", json!({"changes": [s.turns]})),
+                    call("done", json!({"summary": "did it"})),
+                ]),
+                _ => good(m, e),
+            }
+        }
+        _ => good(m, e),
+    });
+    assert!(matches!(m.ended, Some(End::Sealed { .. })), "{:?}", m.ended);
+    assert_eq!(reviews_before_acceptance, 0);
+}
+
+#[test]
+fn a_restart_pays_for_the_turns_that_it_asks_for_again() {
+    let limits = fuel::Limits { calls: 2, ..Default::default() };
+    let (m, _) = begin(Mode::Task, limits);
+    let (m, _) = step(m, 2_000, &Event::Woken);
+    assert_eq!((m.spent.calls, m.ended.is_some()), (2, false));
+    let (m, _) = step(m, 3_000, &Event::Woken);
+    assert!(matches!(m.ended, Some(End::Exhausted { .. })), "{:?}", m.ended);
+}
+
+#[test]
+fn what_agents_report_cannot_break_the_plan() {
+    let (mut m, _) = run_to(Mode::Task, |m, _| m.phase == Phase::Working);
+    let finding = |file: &str, message: &str| NewFinding {
+        file: Some(file.into()),
+        line: Some(0),
+        severity: event::Gravity::Error,
+        message: message.into(),
+        fix: None,
+        kind: Some("a | b\n## M9: c".into()),
+    };
+    let findings =
+        [finding("../x", "m"), finding("a|b.rs", ""), finding("/etc/x", "\n- [x] S1.1.1: y")];
+    work::add_tasks(&mut m, "Round 1".into(), &findings);
+    let plan = m.plan.unwrap();
+    assert_eq!(plan::parse(&plan::render(&plan)).unwrap(), plan);
+    assert_eq!(plan.tasks().count(), 5);
+}
+
 /// xorshift: small, and the same everywhere.
 struct Dice(u64);
 
@@ -342,48 +468,152 @@ fn random_outcome(dice: &mut Dice, act: &Act, receipts: u64) -> Outcome {
     }
 }
 
-/// Whatever the agents, the gate and the disk do, a mission ends, and replaying its events gives the same mission.
+/// What a person may say at any moment, sense or nonsense.
+fn random_command(dice: &mut Dice) -> Command {
+    let ids = ["T1.1", "S1.1.1", "T1.2", "S1.2.1", "T2.1", "M1", "T9.9"];
+    let item = plan::ItemId::parse(ids[dice.roll(ids.len() as u64) as usize]).unwrap();
+    let finding = dice.roll(6) as u32;
+    let marks = [plan::Mark::Pending, plan::Mark::Active, plan::Mark::Done, plan::Mark::Failed];
+    match dice.roll(40) {
+        0 => Command::Cancel,
+        1..=8 => Command::Pause,
+        9..=16 => Command::Resume,
+        17..=22 => Command::RunItem { item },
+        23..=30 => {
+            let mark = marks[dice.roll(4) as usize];
+            Command::SetItem { item, mark, evidence: None }
+        }
+        31..=35 => Command::FixFinding { finding },
+        _ => Command::DismissFinding { finding, reason: "r".into() },
+    }
+}
+
+/// A mission under the dice: the events so far, and the effects that a process has begun.
+struct World {
+    dice: Dice,
+    m: Mission,
+    events: Vec<Event>,
+    open: Vec<Effect>,
+    applied: usize,
+    proved: Option<u64>,
+    seed: u64,
+}
+
+impl World {
+    fn new(seed: u64, mode: Mode, limits: fuel::Limits) -> World {
+        let dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let m = Mission::new(MissionId("m".into()));
+        let mut world =
+            World { dice, m, events: vec![], open: vec![], applied: 0, proved: None, seed };
+        world.happen(Event::Started { goal: "g".into(), mode, engine: "test".into(), limits });
+        world
+    }
+
+    fn happen(&mut self, event: Event) {
+        let (was, seed) = (self.m.ended.clone(), self.seed);
+        let m = std::mem::replace(&mut self.m, Mission::new(MissionId("m".into())));
+        let (m, more) = step(m, self.events.len() as u64, &event);
+        self.events.push(event);
+        self.open.extend(more);
+        self.m = m;
+        if was.is_none() && matches!(self.m.ended, Some(End::Sealed { .. })) {
+            assert_eq!(self.m.obligations(), 0, "seed {seed}: sealed with obligations open");
+        }
+        let begun = |id: &EffectId| self.open.iter().any(|effect| effect.id == *id);
+        assert!(self.m.pending.keys().all(begun), "seed {seed}: an effect that nobody begins");
+        assert!(
+            self.m.is_idle() || !self.m.pending.is_empty(),
+            "seed {seed}: nothing under way, and not ended ({:?})",
+            self.m.phase
+        );
+    }
+
+    /// One effect ends, whichever; one that was dropped in the meantime may still answer.
+    fn answer(&mut self) {
+        let at = self.dice.roll(self.open.len() as u64) as usize;
+        let effect = self.open.swap_remove(at);
+        let is_pending = self.m.is_pending(effect.id);
+        let outcome = random_outcome(&mut self.dice, &effect.act, self.m.receipts.len() as u64);
+        if let (Act::Apply { receipt }, true) = (&effect.act, is_pending) {
+            assert_eq!(self.proved.take(), Some(*receipt), "seed {}: no receipt", self.seed);
+            self.applied += usize::from(outcome == Outcome::Applied);
+        }
+        if let (Outcome::Checked { verdict: GateVerdict::Accepted { receipt, .. } }, true) =
+            (&outcome, is_pending)
+        {
+            self.proved = Some(*receipt);
+        }
+        self.happen(Event::Finished { effect: effect.id, outcome });
+    }
+
+    /// The process dies; another one folds the events and begins again what was under way.
+    fn crash(&mut self) {
+        let again = self.replay();
+        assert_eq!(
+            view::MissionView::of(&again),
+            view::MissionView::of(&self.m),
+            "seed {}",
+            self.seed
+        );
+        assert_eq!(again.pending, self.m.pending, "seed {}", self.seed);
+        self.open = again.pending().collect();
+        self.m = again;
+        if !self.open.is_empty() {
+            self.happen(Event::Woken);
+        }
+    }
+
+    fn replay(&self) -> Mission {
+        let begin = Mission::new(MissionId("m".into()));
+        (0u64..).zip(&self.events).fold(begin, |m, (at, e)| step(m, at, e).0)
+    }
+
+    /// Runs to the end. `commands` and crashes are thrown in for as long as they last; afterwards a person only
+    /// resumes what waits for one.
+    fn run(&mut self, mut commands: u32) {
+        for _ in 0..5_000 {
+            let at_rest = self.open.is_empty();
+            if commands > 0 && (at_rest || self.dice.roll(8) == 0) {
+                commands -= 1;
+                match self.dice.roll(6) {
+                    0 => self.crash(),
+                    _ => {
+                        let command = random_command(&mut self.dice);
+                        self.happen(Event::Commanded { command });
+                    }
+                }
+            } else if !at_rest {
+                self.answer();
+            } else if self.m.ended.is_some() {
+                return;
+            } else {
+                self.happen(Event::Commanded { command: Command::Resume });
+            }
+        }
+        panic!("seed {}: not ended, {:?}", self.seed, self.m.phase);
+    }
+}
+
+/// Whatever the agents, the gate, the disk and a person do, and whenever the process dies: a mission ends, it is never
+/// stuck, seals nothing that is open, spends no more than it may, and replaying its events gives the same mission.
 #[test]
 fn every_mission_ends_and_replays() {
-    for seed in 1..=3_000u64 {
-        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        let limits = fuel::Limits { calls: 150, ..Default::default() };
-        let started = Event::Started {
-            goal: "g".into(),
-            mode: Mode::Task,
-            engine: "test".into(),
-            limits: limits.clone(),
+    for seed in 1..=2_500u64 {
+        let limits = fuel::Limits { calls: 120, ..Default::default() };
+        let (mode, commands) = match seed % 3 {
+            0 => (Mode::Task, 0),
+            1 => (Mode::Task, 25),
+            _ => (Mode::Plan, 25),
         };
-        let mut events = vec![started];
-        let (mut m, mut open) = step(Mission::new(MissionId("m".into())), 0, &events[0]);
-        let mut applied = 0u64;
-        for at in 1..5_000u64 {
-            if m.ended.is_some() && open.is_empty() {
-                break;
-            }
-            assert!(
-                !open.is_empty(),
-                "seed {seed}: nothing under way, and not ended ({:?})",
-                m.phase
-            );
-            let effect = open.swap_remove(dice.roll(open.len() as u64) as usize);
-            let outcome = random_outcome(&mut dice, &effect.act, m.receipts.len() as u64);
-            applied += u64::from(outcome == Outcome::Applied && m.pending.contains_key(&effect.id));
-            let event = Event::Finished { effect: effect.id, outcome };
-            let (next, more) = step(m, at, &event);
-            m = next;
-            open.extend(more);
-            events.push(event);
-        }
-        assert!(m.ended.is_some(), "seed {seed}: not ended, {:?}", m.phase);
+        let mut world = World::new(seed, mode, limits.clone());
+        world.run(commands);
+        let m = &world.m;
         assert!(m.spent.calls <= limits.calls, "seed {seed}: {} calls", m.spent.calls);
-        assert_eq!(m.receipts.len() as u64, applied, "seed {seed}");
-        if let Some(End::Sealed { .. }) = m.ended {
-            assert_eq!(m.obligations(), 0, "seed {seed}: sealed with obligations open");
+        assert_eq!(m.receipts.len(), world.applied, "seed {seed}");
+        assert!(m.pending.is_empty() && m.proposals.is_empty(), "seed {seed}: left behind");
+        if let Some(plan) = &m.plan {
+            plan::parse(&plan::render(plan)).unwrap();
         }
-        let again = (0u64..)
-            .zip(&events)
-            .fold(Mission::new(MissionId("m".into())), |m, (at, e)| step(m, at, e).0);
-        assert_eq!(view::MissionView::of(&again), view::MissionView::of(&m), "seed {seed}");
+        assert_eq!(view::MissionView::of(&world.replay()), view::MissionView::of(m), "seed {seed}");
     }
 }

@@ -12,6 +12,8 @@ use super::session::Session;
 
 /// How many lines of the story are kept.
 const STORY_LINES: usize = 400;
+/// The longest line, in characters; what an agent says may be longer.
+const LINE_CHARS: usize = 4_000;
 
 /// A mission: the fold of its events.
 #[derive(Debug, Clone)]
@@ -350,6 +352,11 @@ impl Mission {
         items + self.findings.iter().filter(|f| f.is_obligation()).count()
     }
 
+    /// Whether that effect was begun and has not ended.
+    pub fn is_pending(&self, effect: EffectId) -> bool {
+        self.pending.contains_key(&effect)
+    }
+
     pub(super) fn tell(
         &mut self,
         kind: LineKind,
@@ -357,6 +364,11 @@ impl Mission {
         item: Option<&ItemId>,
         text: impl Into<String>,
     ) {
+        let mut text: String = text.into();
+        if let Some((cut, _)) = text.char_indices().nth(LINE_CHARS) {
+            text.truncate(cut);
+            text.push('…');
+        }
         self.told += 1;
         if self.story.len() == STORY_LINES {
             self.story.pop_front();
@@ -367,7 +379,7 @@ impl Mission {
             role,
             item: item.cloned(),
             kind,
-            text: text.into(),
+            text,
         });
     }
 
@@ -391,8 +403,9 @@ impl Mission {
             return;
         }
         self.sessions.clear();
-        self.proposals.retain(|p| matches!(p.stage, ProposalStage::Applying(_)));
         self.pending.retain(|_, act| matches!(act, Act::Apply { .. }));
+        let applying = !self.pending.is_empty();
+        self.proposals.retain(|p| applying && matches!(p.stage, ProposalStage::Applying(_)));
         let text = match &end {
             End::Sealed { hash } => format!("sealed {}", hash.get(..12).unwrap_or(hash)),
             End::Cancelled => "cancelled".to_owned(),
@@ -408,7 +421,7 @@ impl Mission {
             id,
             item: item.cloned(),
             by,
-            what,
+            what: what.tidy(),
             status: FindingStatus::Open,
         });
         id

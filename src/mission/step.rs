@@ -1,6 +1,6 @@
 //! The transition function: `step(mission, at, event) -> (mission, effects)`.
 
-use super::advance::advance;
+use super::advance::{advance, is_all_done};
 use super::command;
 use super::event::{Act, Effect, EffectId, Event, Outcome, SealVerdict};
 use super::session::SessionState;
@@ -30,7 +30,7 @@ pub fn step(mut mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effec
         Event::Started { .. } => {}
         Event::Commanded { command } => command::obey(m, command),
         Event::Finished { effect, outcome } => finished(m, *effect, outcome),
-        Event::Woken => m.tell(LineKind::Step, None, None, "goes on after a restart"),
+        Event::Woken => woken(m),
         Event::TimeUp => {
             let limit = format!("{} seconds of wall time", m.limits.wall_ms / 1000);
             m.end(End::Exhausted { limit });
@@ -41,6 +41,20 @@ pub fn step(mut mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effec
     (mission, effects)
 }
 
+/// What was under way is begun again: a turn that was asked for is asked for, and paid for, once more.
+fn woken(m: &mut Mission) {
+    if m.ended.is_some() {
+        return;
+    }
+    m.tell(LineKind::Step, None, None, "goes on after a restart");
+    for _ in 0..m.pending.values().filter(|act| matches!(act, Act::Ask { .. })).count() {
+        if let Some(limit) = m.limits.forbids(&m.spent, m.active_ms) {
+            return m.end(End::Exhausted { limit });
+        }
+        m.spent.calls += 1;
+    }
+}
+
 /// An effect ended. Only what is pending can end, and it ends once: a second outcome changes nothing.
 fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
     let Some(act) = m.pending.remove(&effect) else {
@@ -48,6 +62,7 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
     };
     match (act, outcome) {
         (Act::Apply { .. }, Outcome::Applied) => proposal::applied(m),
+        (Act::Apply { .. }, _) if m.ended.is_some() => m.proposals.clear(),
         _ if m.ended.is_some() => {}
         (Act::Ask { session }, Outcome::Answered { turn }) => turn::answered(m, session, turn),
         (Act::Ask { session }, Outcome::Faulted { fault }) => turn::faulted(m, session, fault),
@@ -71,6 +86,10 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
 
 fn sealed(m: &mut Mission, verdict: &SealVerdict) {
     match verdict {
+        SealVerdict::Green { summary, .. } if m.obligations() > 0 => {
+            m.tell(LineKind::Good, None, None, format!("green: {summary}"));
+            unsettled(m);
+        }
         SealVerdict::Green { hash, summary } => {
             m.tell(LineKind::Good, None, None, format!("green: {summary}"));
             m.end(End::Sealed { hash: hash.clone() });
@@ -91,6 +110,20 @@ fn sealed(m: &mut Mission, verdict: &SealVerdict) {
             m.end(End::Blocked { needs: format!("the whole could not be proved: {reason}") })
         }
     }
+}
+
+/// A person added work, or left findings open, while the whole was being proved: it is not sealed over their head.
+fn unsettled(m: &mut Mission) {
+    if !is_all_done(m) {
+        m.direct = false;
+        m.phase = Phase::Working;
+        return;
+    }
+    let open = m.findings.iter().filter(|f| f.is_obligation()).map(|f| f.id.to_string());
+    let numbers = open.collect::<Vec<_>>().join(", ");
+    m.end(End::Blocked {
+        needs: format!("a person to fix or dismiss the open findings {numbers}"),
+    });
 }
 
 fn name(outcome: &Outcome) -> &'static str {

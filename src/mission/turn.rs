@@ -5,12 +5,14 @@ use super::control::{self, Control};
 use super::conversation::{Role, Turn};
 use super::event::{Fault, FaultKind, SessionId};
 use super::fuel::backoff_ms;
-use super::session::SessionState;
+use super::session::{OpenCall, SessionState};
 use super::state::{End, LineKind, Mission, Proposal, ProposalStage};
 use super::work;
 
 /// Answers that could not be used, in a row, before a session is given up.
 const NUDGES: u32 = 3;
+/// Calls of one answer that are served.
+const CALLS: usize = 64;
 
 pub(super) fn answered(m: &mut Mission, id: SessionId, turn: &Turn) {
     m.spent.usage += turn.usage;
@@ -29,6 +31,9 @@ pub(super) fn answered(m: &mut Mission, id: SessionId, turn: &Turn) {
             id,
             &format!("it made the same call {repeats} times in a row"),
         );
+    }
+    for index in CALLS..turn.calls.len() {
+        session.answer(index, format!("not served: an answer may have {CALLS} calls"), true);
     }
     settle(m, id);
 }
@@ -49,6 +54,11 @@ pub(super) fn settle(m: &mut Mission, id: SessionId) {
         if control::is_control(&call.name) {
             if calls[..index].iter().any(|c| c.result.is_none()) {
                 break;
+            }
+            let refused = |c: &OpenCall| c.call.name == control::PROPOSE && c.is_refused();
+            if call.name == control::DONE && calls[..index].iter().any(refused) {
+                session.answer(index, "not taken: a change-set of this answer was refused", true);
+                continue;
             }
             match control::read(role, &call) {
                 Ok(decision) => decide(m, id, index, decision),

@@ -69,7 +69,7 @@ impl MissionView {
             goal: m.goal.clone(),
             mode: m.mode,
             engine: m.engine.clone(),
-            state: state(m),
+            state: state(m).to_owned(),
             end: m.ended.clone(),
             plan: m.plan.clone(),
             progress: m.plan.as_ref().map_or((0, 0), Plan::progress),
@@ -97,8 +97,14 @@ impl MissionView {
     }
 }
 
-fn state(m: &Mission) -> String {
-    let name = match (&m.ended, m.paused, m.phase) {
+/// Whether a mission goes on by itself.
+pub fn is_running(m: &Mission) -> bool {
+    m.ended.is_none() && !m.paused && (m.phase != Phase::Planned || m.sessions().next().is_some())
+}
+
+/// What a mission is at, in a word; see [`MissionView::state`].
+pub fn state(m: &Mission) -> &'static str {
+    match (&m.ended, m.paused, m.phase) {
         (Some(end), _, _) => end.name(),
         (None, true, _) => "paused",
         (None, false, Phase::New | Phase::Triage) => "triage",
@@ -107,8 +113,7 @@ fn state(m: &Mission) -> String {
         (None, false, Phase::Working) => "working",
         (None, false, Phase::Judging) => "judging",
         (None, false, Phase::Sealing) => "sealing",
-    };
-    name.to_owned()
+    }
 }
 
 fn session(s: &super::session::Session) -> SessionView {

@@ -24,6 +24,9 @@ pub(super) fn triaged(m: &mut Mission, id: SessionId, triage: Triage) {
     }
 }
 
+/// The most errors of a plan that are shown at once.
+const ERRORS: usize = 50;
+
 /// A plan of one task, for goals that need no ceremony.
 fn single_task(goal: &str) -> Plan {
     let title: String = plan::one_line(goal).chars().take(200).collect();
@@ -71,7 +74,7 @@ pub(super) fn planned(m: &mut Mission, id: SessionId, index: usize, todo: &str) 
             adopt(m, plan);
         }
         Err(errors) => {
-            let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            let lines: Vec<String> = errors.iter().take(ERRORS).map(ToString::to_string).collect();
             let first = lines.first().cloned().unwrap_or_default();
             m.tell(
                 LineKind::Refused,
@@ -344,13 +347,14 @@ pub(super) fn another_round(m: &mut Mission, what: &str, findings: &[NewFinding]
 
 /// Adds a milestone with one task for each file that the findings name.
 pub(super) fn add_tasks(m: &mut Mission, title: String, findings: &[NewFinding]) {
+    let findings: Vec<NewFinding> = findings.iter().cloned().map(NewFinding::tidy).collect();
     let Some(plan) = &mut m.plan else {
         return;
     };
     let number = plan.milestones.iter().map(|x| x.id.milestone_number()).max().unwrap_or(0) + 1;
     let milestone = ItemId::milestone(number);
     let mut groups: Vec<((Option<String>, Option<String>), Vec<&NewFinding>)> = Vec::new();
-    for finding in findings {
+    for finding in &findings {
         let key = (finding.file.clone(), finding.kind.clone());
         match groups.iter_mut().find(|(k, _)| *k == key) {
             Some((_, group)) => group.push(finding),

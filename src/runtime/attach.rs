@@ -63,7 +63,12 @@ fn read_events(engine: &mut Engine) -> Result<(), JournalError> {
     let ids = store::in_sight(&locked(&engine.journal))?;
     for id in ids {
         let from = engine.missions.get(&id).map_or(0, |known| known.seq);
-        let records = locked(&engine.journal).events(&id, from)?;
+        let read = locked(&engine.journal).events(&id, from);
+        if let Err(error @ JournalError::Damaged { .. }) = read {
+            tracing::error!(%error, "a mission is left out");
+            continue;
+        }
+        let records = read?;
         if records.is_empty() {
             continue;
         }

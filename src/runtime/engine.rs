@@ -60,18 +60,27 @@ pub(super) fn start(
 /// The thread: attached while another process owns the workspace, the owner afterwards.
 fn run(mut engine: Engine, root: &Path) {
     let board = engine.board.clone();
-    let outcome = attach::until_owner(&mut engine, root).and_then(|lock| match lock {
-        Some(_lock) => engine.own(),
-        None => Ok(()),
+    guarded(&board, || {
+        attach::until_owner(&mut engine, root).and_then(|lock| match lock {
+            Some(_lock) => engine.own(),
+            None => Ok(()),
+        })
     });
     engine.dispatcher.abort_all();
-    if let Err(error) = outcome {
-        tracing::error!(%error, "the mission loop has stopped");
-        board.halt(error.to_string());
-    }
     // With the engine go the servers and tools that it has started.
     drop(engine);
     board.stopped();
+}
+
+/// Whatever ends the loop is said to everybody who looks at the board; a panic is a defect, and no reason to be silent.
+fn guarded(board: &Board, body: impl FnOnce() -> Result<(), JournalError>) {
+    let why = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)) {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "internal error: the mission loop panicked; start it again".to_owned(),
+    };
+    tracing::error!(why, "the mission loop has stopped");
+    board.halt(why);
 }
 
 /// A mission that this process knows.
@@ -83,6 +92,14 @@ pub(super) struct Known {
     pub stop: CancellationToken,
     /// Whether this process carries it on.
     pub awake: bool,
+}
+
+impl Known {
+    /// Whether something is under way, or was when its process ended. A mission that has ended can still be applying
+    /// its last change-set, which must be let end, or it is left half done.
+    fn is_left_open(&self) -> bool {
+        self.mission.pending().next().is_some()
+    }
 }
 
 pub(super) struct Engine {
@@ -118,6 +135,9 @@ impl Engine {
             events.extend(self.overdue());
             self.happen(events)?;
             self.discard(&taken)?;
+            if self.projection.is_due() {
+                self.show(&[]);
+            }
         }
         Ok(())
     }
@@ -126,12 +146,19 @@ impl Engine {
     fn take_up(&mut self) -> Result<(), JournalError> {
         let ids = store::in_sight(&locked(&self.journal))?;
         for id in ids {
-            self.load(&id)?;
+            match self.load(&id) {
+                // One mission that cannot be read does not hold the others up.
+                Err(error @ JournalError::Damaged { .. }) => {
+                    tracing::error!(%error, "a mission is left out");
+                    self.board.tell(Update::Notice(error.to_string()));
+                }
+                other => other?,
+            }
         }
         let open: Vec<MissionId> = self
             .missions
             .iter()
-            .filter(|(_, known)| known.mission.ended.is_none())
+            .filter(|(_, known)| known.mission.ended.is_none() || known.is_left_open())
             .map(|(id, _)| id.clone())
             .collect();
         for known in self.missions.values() {
@@ -234,9 +261,13 @@ impl Engine {
             self.missions.remove(&id);
             return Ok(None);
         };
-        if command != Command::Cancel && known.mission.ended.is_none() {
+        if command == Command::Cancel && !known.awake {
+            // Nothing is begun only to be dropped; what is left then is what was being applied.
+            self.happen(vec![(id.clone(), Event::Commanded { command })])?;
             self.wake(&id)?;
+            return Ok(None);
         }
+        self.wake(&id)?;
         Ok(Some((id, Event::Commanded { command })))
     }
 
@@ -318,7 +349,8 @@ impl Engine {
         let Some(known) = self.missions.get(id) else {
             return;
         };
-        for effect in effects {
+        // A later event of the same batch may have dropped it.
+        for effect in effects.into_iter().filter(|effect| known.mission.is_pending(effect.id)) {
             self.dispatcher.begin(&known.mission, effect, &known.stop);
         }
     }
@@ -341,5 +373,19 @@ impl Engine {
                 self.board.tell(Update::Notice(notice));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_loop_is_said_to_everybody() {
+        let board = Board::new();
+        guarded(&board, || Ok(()));
+        assert_eq!(board.halted(), None);
+        guarded(&board, || panic!("a defect"));
+        assert!(board.halted().unwrap().contains("panicked"));
     }
 }

@@ -179,10 +179,10 @@ impl Handle {
         }
         if let Some(end) = view.as_ref().and_then(|v| v.end.as_ref()) {
             let harmless = matches!(command, Command::DismissFinding { .. });
-            let reopens = end.name() == "blocked" && command == Command::Resume;
-            if !harmless && !reopens {
+            let mends = matches!(command, Command::Resume | Command::SetItem { .. });
+            if !harmless && !(end.name() == "blocked" && mends) {
                 let hint = match end.name() {
-                    "blocked" => "mend what it needs and resume it",
+                    "blocked" => "mend what it needs, or mark it by hand, and resume it",
                     _ => "start a new one",
                 };
                 return Err(Refused::Ended {

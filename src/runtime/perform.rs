@@ -15,8 +15,8 @@ use crate::gate::report::{Report, Verdict};
 use crate::gate::servers::Servers;
 use crate::gate::{self, Checked, Gate};
 use crate::journal::Journal;
-use crate::mission::conversation::ToolCall;
-use crate::mission::event::{GateVerdict, NewFinding, SealVerdict};
+use crate::mission::conversation::{ToolCall, Usage};
+use crate::mission::event::{Fault, FaultKind, GateVerdict, NewFinding, SealVerdict};
 use crate::mission::plan::{ItemId, render};
 use crate::mission::{Act, Mission, MissionId, Outcome};
 use crate::tools::{Caller, Toolbox};
@@ -63,6 +63,7 @@ impl Job {
                         mission: m.id.clone(),
                         role: s.role,
                         item: s.item.clone(),
+                        applied: links,
                         open: OpenTexts::new(),
                     },
                     call: call.clone(),
@@ -139,13 +140,16 @@ impl Performer {
             Job::Ask(mut ask) => {
                 ask.open = self.open_texts();
                 match self.agent.turn(&ask).await {
+                    Ok(turn) if turn.calls.iter().any(is_deep) => {
+                        Outcome::Faulted { fault: too_deep(turn.usage) }
+                    }
                     Ok(turn) => Outcome::Answered { turn },
                     Err(fault) => Outcome::Faulted { fault },
                 }
             }
             Job::Tool { mut caller, call } => {
                 caller.open = self.open_texts();
-                match self.toolbox.call(&caller, &call).await {
+                match self.toolbox.call(caller, call).await {
                     Ok(content) => Outcome::Called { content, is_error: false },
                     Err(content) => Outcome::Called { content, is_error: true },
                 }
@@ -253,26 +257,48 @@ impl Performer {
             Ok(edits) => edits,
             Err(reason) => return Outcome::Stale { reason },
         };
-        let undo = undo(&self.root, &files);
-        if !is_applied(&self.root, &files) {
-            match apply(&self.root, &files) {
-                Ok(_) => {}
-                Err(error @ ApplyError::Stale { .. }) => {
-                    return Outcome::Stale { reason: error.to_string() };
-                }
-                Err(error) => return Outcome::NotApplied { reason: error.to_string() },
-            }
+        // An earlier process may have been killed between two renames: what it left is finished.
+        let left = files.iter().filter(|file| !is_applied(&self.root, file)).cloned().collect();
+        match self.put(left).await {
+            Ok(()) => {}
+            Err(Unput::Stale(reason)) => return Outcome::Stale { reason },
+            Err(Unput::Failed(reason)) => return Outcome::NotApplied { reason },
         }
         if let (Some(editor), false) = (&self.editor, edits.is_empty()) {
             if let Err(reason) = editor.apply(edits).await {
-                // All or nothing: what was written to the disk is taken back.
-                if let Err(error) = apply(&self.root, &undo) {
-                    return Outcome::NotApplied { reason: format!("{reason}; {error}") };
-                }
-                return Outcome::Stale { reason };
+                return self.take_back(&files, reason).await;
             }
         }
         Outcome::Applied
+    }
+
+    /// Writes closed files, all of them or none, off the async threads.
+    async fn put(&self, files: Vec<FileWrite>) -> Result<(), Unput> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let root = self.root.clone();
+        match tokio::task::spawn_blocking(move || apply(&root, &files)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error @ ApplyError::Stale { .. })) => Err(Unput::Stale(error.to_string())),
+            Ok(Err(error)) => Err(Unput::Failed(error.to_string())),
+            Err(panic) => Err(Unput::Failed(format!("internal error: {panic}"))),
+        }
+    }
+
+    /// All or nothing: the editor did not take its part, so what was written to the disk is taken back.
+    async fn take_back(&self, files: &[FileWrite], reason: String) -> Outcome {
+        let undo = undo(&locked(&self.journal), files);
+        let undone = match undo {
+            Ok(undo) => self.put(undo).await,
+            Err(error) => Err(Unput::Failed(error)),
+        };
+        match undone {
+            Ok(()) => Outcome::Stale { reason },
+            Err(Unput::Stale(error) | Unput::Failed(error)) => {
+                Outcome::NotApplied { reason: format!("{reason}; {error}") }
+            }
+        }
     }
 
     fn writes(&self, mission: &MissionId, number: u64) -> Result<Vec<FileWrite>, String> {
@@ -284,17 +310,8 @@ impl Performer {
         };
         let mut writes = Vec::new();
         for file in &report.files {
-            let result =
-                match &file.result {
-                    None => None,
-                    Some(hash) => {
-                        let bytes = journal.bytes(hash).map_err(|e| e.to_string())?;
-                        let bytes = bytes.filter(|b| sha256(b) == *hash);
-                        Some(bytes.ok_or_else(|| {
-                            format!("the journal lacks the bytes of {}", file.path)
-                        })?)
-                    }
-                };
+            let bytes = file.result.as_ref().map(|hash| kept(&journal, hash, &file.path));
+            let result = bytes.transpose()?;
             writes.push(FileWrite { path: file.path.clone(), expect: file.base.clone(), result });
         }
         Ok(writes)
@@ -317,21 +334,63 @@ pub(super) fn chain(journal: &Journal, mission: &MissionId) -> Result<Vec<Receip
     texts.iter().map(|text| Receipt::from_json(text).map_err(|e| e.to_string())).collect()
 }
 
-fn is_applied(root: &Path, files: &[FileWrite]) -> bool {
-    files.iter().all(|file| {
-        let found = std::fs::read(file.path.in_root(root)).ok();
-        found.as_deref() == file.result.as_deref()
-    })
+/// Why files were not written.
+enum Unput {
+    /// They are no longer what was proved.
+    Stale(String),
+    /// They cannot be written.
+    Failed(String),
 }
 
-/// The writes that take `files` back.
-fn undo(root: &Path, files: &[FileWrite]) -> Vec<FileWrite> {
-    let back = |file: &FileWrite| FileWrite {
-        path: file.path.clone(),
-        expect: file.result.as_deref().map(sha256),
-        result: std::fs::read(file.path.in_root(root)).ok(),
+/// Whether the file is what it is to become. What cannot be read is not.
+fn is_applied(root: &Path, file: &FileWrite) -> bool {
+    match std::fs::read(file.path.in_root(root)) {
+        Ok(found) => file.result.as_ref() == Some(&found),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound && file.result.is_none(),
+    }
+}
+
+/// The writes that take `files` back, from the bases that were kept with their receipt.
+fn undo(journal: &Journal, files: &[FileWrite]) -> Result<Vec<FileWrite>, String> {
+    let base = |file: &FileWrite| match &file.expect {
+        None => Ok(None),
+        Some(hash) => kept(journal, hash, &file.path).map(Some),
+    };
+    let back = |file: &FileWrite| {
+        let expect = file.result.as_deref().map(sha256);
+        Ok(FileWrite { path: file.path.clone(), expect, result: base(file)? })
     };
     files.iter().map(back).collect()
+}
+
+/// Bytes from the journal, looked at once more.
+fn kept(journal: &Journal, hash: &str, path: &RelPath) -> Result<Vec<u8>, String> {
+    let bytes = journal.bytes(hash).map_err(|e| e.to_string())?;
+    bytes
+        .filter(|b| sha256(b) == *hash)
+        .ok_or_else(|| format!("the journal lacks the bytes of {path}"))
+}
+
+/// How deep the arguments of a call may nest. What is kept must be read again, and readers have a limit.
+const MAX_DEPTH: usize = 64;
+
+fn is_deep(call: &ToolCall) -> bool {
+    fn exceeds(value: &serde_json::Value, left: usize) -> bool {
+        let Some(left) = left.checked_sub(1) else {
+            return true;
+        };
+        match value {
+            serde_json::Value::Array(items) => items.iter().any(|v| exceeds(v, left)),
+            serde_json::Value::Object(fields) => fields.values().any(|v| exceeds(v, left)),
+            _ => false,
+        }
+    }
+    call.arguments.values().any(|value| exceeds(value, MAX_DEPTH))
+}
+
+fn too_deep(usage: Usage) -> Fault {
+    let message = format!("the arguments of a call nest deeper than {MAX_DEPTH} levels");
+    Fault { kind: FaultKind::BadAnswer, message, retry_after_ms: None, usage }
 }
 
 /// The edits of open buffers; a buffer that is no longer the text that was proved is stale.
@@ -390,6 +449,8 @@ fn finding(file: Option<String>, line: Option<u32>, message: String) -> NewFindi
 
 /// The most problems that a worker is shown at once.
 const SHOWN: usize = 10;
+/// The most findings that one refusal makes.
+const FINDINGS: usize = 100;
 
 fn refused(report: &Report) -> GateVerdict {
     let stage = report
@@ -405,7 +466,7 @@ fn refused(report: &Report) -> GateVerdict {
     if report.problems.len() > SHOWN {
         text += &format!("\n[{} more]", report.problems.len() - SHOWN);
     }
-    let problems = report.problems.iter().map(|p| {
+    let problems = report.problems.iter().take(FINDINGS).map(|p| {
         let d = &p.diagnostic;
         finding(Some(d.path.to_string()), Some(d.range.start.line + 1), d.message.clone())
     });
@@ -420,6 +481,41 @@ mod tests {
     fn a_malformed_proposal_is_a_refusal_at_apply() {
         let verdict = malformed("missing field `path`");
         assert!(matches!(verdict, GateVerdict::Refused { stage, .. } if stage == "apply"));
+    }
+
+    #[test]
+    fn arguments_that_nest_too_deep_to_be_read_again_are_refused() {
+        let nested = |depth: usize| {
+            let value =
+                (0..depth).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
+            let arguments = serde_json::Map::from_iter([("a".to_owned(), value)]);
+            ToolCall { id: "1".into(), name: "read".into(), arguments }
+        };
+        assert!(!is_deep(&nested(20)));
+        assert!(is_deep(&nested(100)));
+    }
+
+    #[test]
+    fn what_was_applied_can_be_taken_back_from_the_journal() {
+        let root = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(root.path()).unwrap();
+        let (base, result) = (b"base".to_vec(), b"result".to_vec());
+        let kept = [(sha256(&base), base.clone())];
+        journal.put_receipt(&MissionId("m".into()), 1, "{}", &kept).unwrap();
+        let write = |path: &str, expect: Option<&[u8]>| FileWrite {
+            path: RelPath::new(path).unwrap(),
+            expect: expect.map(sha256),
+            result: Some(result.clone()),
+        };
+        let files = [write("old", Some(&base)), write("new", None)];
+        std::fs::write(root.path().join("old"), &base).unwrap();
+        assert!(!is_applied(root.path(), &files[0]));
+        apply(root.path(), &files).unwrap();
+        assert!(files.iter().all(|file| is_applied(root.path(), file)));
+        apply(root.path(), &undo(&journal, &files).unwrap()).unwrap();
+        assert_eq!(std::fs::read(root.path().join("old")).unwrap(), base);
+        assert!(!root.path().join("new").exists());
+        assert!(undo(&journal, &[write("x", Some(b"unknown"))]).is_err());
     }
 
     #[test]

@@ -3,20 +3,35 @@
 //! A `todo.md` that somebody else wrote or edited is never lost: it is set aside before it is written over.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::store::now_ms;
-use crate::mission::plan::render;
-use crate::mission::view::MissionView;
-use crate::mission::{End, Mission};
+use crate::mission::plan::{Plan, render};
+use crate::mission::view::{is_running, state};
+use crate::mission::{End, Mission, MissionId};
 use crate::workspace::hash::sha256;
+
+/// How often the snapshot is written while nothing but counts and times change.
+const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) struct Projection {
     folder: PathBuf,
+    /// The hash of the `todo.md` that was written last, perhaps by an earlier process.
     todo: Option<String>,
-    snapshot: Option<String>,
+    /// The plan that it shows; `None` before this process has written one.
+    plan: Option<Plan>,
+    snapshot: Option<Snapshot>,
+    /// Whether a newer snapshot waits for its time.
+    waiting: bool,
     complained: bool,
+}
+
+/// What was written last, and when.
+struct Snapshot {
+    of: (MissionId, &'static str, (usize, usize), Option<String>),
+    at: Instant,
 }
 
 impl Projection {
@@ -26,16 +41,14 @@ impl Projection {
             .ok()
             .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
             .and_then(|snapshot| snapshot["todoHash"].as_str().map(str::to_owned));
-        Projection { folder, todo, snapshot: None, complained: false }
+        Projection { folder, todo, plan: None, snapshot: None, waiting: false, complained: false }
     }
 
     /// Writes what changed. Answers what a person should know: that a file was set aside, that one cannot be written.
     pub fn write(&mut self, mission: &Mission) -> Vec<String> {
         let mut notices = Vec::new();
-        let todo = mission.plan.as_ref().map(render);
-        let written = self
-            .write_todo(todo.as_deref(), &mut notices)
-            .and_then(|()| self.write_snapshot(mission));
+        let written =
+            self.write_plan(mission, &mut notices).and_then(|()| self.write_snapshot(mission));
         match written {
             Ok(()) => self.complained = false,
             Err(error) if !self.complained => {
@@ -50,10 +63,22 @@ impl Projection {
         notices
     }
 
-    fn write_todo(&mut self, text: Option<&str>, notices: &mut Vec<String>) -> std::io::Result<()> {
-        let Some(text) = text else {
+    /// Whether a snapshot was held back, and its time has come.
+    pub fn is_due(&self) -> bool {
+        self.waiting && self.snapshot.as_ref().is_none_or(|last| last.at.elapsed() >= PAUSE)
+    }
+
+    fn write_plan(&mut self, mission: &Mission, notices: &mut Vec<String>) -> std::io::Result<()> {
+        let Some(plan) = mission.plan.as_ref().filter(|plan| self.plan.as_ref() != Some(plan))
+        else {
             return Ok(());
         };
+        self.write_todo(&render(plan), notices)?;
+        self.plan = Some(plan.clone());
+        Ok(())
+    }
+
+    fn write_todo(&mut self, text: &str, notices: &mut Vec<String>) -> std::io::Result<()> {
         let hash = sha256(text.as_bytes());
         if self.todo.as_ref() == Some(&hash) {
             return Ok(());
@@ -83,34 +108,40 @@ impl Projection {
         }
         let archive = self.folder.join("archive");
         std::fs::create_dir_all(&archive)?;
-        let aside = archive.join(format!("todo-{}.md", now_ms()));
+        let aside = (now_ms()..)
+            .map(|number| archive.join(format!("todo-{number}.md")))
+            .find(|free| std::fs::symlink_metadata(free).is_err())
+            .unwrap_or_else(|| archive.join("todo.md"));
         std::fs::rename(path, &aside)?;
         Ok(Some(aside))
     }
 
     fn write_snapshot(&mut self, mission: &Mission) -> std::io::Result<()> {
-        let text = self.snapshot_of(mission);
-        if self.snapshot.as_ref() == Some(&text) {
+        let progress = mission.plan.as_ref().map_or((0, 0), Plan::progress);
+        let of = (mission.id.clone(), state(mission), progress, self.todo.clone());
+        let same = |last: &Snapshot| last.of == of && last.at.elapsed() < PAUSE;
+        self.waiting = self.snapshot.as_ref().is_some_and(same);
+        if self.waiting {
             return Ok(());
         }
+        let text = self.snapshot_of(mission);
         replace(&self.folder.join("mission_loop.json"), text.as_bytes())?;
-        self.snapshot = Some(text);
+        self.snapshot = Some(Snapshot { of, at: Instant::now() });
         Ok(())
     }
 
     fn snapshot_of(&self, mission: &Mission) -> String {
-        let view = MissionView::of(mission);
         let snapshot = json!({
-            "active": view.is_running(),
-            "state": view.state,
-            "iteration": view.spent.calls,
+            "active": is_running(mission),
+            "state": state(mission),
+            "iteration": mission.spent.calls,
             "maxIterations": mission.limits.calls,
-            "prompt": view.goal,
-            "sessionID": view.id,
-            "startedAt": view.started_at,
-            "lastActivity": view.now,
-            "progress": view.progress,
-            "needs": match &view.end { Some(End::Blocked { needs }) => Some(needs), _ => None },
+            "prompt": mission.goal,
+            "sessionID": mission.id,
+            "startedAt": mission.started_at,
+            "lastActivity": mission.now,
+            "progress": mission.plan.as_ref().map_or((0, 0), Plan::progress),
+            "needs": match &mission.ended { Some(End::Blocked { needs }) => Some(needs), _ => None },
             "todoHash": self.todo,
         });
         format!("{snapshot:#}\n")
@@ -138,15 +169,34 @@ mod tests {
         std::fs::write(folder.join("todo.md"), b"\xff mine").unwrap();
         let mut projection = Projection::new(root.path());
         let mut notices = Vec::new();
-        projection.write_todo(Some("# Mission: a\n"), &mut notices).unwrap();
+        projection.write_todo("# Mission: a\n", &mut notices).unwrap();
         assert_eq!(notices.len(), 1);
         let kept = std::fs::read_dir(folder.join("archive")).unwrap().next().unwrap().unwrap();
         assert_eq!(std::fs::read(kept.path()).unwrap(), b"\xff mine");
-        projection.write_todo(Some("# Mission: b\n"), &mut notices).unwrap();
+        projection.write_todo("# Mission: b\n", &mut notices).unwrap();
         assert_eq!(notices.len(), 1, "our own text is not set aside");
         std::fs::write(folder.join("todo.md"), "typed").unwrap();
-        projection.write_todo(Some("# Mission: c\n"), &mut notices).unwrap();
+        projection.write_todo("# Mission: c\n", &mut notices).unwrap();
         assert_eq!(notices.len(), 2);
         assert_eq!(std::fs::read_to_string(folder.join("todo.md")).unwrap(), "# Mission: c\n");
+    }
+
+    #[test]
+    fn counts_alone_do_not_write_the_snapshot_again_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join(".opencode")).unwrap();
+        let path = root.path().join(".opencode/mission_loop.json");
+        let mut projection = Projection::new(root.path());
+        let mut mission = Mission::new(MissionId("m".into()));
+        assert!(projection.write(&mission).is_empty());
+        let first = std::fs::read_to_string(&path).unwrap();
+        mission.spent.calls = 7;
+        projection.write(&mission);
+        assert!(projection.waiting || std::fs::read_to_string(&path).unwrap() != first);
+        mission.ended = Some(End::Cancelled);
+        projection.write(&mission);
+        let last = std::fs::read_to_string(&path).unwrap();
+        assert!(last.contains("cancelled") && last.contains(": 7"), "{last}");
+        assert!(!projection.is_due());
     }
 }

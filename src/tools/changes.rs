@@ -24,18 +24,24 @@ pub(super) fn changes(journal: &Mutex<Journal>, caller: &Caller, args: &ChangesA
     let diff = diff(
         &journal.lock().unwrap_or_else(PoisonError::into_inner),
         &caller.mission,
+        caller.applied,
         item.as_deref(),
     )?;
     Ok(if diff.is_empty() { "nothing was changed".to_owned() } else { diff })
 }
 
-/// The unified diff of what a mission (or one task of it) has changed.
+/// The unified diff of what the first `applied` receipts of a mission (or of one task of it) have changed.
 ///
 /// # Errors
 /// When the journal cannot be read, in words.
-pub fn diff(journal: &Journal, mission: &MissionId, item: Option<&str>) -> Result<String, String> {
+pub fn diff(
+    journal: &Journal,
+    mission: &MissionId,
+    applied: usize,
+    item: Option<&str>,
+) -> Result<String, String> {
     let mut files: BTreeMap<RelPath, (Option<String>, Option<String>)> = BTreeMap::new();
-    for text in journal.receipts(mission).map_err(|e| e.to_string())? {
+    for text in journal.receipts(mission).map_err(|e| e.to_string())?.into_iter().take(applied) {
         let receipt = Receipt::from_json(&text).map_err(|e| e.to_string())?;
         let Proof::Change { item: of, report } = receipt.proof else {
             continue;

@@ -36,6 +36,8 @@ pub struct Caller {
     pub role: Role,
     /// The task, where the session serves one.
     pub item: Option<ItemId>,
+    /// How many change-sets of the mission were applied; a receipt beyond those is not in the tree.
+    pub applied: usize,
     /// Unsaved texts of the editor.
     pub open: OpenTexts,
 }
@@ -50,18 +52,20 @@ impl Toolbox {
     }
 
     /// Answers a workspace call. The result is bounded, and an error never ends more than the call.
-    pub async fn call(&self, caller: &Caller, call: &ToolCall) -> ToolResult {
+    /// What reads the disk does so off the async threads.
+    pub async fn call(&self, caller: Caller, call: ToolCall) -> ToolResult {
         if !schema::allows(caller.role, &call.name) {
             let names = schema::names(caller.role).join(", ");
             return Err(format!("the {} has no tool `{}`; it has {names}", caller.role, call.name));
         }
         let result = match call.name.as_str() {
-            "read" => files::read(&self.gate, caller, &arguments(call)?),
-            "list" => files::list(&self.gate, &arguments(call)?),
-            "search" => files::search(&self.gate, caller, &arguments(call)?),
-            "changes" => changes::changes(&self.journal, caller, &arguments(call)?),
-            "diagnostics" => self.diagnostics(caller, &arguments(call)?).await,
-            other => Err(format!("`{other}` is not a tool of the workspace")),
+            "diagnostics" => self.diagnostics(&caller, &arguments(&call)?).await,
+            _ => {
+                let (gate, journal) = (self.gate.clone(), self.journal.clone());
+                tokio::task::spawn_blocking(move || look(&gate, &journal, &caller, &call))
+                    .await
+                    .unwrap_or_else(|error| Err(format!("internal error: {error}")))
+            }
         };
         result.map(bounded)
     }
@@ -78,6 +82,16 @@ impl Toolbox {
         let mut lines: Vec<String> = lines.collect();
         lines.extend(found.unverified.iter().map(|why| format!("not checked: {why}")));
         Ok(if lines.is_empty() { "no errors, no warnings".to_owned() } else { lines.join("\n") })
+    }
+}
+
+fn look(gate: &Gate, journal: &Mutex<Journal>, caller: &Caller, call: &ToolCall) -> ToolResult {
+    match call.name.as_str() {
+        "read" => files::read(gate, caller, &arguments(call)?),
+        "list" => files::list(gate, &arguments(call)?),
+        "search" => files::search(gate, caller, &arguments(call)?),
+        "changes" => changes::changes(journal, caller, &arguments(call)?),
+        other => Err(format!("`{other}` is not a tool of the workspace")),
     }
 }
 

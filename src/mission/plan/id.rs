@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The most digits of a number: there is always a next one.
+const DIGITS: usize = 6;
+
 /// The level of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
@@ -50,7 +53,7 @@ impl ItemId {
         };
         let numbers: Vec<u32> = text[1..]
             .split('.')
-            .map(|n| match n.starts_with('0') && n.len() > 1 {
+            .map(|n| match n.starts_with('0') && n.len() > 1 || n.len() > DIGITS {
                 true => None,
                 false => n.parse().ok(),
             })
@@ -117,7 +120,20 @@ mod tests {
         for good in ["M0", "M12", "T1.1", "T1.10", "S1.2.3"] {
             assert_eq!(ItemId::parse(good).unwrap().to_string(), good);
         }
-        for bad in ["", "M", "T1", "S1.1", "X1", "M1.1", "T1.a", "T01.1", "T-1.1", "T1.1 ", "é1"] {
+        for bad in [
+            "",
+            "M",
+            "T1",
+            "S1.1",
+            "X1",
+            "M1.1",
+            "T1.a",
+            "T01.1",
+            "T-1.1",
+            "T1.1 ",
+            "é1",
+            "M4294967295",
+        ] {
             assert!(ItemId::parse(bad).is_none(), "{bad}");
         }
         assert_ne!(ItemId::parse("T1.1"), ItemId::parse("T1.10"));

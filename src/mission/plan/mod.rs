@@ -118,6 +118,16 @@ pub struct Step {
     pub evidence: Option<String>,
 }
 
+/// Whether a step can declare that file: relative, with `/` between parts, and writable as a tag of one line.
+pub(super) fn is_file(file: &str) -> bool {
+    let plain = |c: char| !c.is_control() && !matches!(c, '\\' | ',');
+    !file.is_empty()
+        && !file.starts_with('/')
+        && file.trim() == file
+        && file.chars().all(plain)
+        && file.split('/').all(|part| part != "..")
+}
+
 impl Plan {
     /// All tasks, in order.
     pub fn tasks(&self) -> impl Iterator<Item = &Task> {

@@ -227,9 +227,7 @@ impl Reader {
         let text = item.tags.remove("file").unwrap_or_default();
         let files: Vec<String> = list(&text).map(str::to_owned).collect();
         for file in &files {
-            let outside =
-                file.starts_with('/') || file.contains('\\') || file.split('/').any(|p| p == "..");
-            if outside {
+            if !super::is_file(file) {
                 self.error(format!("`file:{file}` must be relative to the workspace, with `/`"));
             }
         }

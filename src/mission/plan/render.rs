@@ -11,7 +11,7 @@ pub fn render(plan: &Plan) -> String {
         out.push('\n');
         for task in &milestone.tasks {
             out += &format!("\n### {}: {}", task.id, escape(&task.title));
-            tag(&mut out, "agent", task.agent.as_deref().unwrap_or("Worker"));
+            tag(&mut out, "agent", &escape(task.agent.as_deref().unwrap_or("Worker")));
             tag(&mut out, "depends", &ids(&task.depends));
             out.push('\n');
             for step in &task.steps {
@@ -27,8 +27,8 @@ fn render_step(out: &mut String, step: &Step) {
     if let Some(size) = step.size {
         tag(out, "size", &format!("{size:?}"));
     }
-    tag(out, "file", &step.files.join(", "));
-    tag(out, "issue", step.issue.as_deref().unwrap_or_default());
+    tag(out, "file", &escape(&step.files.join(", ")));
+    tag(out, "issue", &escape(step.issue.as_deref().unwrap_or_default()));
     if let Some(evidence) = &step.evidence {
         *out += " | verified";
         tag(out, "evidence", &escape(evidence));
