@@ -64,6 +64,13 @@ impl Project {
         self
     }
 
+    /// The same with a replayed conversation in place of a model.
+    pub fn replaying(self, script: &str) -> Project {
+        let path = self.folder.path().join("replay.json");
+        std::fs::write(&path, script).unwrap();
+        self.with("ORCHESTRATOR_MODEL", format!("replay:{}", path.display()))
+    }
+
     /// The project's folder.
     pub fn root(&self) -> PathBuf {
         self.folder.path().join("project").canonicalize().unwrap()
