@@ -398,7 +398,7 @@ fn what_agents_report_cannot_break_the_plan() {
     work::add_tasks(&mut m, "Round 1".into(), &findings);
     let plan = m.plan.unwrap();
     assert_eq!(plan::parse(&plan::render(&plan)).unwrap(), plan);
-    assert_eq!(plan.tasks().count(), 5);
+    assert_eq!(plan.tasks().count(), 4);
 }
 
 /// xorshift: small, and the same everywhere.

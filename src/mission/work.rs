@@ -353,7 +353,8 @@ pub(super) fn add_tasks(m: &mut Mission, title: String, findings: &[NewFinding])
     };
     let number = plan.milestones.iter().map(|x| x.id.milestone_number()).max().unwrap_or(0) + 1;
     let milestone = ItemId::milestone(number);
-    let mut groups: Vec<((Option<String>, Option<String>), Vec<&NewFinding>)> = Vec::new();
+    type Group<'a> = ((Option<String>, Option<String>), Vec<&'a NewFinding>);
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for finding in &findings {
         let key = (finding.file.clone(), finding.kind.clone());
         match groups.iter_mut().find(|(k, _)| *k == key) {

@@ -180,7 +180,8 @@ impl Handle {
         if let Some(end) = view.as_ref().and_then(|v| v.end.as_ref()) {
             let harmless = matches!(command, Command::DismissFinding { .. });
             let mends = matches!(command, Command::Resume | Command::SetItem { .. });
-            if !harmless && !(end.name() == "blocked" && mends) {
+            let taken = harmless || (mends && end.name() == "blocked");
+            if !taken {
                 let hint = match end.name() {
                     "blocked" => "mend what it needs, or mark it by hand, and resume it",
                     _ => "start a new one",

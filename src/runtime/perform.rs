@@ -264,10 +264,10 @@ impl Performer {
             Err(Unput::Stale(reason)) => return Outcome::Stale { reason },
             Err(Unput::Failed(reason)) => return Outcome::NotApplied { reason },
         }
-        if let (Some(editor), false) = (&self.editor, edits.is_empty()) {
-            if let Err(reason) = editor.apply(edits).await {
-                return self.take_back(&files, reason).await;
-            }
+        if let (Some(editor), false) = (&self.editor, edits.is_empty())
+            && let Err(reason) = editor.apply(edits).await
+        {
+            return self.take_back(&files, reason).await;
         }
         Outcome::Applied
     }
