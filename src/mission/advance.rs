@@ -11,10 +11,18 @@ use super::state::{End, LineKind, Mission, Phase, ProposalStage};
 use super::work;
 
 pub(super) fn advance(m: &mut Mission) -> Vec<Effect> {
-    if m.ended.is_some() || m.paused {
-        return Vec::new();
-    }
     let mut effects = Vec::new();
+    // A person's wish, whatever the mission is at; between two change-sets, never within one.
+    let applying =
+        m.pending.values().any(|act| matches!(act, Act::Apply { .. } | Act::Undo { .. }));
+    if let (Some(receipt), false) = (m.undoing, applying) {
+        m.undoing = None;
+        effects.push(m.begin(Act::Undo { receipt }));
+        return effects;
+    }
+    if m.ended.is_some() || m.paused {
+        return effects;
+    }
     serve_gate(m, &mut effects);
     open_sessions(m);
     if m.ended.is_none()

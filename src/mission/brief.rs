@@ -108,7 +108,7 @@ pub(super) fn remaining(m: &Mission) -> String {
 }
 
 fn receipts(m: &Mission, item: Option<&ItemId>) -> String {
-    let of_item = m.receipts.iter().filter(|r| item.is_none_or(|id| &r.item == id));
+    let of_item = m.receipts.iter().filter(|r| !r.undone && item.is_none_or(|id| &r.item == id));
     let lines = of_item
         .map(|r| format!("#{} {}: {} ({})", r.receipt, r.item, r.files.join(", "), r.summary));
     lines.collect::<Vec<_>>().join("\n")

@@ -94,6 +94,11 @@ pub enum Command {
         /// Its number.
         finding: u32,
     },
+    /// Take an accepted change-set back, also after the mission has ended.
+    Undo {
+        /// The receipt's number.
+        receipt: u64,
+    },
     /// Close a finding without a change.
     DismissFinding {
         /// Its number.
@@ -140,6 +145,11 @@ pub enum Act {
     },
     /// Apply the bytes that a receipt names.
     Apply {
+        /// The receipt's number in the mission.
+        receipt: u64,
+    },
+    /// Put back the bytes that stood before what a receipt names, where nothing was changed since.
+    Undo {
         /// The receipt's number in the mission.
         receipt: u64,
     },

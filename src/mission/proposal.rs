@@ -22,6 +22,7 @@ pub(super) fn checked(m: &mut Mission, verdict: &GateVerdict) {
                 item: proposal.item.clone(),
                 files: files.clone(),
                 summary: summary.clone(),
+                undone: false,
             });
             m.proposals.push_front(proposal);
         }

@@ -72,7 +72,7 @@ fn good(m: &Mission, effect: &Effect) -> Outcome {
         }
         Act::Tool { .. } => Outcome::Called { content: "text".into(), is_error: false },
         Act::Check { .. } => accepted(m.receipts.len() as u64 + 1),
-        Act::Apply { .. } => Outcome::Applied,
+        Act::Apply { .. } | Act::Undo { .. } => Outcome::Applied,
         Act::Seal => Outcome::Sealed {
             verdict: SealVerdict::Green { hash: "h".repeat(64), summary: "ok".into() },
         },
@@ -401,6 +401,25 @@ fn what_agents_report_cannot_break_the_plan() {
     assert_eq!(plan.tasks().count(), 4);
 }
 
+#[test]
+fn a_change_is_taken_back_once_and_also_after_the_seal() {
+    let (m, effects) = begin(Mode::Task, fuel::Limits::default());
+    let m = run(m, effects, good);
+    let undo = Event::Commanded { command: Command::Undo { receipt: 1 } };
+    let (m, effects) = step(m, 9_000, &undo);
+    assert!(matches!(effects.as_slice(), [Effect { act: Act::Undo { receipt: 1 }, .. }]));
+    let m = run(m, effects, good);
+    assert!(matches!(m.ended, Some(End::Sealed { .. })), "the end stands");
+    assert_eq!(m.receipts.iter().map(|r| r.undone).collect::<Vec<_>>(), [true, false]);
+    let (m, effects) = step(m, 9_001, &undo);
+    assert!(effects.is_empty(), "once");
+    let other = Event::Commanded { command: Command::Undo { receipt: 2 } };
+    let (m, effects) = step(m, 9_002, &other);
+    let m = run(m, effects, |_, _| Outcome::Stale { reason: "typed since".into() });
+    assert!(!m.receipts[1].undone);
+    assert!(m.story.back().unwrap().text.contains("typed since"));
+}
+
 /// xorshift: small, and the same everywhere.
 struct Dice(u64);
 
@@ -457,6 +476,8 @@ fn random_outcome(dice: &mut Dice, act: &Act, receipts: u64) -> Outcome {
             },
         },
         (Act::Check { .. }, _) => accepted(receipts + 1),
+        (Act::Undo { .. }, 1..=9) => Outcome::Stale { reason: "s".into() },
+        (Act::Undo { .. }, _) => Outcome::Applied,
         (Act::Apply { .. }, 1..=4) => Outcome::Stale { reason: "s".into() },
         (Act::Apply { .. }, 5) => Outcome::NotApplied { reason: "n".into() },
         (Act::Apply { .. }, _) => Outcome::Applied,
@@ -483,7 +504,8 @@ fn random_command(dice: &mut Dice) -> Command {
             let mark = marks[dice.roll(4) as usize];
             Command::SetItem { item, mark, evidence: None }
         }
-        31..=35 => Command::FixFinding { finding },
+        31..=33 => Command::FixFinding { finding },
+        34..=36 => Command::Undo { receipt: u64::from(finding) },
         _ => Command::DismissFinding { finding, reason: "r".into() },
     }
 }

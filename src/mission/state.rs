@@ -67,6 +67,8 @@ pub struct Mission {
     pub(super) next_effect: EffectId,
     /// Tasks that a person asked for while the plan waits.
     pub(super) chosen: Vec<ItemId>,
+    /// The receipt that a person takes back, until that is begun.
+    pub(super) undoing: Option<u64>,
     /// Attempts at the plan.
     pub(super) plannings: u32,
     /// Review rounds and red seals so far.
@@ -205,6 +207,9 @@ pub struct Accepted {
     pub files: Vec<String>,
     /// The stages, in one line.
     pub summary: String,
+    /// Whether a person took it back.
+    #[serde(default)]
+    pub undone: bool,
 }
 
 /// A task that was begun.
@@ -309,6 +314,7 @@ impl Mission {
             pending: BTreeMap::new(),
             next_effect: 1,
             chosen: Vec::new(),
+            undoing: None,
             plannings: 0,
             rounds: 0,
             direct: false,
@@ -403,7 +409,7 @@ impl Mission {
             return;
         }
         self.sessions.clear();
-        self.pending.retain(|_, act| matches!(act, Act::Apply { .. }));
+        self.pending.retain(|_, act| matches!(act, Act::Apply { .. } | Act::Undo { .. }));
         let applying = !self.pending.is_empty();
         self.proposals.retain(|p| applying && matches!(p.stage, ProposalStage::Applying(_)));
         let text = match &end {

@@ -63,6 +63,11 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
     match (act, outcome) {
         (Act::Apply { .. }, Outcome::Applied) => proposal::applied(m),
         (Act::Apply { .. }, _) if m.ended.is_some() => m.proposals.clear(),
+        (Act::Undo { receipt }, Outcome::Applied) => command::undone(m, receipt),
+        (Act::Undo { receipt }, Outcome::Stale { reason } | Outcome::NotApplied { reason }) => {
+            let text = format!("change {receipt} was not taken back: {reason}");
+            m.tell(LineKind::Warning, None, None, text);
+        }
         _ if m.ended.is_some() => {}
         (Act::Ask { session }, Outcome::Answered { turn }) => turn::answered(m, session, turn),
         (Act::Ask { session }, Outcome::Faulted { fault }) => turn::faulted(m, session, fault),

@@ -40,7 +40,7 @@ impl Dispatcher {
         self.tokio.spawn(async move {
             let abort = task.abort_handle();
             // What is being applied is let end, so that it can be recorded.
-            let stoppable = !matches!(effect.act, Act::Apply { .. });
+            let stoppable = !matches!(effect.act, Act::Apply { .. } | Act::Undo { .. });
             let outcome = tokio::select! {
                 done = task => done.unwrap_or_else(|error| panicked(&effect.act, &error.to_string())),
                 () = stop.cancelled(), if stoppable => Outcome::Aborted,
@@ -68,7 +68,7 @@ fn panicked(act: &Act, why: &str) -> Outcome {
         },
         Act::Tool { .. } => Outcome::Called { content: reason, is_error: true },
         Act::Check { .. } => Outcome::Checked { verdict: GateVerdict::Unverified { reason } },
-        Act::Apply { .. } => Outcome::NotApplied { reason },
+        Act::Apply { .. } | Act::Undo { .. } => Outcome::NotApplied { reason },
         Act::Seal => Outcome::Sealed { verdict: SealVerdict::Unverified { reason } },
         Act::Wait { .. } => Outcome::Waited,
     }

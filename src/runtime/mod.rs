@@ -178,7 +178,7 @@ impl Handle {
             return Err(Refused::Unknown(mission.clone()));
         }
         if let Some(end) = view.as_ref().and_then(|v| v.end.as_ref()) {
-            let harmless = matches!(command, Command::DismissFinding { .. });
+            let harmless = matches!(command, Command::DismissFinding { .. } | Command::Undo { .. });
             let mends = matches!(command, Command::Resume | Command::SetItem { .. });
             let taken = harmless || (mends && end.name() == "blocked");
             if !taken {

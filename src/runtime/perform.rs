@@ -40,6 +40,10 @@ pub(super) enum Job {
         mission: MissionId,
         receipt: u64,
     },
+    Undo {
+        mission: MissionId,
+        receipt: u64,
+    },
     Seal {
         mission: MissionId,
         plan: String,
@@ -73,6 +77,7 @@ impl Job {
                 Job::Check { mission: m.id.clone(), item: item.clone(), call: call.clone(), links }
             }
             Act::Apply { receipt } => Job::Apply { mission: m.id.clone(), receipt: *receipt },
+            Act::Undo { receipt } => Job::Undo { mission: m.id.clone(), receipt: *receipt },
             Act::Seal => {
                 let plan = m.plan.as_ref().map(render).unwrap_or_default();
                 Job::Seal { mission: m.id.clone(), plan: sha256(plan.as_bytes()), links }
@@ -157,7 +162,14 @@ impl Performer {
             Job::Check { mission, item, call, links } => {
                 Outcome::Checked { verdict: self.check(&mission, &item, &call, links).await }
             }
-            Job::Apply { mission, receipt } => self.apply(&mission, receipt).await,
+            Job::Apply { mission, receipt } => match self.writes(&mission, receipt) {
+                Ok(writes) => self.land(writes).await,
+                Err(reason) => Outcome::NotApplied { reason },
+            },
+            Job::Undo { mission, receipt } => match self.unwrites(&mission, receipt) {
+                Ok(writes) => self.land(writes).await,
+                Err(reason) => Outcome::NotApplied { reason },
+            },
             Job::Seal { mission, plan, links } => {
                 let verdict = seal::seal(self, &mission, plan, links).await;
                 Outcome::Sealed {
@@ -244,12 +256,9 @@ impl Performer {
         }
     }
 
-    /// Applies exactly the bytes that the receipt names; a second time changes nothing.
-    async fn apply(&self, mission: &MissionId, number: u64) -> Outcome {
-        let writes = match self.writes(mission, number) {
-            Ok(writes) => writes,
-            Err(reason) => return Outcome::NotApplied { reason },
-        };
+    /// Lets exactly these bytes land, where the files are still what they are expected to be: through the editor where
+    /// they are open, on the disk else. A second time changes nothing.
+    async fn land(&self, writes: Vec<FileWrite>) -> Outcome {
         let open = self.open_texts();
         let (buffers, files): (Vec<_>, Vec<_>) =
             writes.into_iter().partition(|w| open.contains_key(&w.path));
@@ -299,6 +308,12 @@ impl Performer {
                 Outcome::NotApplied { reason: format!("{reason}; {error}") }
             }
         }
+    }
+
+    /// The writes that take back what a receipt names.
+    fn unwrites(&self, mission: &MissionId, number: u64) -> Result<Vec<FileWrite>, String> {
+        let writes = self.writes(mission, number)?;
+        undo(&locked(&self.journal), &writes)
     }
 
     fn writes(&self, mission: &MissionId, number: u64) -> Result<Vec<FileWrite>, String> {

@@ -8,7 +8,7 @@ use crate::mission::plan::{ItemId, Mark};
 use crate::mission::{Command, MissionId, Mode};
 
 /// Every command, as announced to the client.
-pub const COMMANDS: [&str; 14] = [
+pub const COMMANDS: [&str; 15] = [
     "orchestrator.task",
     "orchestrator.plan",
     "orchestrator.pause",
@@ -21,6 +21,7 @@ pub const COMMANDS: [&str; 14] = [
     "orchestrator.finding.fix",
     "orchestrator.finding.dismiss",
     "orchestrator.change.show",
+    "orchestrator.change.undo",
     "orchestrator.trust",
     "orchestrator.doctor",
 ];
@@ -51,6 +52,13 @@ pub enum Ask {
         /// Which mission's.
         mission: Option<MissionId>,
         /// One of them, by its receipt's number.
+        receipt: Option<u64>,
+    },
+    /// Take a change-set back.
+    Undo {
+        /// Which mission's.
+        mission: Option<MissionId>,
+        /// Which, by its receipt's number; `None` for the newest.
         receipt: Option<u64>,
     },
     /// The person trusts the workspace.
@@ -91,6 +99,10 @@ pub fn read(command: &str, arguments: Vec<Value>) -> Result<Ask, BadAsk> {
         "cancel" => fields(&["mission"]).tell(Command::Cancel),
         "status" => Ok(Ask::Status),
         "agents" => Ok(Ask::Agents),
+        "change.undo" => {
+            let fields = fields(&["receipt"]);
+            Ok(Ask::Undo { mission: fields.mission(), receipt: fields.number("receipt") })
+        }
         "trust" => Ok(Ask::Trust),
         "doctor" => Ok(Ask::Doctor),
         "todo.run" => {

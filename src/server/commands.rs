@@ -14,7 +14,7 @@ use super::ask::{Ask, BadAsk};
 use super::outbox::Weight;
 use super::session::Session;
 use crate::mission::view::MissionView;
-use crate::mission::{MissionId, Mode};
+use crate::mission::{Command, MissionId, Mode};
 use crate::runtime::Handle;
 use crate::wire::code;
 
@@ -49,6 +49,7 @@ pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answe
         }
         Ask::Status => Ok(json!({ "missions": views.iter().map(Arc::as_ref).collect::<Vec<_>>() })),
         Ask::Agents => Ok(json!({ "agents": agents(&views) })),
+        Ask::Undo { mission, receipt } => undo(&runtime, meant(&views, mission)?, receipt),
         Ask::Change { mission, receipt } => change(meant(&views, mission)?, receipt),
         // Answered above, without a runtime.
         Ask::Doctor | Ask::Trust => Ok(Value::Null),
@@ -106,6 +107,17 @@ fn meant(views: &[Arc<MissionView>], named: Option<MissionId>) -> Result<&Missio
             )))
         }
     }
+}
+
+/// Takes back a change-set, the newest that still stands when none is named.
+fn undo(runtime: &Handle, view: &MissionView, receipt: Option<u64>) -> Answer {
+    let newest = || view.receipts.iter().rev().find(|r| !r.undone).map(|r| r.receipt);
+    let receipt = receipt
+        .or_else(newest)
+        .ok_or_else(|| failed("nothing was accepted that could be taken back".into()))?;
+    let command = Command::Undo { receipt };
+    runtime.command(&view.id, command).map_err(|refused| failed(refused.to_string()))?;
+    Ok(json!({ "mission": view.id, "receipt": receipt }))
 }
 
 fn agents(views: &[Arc<MissionView>]) -> Vec<Value> {
