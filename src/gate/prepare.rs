@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use tree_sitter::Tree as ParseTree;
+
 use super::diagnostic::{Diagnostic, Place, Range, Severity};
 use super::frame::frame;
 use super::gate::GateError;
@@ -110,10 +112,11 @@ pub(super) fn prepare(
     };
     report.files = resolved.files.iter().map(proof_of).collect();
     let began = Instant::now();
-    let (suspects, looked_at) = suspects(&resolved);
+    let trees: Vec<Option<ParseTree>> = resolved.files.iter().map(parse).collect();
+    let (suspects, looked_at) = suspects(&resolved, &trees);
     report.stages.push(syntax_report(looked_at, suspects.len(), began));
     let began = Instant::now();
-    let breaches = breaches(&resolved)?;
+    let breaches = breaches(&resolved, &trees)?;
     let rules = rules_report(&breaches, began);
     if rules.verdict == StageVerdict::Refused {
         report.verdict = Verdict::Refused;
@@ -232,27 +235,33 @@ fn text_before(file: &ResolvedFile) -> Option<&str> {
     }
 }
 
+/// The candidate's text of a file, parsed once for all stages.
+fn parse(file: &ResolvedFile) -> Option<ParseTree> {
+    Grammar::for_path(&file.path)?.parse(file.result.as_deref()?)
+}
+
 /// What the grammars doubt, and how many files they looked at.
-fn suspects(resolved: &Resolved) -> (Vec<Problem>, usize) {
+fn suspects(resolved: &Resolved, trees: &[Option<ParseTree>]) -> (Vec<Problem>, usize) {
     let mut suspects = Vec::new();
     let mut looked_at = 0;
-    for file in &resolved.files {
-        let (Some(after), Some(grammar)) = (&file.result, Grammar::for_path(&file.path)) else {
+    for (file, tree) in resolved.files.iter().zip(trees) {
+        let grammar = Grammar::for_path(&file.path);
+        let (Some(after), Some(grammar), Some(tree)) = (&file.result, grammar, tree) else {
             continue;
         };
         looked_at += 1;
-        let found = syntax::new_errors(&file.path, grammar, text_before(file), after);
+        let found = syntax::new_errors(&file.path, grammar, text_before(file), after, tree);
         suspects
             .extend(found.into_iter().map(|diagnostic| problem(Stage::Syntax, diagnostic, after)));
     }
     (suspects, looked_at)
 }
 
-fn breaches(resolved: &Resolved) -> Result<Vec<Problem>, GateError> {
+fn breaches(resolved: &Resolved, trees: &[Option<ParseTree>]) -> Result<Vec<Problem>, GateError> {
     let mut breaches = Vec::new();
-    for file in &resolved.files {
+    for (file, tree) in resolved.files.iter().zip(trees) {
         let Some(after) = &file.result else { continue };
-        let found = rules::new_breaches(&file.path, text_before(file), after)?;
+        let found = rules::new_breaches(&file.path, text_before(file), after, tree.as_ref())?;
         breaches
             .extend(found.into_iter().map(|diagnostic| problem(Stage::Rules, diagnostic, after)));
     }

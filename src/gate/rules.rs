@@ -99,7 +99,7 @@ fn compile(language: &Language, grammar: Grammar) -> Compiled {
     Ok(Vec::leak(rules))
 }
 
-/// Breaches of the rules that are new in `after`.
+/// Breaches of the rules that are new in `after`, parsed as `tree` where there is a grammar for it.
 ///
 /// # Errors
 /// When a rule cannot be compiled.
@@ -107,6 +107,7 @@ pub fn new_breaches(
     path: &RelPath,
     base: Option<&str>,
     after: &str,
+    tree: Option<&Tree>,
 ) -> Result<Vec<Diagnostic>, BadRule> {
     let mut found = conflict_markers(path, base.unwrap_or_default(), after);
     let Some((language, grammar)) = language::for_path(path).zip(Grammar::for_path(path)) else {
@@ -114,14 +115,14 @@ pub fn new_breaches(
     };
     let rules = rules(language, grammar)?;
     let changed = changed_lines(base.unwrap_or_default(), after);
-    let Some(tree) = grammar.parse(after) else {
+    let Some(tree) = tree else {
         return Ok(found);
     };
     // Most edits breach nothing, and a query over the edited lines alone is quick.
-    if matches(rules, &tree, after, bytes_of(after, &changed)).is_empty() {
+    if matches(rules, tree, after, bytes_of(after, &changed)).is_empty() {
         return Ok(found);
     }
-    let hits = matches(rules, &tree, after, 0..after.len());
+    let hits = matches(rules, tree, after, 0..after.len());
     let mut known: HashMap<(&str, String), usize> = HashMap::new();
     let base = base.unwrap_or_default();
     let before = grammar.parse(base);
@@ -245,7 +246,8 @@ mod tests {
 
     fn breaches(name: &str, base: Option<&str>, after: &str) -> Vec<String> {
         let path = RelPath::new(name).expect("a good path");
-        let found = new_breaches(&path, base, after).expect("the rules compile");
+        let tree = Grammar::for_path(&path).and_then(|grammar| grammar.parse(after));
+        let found = new_breaches(&path, base, after, tree.as_ref()).expect("the rules compile");
         found.into_iter().map(|diagnostic| diagnostic.code.expect("a rule has a name")).collect()
     }
 

@@ -49,19 +49,21 @@ impl Grammar {
     }
 }
 
-/// The errors of `after` that `base` does not have, as a multiset of kind and surrounding text, never of positions.
+/// The errors of `after`, parsed as `tree`, that `base` does not have, as a multiset of kind and surrounding text, never of positions.
 pub fn new_errors(
     path: &RelPath,
     grammar: Grammar,
     base: Option<&str>,
     after: &str,
+    tree: &Tree,
 ) -> Vec<Diagnostic> {
-    let found = errors(grammar, after);
+    let found = errors(tree, after);
     if found.is_empty() {
         return Vec::new();
     }
     let mut known: HashMap<(String, String), usize> = HashMap::new();
-    for fault in base.map(|base| errors(grammar, base)).unwrap_or_default() {
+    let before = base.and_then(|base| Some((grammar.parse(base)?, base)));
+    for fault in before.iter().flat_map(|(tree, base)| errors(tree, base)) {
         *known.entry(fault.key).or_default() += 1;
     }
     let mut new = Vec::new();
@@ -126,10 +128,7 @@ fn around(node: Node<'_>, text: &str) -> String {
 }
 
 /// Outermost ERROR nodes and all MISSING nodes, in order.
-fn errors(grammar: Grammar, text: &str) -> Vec<Fault> {
-    let Some(tree) = grammar.parse(text) else {
-        return Vec::new();
-    };
+fn errors(tree: &Tree, text: &str) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut waiting = vec![tree.root_node()];
     while let Some(node) = waiting.pop() {
@@ -152,7 +151,8 @@ mod tests {
     fn check(name: &str, base: Option<&str>, after: &str) -> Vec<String> {
         let path = RelPath::new(name).expect("a good path");
         let grammar = Grammar::for_path(&path).expect("a known extension");
-        let found = new_errors(&path, grammar, base, after);
+        let tree = grammar.parse(after).expect("it parses");
+        let found = new_errors(&path, grammar, base, after, &tree);
         found.into_iter().map(|diagnostic| diagnostic.message).collect()
     }
 
