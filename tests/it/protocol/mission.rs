@@ -185,3 +185,54 @@ fn an_edit_that_the_editor_refuses_once_is_proved_again_and_lands_once() {
     assert_eq!((editor.refuse, editor.applied.len()), (0, 2));
     assert_eq!(editor.client.leave(), 0);
 }
+
+/// Takes a change back and says what the story tells of it.
+fn take_back(client: &mut Client, arguments: Value) -> String {
+    let told = |client: &mut Client| {
+        let status = client.command("orchestrator.status", json!([]));
+        status["result"]["missions"][0]["story"].as_array().unwrap().last().unwrap().clone()
+    };
+    let before = told(client)["number"].clone();
+    let answer = client.command("orchestrator.change.undo", arguments);
+    assert!(answer["result"]["receipt"].is_number(), "{answer}");
+    for _ in 0..2_000 {
+        let line = told(client);
+        if line["number"] != before {
+            return line["text"].as_str().unwrap().to_owned();
+        }
+        std::thread::yield_now();
+    }
+    panic!("nothing came of {answer}");
+}
+
+#[test]
+fn accepted_changes_are_taken_back_newest_first_and_never_over_an_edit() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let mut editor = editor(&root, 0);
+    let root = root.join("tally");
+    for name in ["src/main.rs", "src/count.rs"] {
+        let document = json!({"textDocument": {"uri": uri(&root.join(name))}});
+        editor.client.notify("textDocument/didClose", document);
+    }
+    let files = ["README.md", "src/count.rs", "src/main.rs", "src/options.rs", "src/report.rs"];
+    let bytes = || files.map(|name| std::fs::read(root.join(name)).unwrap());
+    let before = bytes();
+    editor.client.command("orchestrator.task", json!([GOAL]));
+    assert!(editor.follow().starts_with("Mission sealed"));
+    let after = bytes();
+    assert!(before != after);
+
+    std::fs::write(root.join("README.md"), "mine").unwrap();
+    let refused = take_back(&mut editor.client, json!([]));
+    assert!(refused.contains("was not taken back") && refused.contains("README.md"), "{refused}");
+    assert_eq!(std::fs::read(root.join("src/options.rs")).unwrap(), after[3], "all or nothing");
+    std::fs::write(root.join("README.md"), &after[0]).unwrap();
+    for _ in 0..3 {
+        let line = take_back(&mut editor.client, json!([]));
+        assert!(line.contains("was taken back"), "{line}");
+    }
+    assert!(bytes() == before, "byte for byte");
+    let nothing = editor.client.command("orchestrator.change.undo", json!([]));
+    assert!(nothing["error"]["message"].as_str().unwrap().contains("nothing"), "{nothing}");
+}
