@@ -54,7 +54,11 @@ impl Agent for ModelAgent {
     fn name(&self) -> String {
         let info = Role::ALL.iter().find_map(|role| self.client.info(*role));
         match info {
-            Some(info) if info.is_replay => format!("a replay of {}", info.model),
+            Some(info) if info.is_replay => {
+                // The script's name is enough; its folder is nobody's concern.
+                let name = info.model.rsplit(['/', '\\', ':']).next().unwrap_or_default();
+                format!("a replay of {name}")
+            }
             Some(info) => format!("{} at {}", info.model, info.host),
             None => "a model".to_owned(),
         }

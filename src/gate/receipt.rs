@@ -19,7 +19,7 @@ pub struct Receipt {
     pub format: u32,
     /// The mission.
     pub mission: String,
-    /// Place in the chain, from 0.
+    /// Place in the chain, from 1.
     pub seq: u64,
     /// [`Receipt::hash`] of the one before; `None` for the first.
     pub prev: Option<String>,
@@ -57,7 +57,7 @@ pub enum Proof {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("receipt {seq} does not hold: {why}")]
 pub struct ChainError {
-    /// Place of the first bad receipt, from 0.
+    /// Place of the first bad receipt, from 1.
     pub seq: u64,
     /// What is wrong with it.
     pub why: String,
@@ -69,7 +69,7 @@ impl Receipt {
         let mut receipt = Receipt {
             format: FORMAT,
             mission: mission.to_owned(),
-            seq: prev.map_or(0, |prev| prev.seq + 1),
+            seq: prev.map_or(1, |prev| prev.seq + 1),
             prev: prev.map(|prev| prev.hash.clone()),
             proof,
             at_ms,
@@ -136,7 +136,7 @@ fn canonical(value: &Value) -> String {
 /// The first receipt that does not hold, and why.
 pub fn verify_chain(receipts: &[Receipt]) -> Result<(), ChainError> {
     let mut prev: Option<&Receipt> = None;
-    for (seq, receipt) in (0u64..).zip(receipts) {
+    for (seq, receipt) in (1u64..).zip(receipts) {
         verify_link(seq, prev, receipt).map_err(|why| ChainError { seq, why: why.to_owned() })?;
         prev = Some(receipt);
     }

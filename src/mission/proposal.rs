@@ -50,7 +50,10 @@ fn refused(
 ) {
     let item = proposal.item.clone();
     let first = problems.first().map_or(report, |p| &p.message);
-    let text = format!("the gate refused at {stage}: {}", first.lines().next().unwrap_or_default());
+    let place = problems.first().and_then(|p| Some((p.file.as_ref()?, p.line?)));
+    let place = place.map_or(String::new(), |(file, line)| format!("{file}:{line} "));
+    let text =
+        format!("the gate refused at {stage}: {place}{}", first.lines().next().unwrap_or_default());
     m.tell(LineKind::Refused, Some(Role::Worker), Some(&item), text);
     m.close_findings(Some(&item), FoundBy::Gate);
     for problem in problems {
