@@ -34,7 +34,8 @@ pub(super) fn until_owner(
                     engine.missions.clear();
                     return Ok(Some(lock));
                 }
-                Err(LockError::Held { .. }) => {}
+                // Whoever takes over from a living owner carries its missions on: their followers wait for them.
+                Err(LockError::Held { .. }) => engine.wake = true,
                 Err(error @ LockError::Io { .. }) => {
                     engine.board.halt(error.to_string());
                     return Ok(None);
