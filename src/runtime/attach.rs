@@ -34,7 +34,8 @@ pub(super) fn until_owner(
                     engine.missions.clear();
                     return Ok(Some(lock));
                 }
-                Err(LockError::Held { .. }) => {}
+                // Whoever takes over from a living owner carries its missions on: their followers wait for them.
+                Err(LockError::Held { .. }) => engine.wake = true,
                 Err(error @ LockError::Io { .. }) => {
                     engine.board.halt(error.to_string());
                     return Ok(None);
@@ -89,5 +90,40 @@ fn unknown(id: &MissionId) -> Known {
         seq: 0,
         stop: CancellationToken::new(),
         awake: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Journal, Record};
+    use crate::mission::{Event, Mode};
+    use crate::runtime::{Handle, Settings};
+
+    async fn until(handle: &Handle, holds: impl Fn(&MissionView) -> bool) {
+        let mut updates = handle.subscribe();
+        while !handle.views().iter().any(|view| holds(view)) {
+            let _ = updates.recv().await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_takes_over_carries_on_what_the_dead_owner_left() {
+        let root = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(root.path()).unwrap();
+        let owner = OwnerLock::take(root.path()).unwrap();
+        let event = Event::Started {
+            goal: "write a poem".into(),
+            mode: Mode::Task,
+            engine: "test".into(),
+            limits: Default::default(),
+        };
+        let record = Record { mission: MissionId("m".into()), seq: 0, at: 1, event };
+        journal.append(&[record]).unwrap();
+        let handle = Handle::open(root.path(), Settings::default(), None).unwrap();
+        until(&handle, |view| view.end.is_none()).await;
+        drop(owner);
+        until(&handle, |view| view.end.is_some()).await;
+        handle.stop();
     }
 }
