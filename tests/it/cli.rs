@@ -263,3 +263,67 @@ fn the_prefix_of_a_session_is_byte_identical_from_turn_to_turn() {
         assert!(pair[1].starts_with(&messages), "{}\n{}", pair[0], pair[1]);
     }
 }
+
+/// A disk that takes no more: the mission stops with the reason, and goes on once there is room, with nothing lost.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_stops_the_mission_and_loses_nothing() {
+    let model = LocalModel::calling(|asked| match (asked.role, asked.turns) {
+        (Role::Worker, n @ 0..=19) => ("read", json!({"path": "long.txt", "from": n + 1})),
+        (_, n) => honest(&Asked { turns: n.saturating_sub(20), ..asked.clone() }),
+    });
+    let project = model.serving(Project::empty());
+    project.write("long.txt", "A line of some length, to fill a journal with.\n".repeat(500));
+    // No file may grow beyond 256 blocks; the signal is ignored, so that writes fail as they do on a full disk.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 256; exec '{}' task alpha",
+        env!("CARGO_BIN_EXE_orchestrator")
+    );
+    let mut limited = std::process::Command::new("sh");
+    let plain = project.command(&[]);
+    limited.args(["-c", &script]).current_dir(project.root());
+    for (name, value) in plain.get_envs().filter_map(|(n, v)| Some((n, v?))) {
+        limited.env(name, value);
+    }
+    let said = crate::support::project::Said::from(limited.output().unwrap());
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.contains("missions cannot go on") && said.err.contains("journal"), "{said:?}");
+    let state = project.run(&["status", "--json"]).last()[0]["state"].clone();
+    assert_eq!(state, "working", "what was acknowledged is there");
+    let resumed = project.run(&["resume", "--json"]);
+    assert_eq!(resumed.code, 0, "{resumed:?}");
+    assert_eq!(project.read("alpha.md"), "A note.\n");
+    assert_eq!(project.run(&["verify"]).code, 0);
+}
+
+/// The process is killed in the middle of a mission; the next one carries it on to its seal.
+#[cfg(unix)]
+#[test]
+fn a_mission_survives_kill_9() {
+    let model = LocalModel::calling(|asked| match (asked.role, asked.turns) {
+        (Role::Worker, n @ 0..=9) => ("list", json!({"glob": format!("*.{n}")})),
+        (Role::Worker, n) => honest(&Asked { turns: n - 10, ..asked.clone() }),
+        _ => honest(asked),
+    });
+    let project = model.serving(Project::empty());
+    for kill in 0..4 {
+        let arguments =
+            if kill == 0 { vec!["task", "alpha", "--json"] } else { vec!["resume", "--json"] };
+        let mut command = project.command(&arguments);
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let wanted = model.arrivals().len() + 3;
+        while model.arrivals().len() < wanted && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let resumed = project.run(&["resume", "--json"]);
+    assert_eq!(resumed.code, 0, "{resumed:?}");
+    assert_eq!(resumed.last()["end"]["state"], "sealed");
+    assert_eq!(project.read("alpha.md"), "A note.\n");
+    let views = project.run(&["status", "--json"]).last();
+    assert_eq!(views.as_array().unwrap().len(), 1, "one mission, however often it was taken up");
+    assert_eq!(views[0]["receipts"].as_array().unwrap().len(), 1, "applied once");
+    assert_eq!(project.run(&["verify"]).code, 0);
+}

@@ -21,5 +21,6 @@ mod neovim;
 mod protocol;
 mod support;
 mod symbolic_engine;
+mod vscode;
 mod wire_anthropic;
 mod wire_openai;
