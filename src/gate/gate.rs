@@ -10,16 +10,15 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::delta::Changes;
 use super::diagnostic::Diagnostic;
+use super::error::GateError;
 use super::prepare::{Prepared, lay_over, prepare, scan};
 use super::prove::{self, Case};
 use super::report::{Report, Stage, StageReport, Verdict};
-use super::rules::BadRule;
-use super::shadow::ShadowError;
 use super::stage::ServerStage;
 use super::verdict::{add_problems, conclude, refused, whole_tools};
 use super::workbench::{Layout, Workbench};
 use crate::workspace::change::ChangeSet;
-use crate::workspace::{FileWrite, OpenTexts, RelPath, Workspace, WorkspaceError};
+use crate::workspace::{FileWrite, OpenTexts, Workspace};
 
 /// Starts the downstream servers, given the root of the shadow that they may watch.
 pub type OpenServers = Arc<dyn Fn(&Path) -> Arc<dyn ServerStage> + Send + Sync>;
@@ -58,38 +57,6 @@ impl fmt::Debug for Settings {
             .field("tool_deadline", &self.tool_deadline)
             .field("server_deadline", &self.server_deadline)
             .finish_non_exhaustive()
-    }
-}
-
-/// Why the gate itself cannot work (never: why a change is refused).
-#[derive(Debug, thiserror::Error)]
-pub enum GateError {
-    /// The workspace cannot be read.
-    #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
-    /// The shadow copy cannot be used.
-    #[error(transparent)]
-    Shadow(#[from] ShadowError),
-    /// A rule is no valid query.
-    #[error(transparent)]
-    Rule(#[from] BadRule),
-    /// Files change faster than they can be read.
-    #[error("failed to read the workspace: {path} keeps changing; try again when it is quiet")]
-    Moving {
-        /// One of them.
-        path: RelPath,
-    },
-    /// A part of the gate itself broke down.
-    #[error("failed to finish the check: {why}; this is a bug, please report it")]
-    Internal {
-        /// What is known of it.
-        why: String,
-    },
-}
-
-impl GateError {
-    pub(super) fn internal(error: tokio::task::JoinError) -> GateError {
-        GateError::Internal { why: error.to_string() }
     }
 }
 

@@ -7,6 +7,7 @@
 mod conditional;
 pub mod delta;
 pub mod diagnostic;
+mod error;
 pub mod frame;
 #[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
 pub mod gate;
@@ -28,7 +29,8 @@ pub mod words;
 mod workbench;
 
 pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
-pub use gate::{Checked, Diagnosis, Gate, GateError, Settings};
+pub use error::GateError;
+pub use gate::{Checked, Diagnosis, Gate, Settings};
 pub use receipt::{ChainError, Receipt, verify_chain};
 pub use report::{Report, Stage, StageReport, StageVerdict, Verdict};
 pub use stage::{Answer, Overlay, ServerStage};

@@ -6,8 +6,8 @@ use std::time::Instant;
 use tree_sitter::Tree as ParseTree;
 
 use super::diagnostic::{Diagnostic, Place, Range, Severity};
+use super::error::GateError;
 use super::frame::frame;
-use super::gate::GateError;
 use super::language;
 use super::prove::elapsed_ms;
 use super::report::{FileProof, Problem, Report, Stage, StageReport, StageVerdict, Verdict};

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::conditional::{self, Features};
 use super::delta::{self, Changes, Delta};
 use super::diagnostic::{Diagnostic, Range, Severity};
-use super::gate::GateError;
+use super::error::GateError;
 use super::language::{self, Language, Purpose, ToolSpec};
 use super::mend;
 use super::nested;

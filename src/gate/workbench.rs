@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::diagnostic::Diagnostic;
-use super::gate::{GateError, Settings};
+use super::error::GateError;
+use super::gate::Settings;
 use super::language::{Language, ToolSpec};
 use super::shadow::{self, Shadow, ShadowError};
 use super::stage::{Answer, Overlay, ServerStage};

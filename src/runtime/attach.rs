@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::engine::{Engine, Known, locked};
-use super::{Mail, store};
+use super::Mail;
+use super::engine::{Engine, Known};
+use super::store::{self, locked};
 use crate::journal::JournalError;
 use crate::mission::view::MissionView;
 use crate::mission::{Mission, MissionId, step};

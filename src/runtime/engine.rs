@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,7 @@ use super::board::{Board, Update};
 use super::dispatch::Dispatcher;
 use super::perform::Performer;
 use super::projection::Projection;
+use super::store::locked;
 use super::{Editor, Handle, Letter, Mail, Settings, StartError, attach, store};
 use crate::journal::{Journal, JournalError, Record};
 use crate::mission::fuel::Limits;
@@ -114,10 +115,6 @@ pub(super) struct Engine {
     pub wake: bool,
     pub inbox_seen: i64,
     pub stopping: bool,
-}
-
-pub(super) fn locked(journal: &Mutex<Journal>) -> std::sync::MutexGuard<'_, Journal> {
-    journal.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Engine {

@@ -1,8 +1,7 @@
 //! The seal: the whole tree is proved, and the last link of the receipt chain is written.
 
-use super::engine::locked;
-use super::perform::{Performer, chain};
-use super::store::now_ms;
+use super::perform::Performer;
+use super::store::{chain, locked, now_ms};
 use crate::gate::receipt::{Proof, Receipt, verify_chain};
 use crate::gate::report::{StageReport, StageVerdict};
 use crate::gate::words;

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::gate::receipt::Receipt;
 use crate::journal::{Journal, JournalError};
 use crate::mission::view::MissionView;
 use crate::mission::{Mission, MissionId, step};
@@ -35,6 +37,17 @@ fn base36(mut number: u64) -> String {
         }
     }
     digits.iter().rev().map(|d| char::from(*d)).collect()
+}
+
+/// The journal, whoever else panicked while holding it: SQLite has its own transactions.
+pub(super) fn locked(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
+    journal.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The receipts of a mission so far.
+pub(super) fn chain(journal: &Journal, mission: &MissionId) -> Result<Vec<Receipt>, String> {
+    let texts = journal.receipts(mission).map_err(|e| e.to_string())?;
+    texts.iter().map(|text| Receipt::from_json(text).map_err(|e| e.to_string())).collect()
 }
 
 /// A mission as its events make it, and the number of the next event.

@@ -1,0 +1,141 @@
+//! Proves a change-set: the gate is asked, and what it accepts is kept with its receipt before anybody may apply it.
+
+use super::perform::Performer;
+use super::store::{chain, locked, now_ms};
+use crate::gate::receipt::{Proof, Receipt};
+use crate::gate::report::{Report, Verdict};
+use crate::gate::{self, Checked};
+use crate::mission::MissionId;
+use crate::mission::conversation::ToolCall;
+use crate::mission::event::{GateVerdict, NewFinding};
+use crate::mission::plan::ItemId;
+use crate::workspace::hash::sha256;
+use crate::workspace::{ChangeSet, OpenTexts, RelPath};
+
+impl Performer {
+    pub(super) async fn check(
+        &self,
+        mission: &MissionId,
+        item: &ItemId,
+        call: &ToolCall,
+        links: usize,
+    ) -> GateVerdict {
+        let arguments = serde_json::Value::Object(call.arguments.clone());
+        let change: ChangeSet = match serde_json::from_value(arguments) {
+            Ok(change) => change,
+            Err(error) => return malformed(&error.to_string()),
+        };
+        let open = self.open_texts();
+        match self.gate.check(&change, &open).await {
+            Ok(checked) => self.verdict(mission, item, checked, &open, links),
+            Err(error) => GateVerdict::Unverified { reason: error.to_string() },
+        }
+    }
+
+    fn verdict(
+        &self,
+        mission: &MissionId,
+        item: &ItemId,
+        checked: Checked,
+        open: &OpenTexts,
+        links: usize,
+    ) -> GateVerdict {
+        match checked.report.verdict {
+            Verdict::Accepted => self
+                .accept(mission, item, checked, open, links)
+                .unwrap_or_else(|reason| GateVerdict::Unverified { reason }),
+            Verdict::Refused => refused(&checked.report),
+            Verdict::Unverified => {
+                GateVerdict::Unverified { reason: gate::words::unverified(&checked.report) }
+            }
+        }
+    }
+
+    /// Keeps the receipt and the bytes that it names; from then on they may be applied.
+    fn accept(
+        &self,
+        mission: &MissionId,
+        item: &ItemId,
+        checked: Checked,
+        open: &OpenTexts,
+        links: usize,
+    ) -> Result<GateVerdict, String> {
+        let mut bytes: Vec<(String, Vec<u8>)> = Vec::new();
+        for file in &checked.contents {
+            bytes.extend(file.result.iter().map(|b| (sha256(b), b.clone())));
+            bytes.extend(self.base_bytes(&file.path, open).map(|b| (sha256(&b), b)));
+        }
+        let mut journal = locked(&self.journal);
+        let chain = chain(&journal, mission)?;
+        let summary = gate::words::stages(&checked.report.stages);
+        let files = checked.report.files.iter().map(|f| f.path.to_string()).collect();
+        let proof = Proof::Change { item: item.to_string(), report: checked.report };
+        let prev = links.checked_sub(1).and_then(|at| chain.get(at));
+        let receipt = Receipt::next(prev, &mission.0, proof, now_ms());
+        journal
+            .put_receipt(mission, receipt.seq, &receipt.to_json(), &bytes)
+            .map_err(|error| error.to_string())?;
+        Ok(GateVerdict::Accepted { receipt: receipt.seq, files, summary })
+    }
+
+    fn base_bytes(&self, path: &RelPath, open: &OpenTexts) -> Option<Vec<u8>> {
+        match open.get(path) {
+            Some(open) => Some(open.text.clone().into_bytes()),
+            None => std::fs::read(path.in_root(&self.root)).ok(),
+        }
+    }
+}
+
+fn malformed(error: &str) -> GateVerdict {
+    let report = format!("the arguments of `propose` do not fit: {error}");
+    let problem = finding(None, None, report.clone());
+    GateVerdict::Refused { stage: "apply".to_owned(), report, problems: vec![problem] }
+}
+
+fn finding(file: Option<String>, line: Option<u32>, message: String) -> NewFinding {
+    NewFinding {
+        file,
+        line,
+        severity: crate::mission::event::Gravity::Error,
+        message,
+        fix: None,
+        kind: None,
+    }
+}
+
+/// The most problems that a worker is shown at once.
+const SHOWN: usize = 10;
+/// The most findings that one refusal makes.
+const FINDINGS: usize = 100;
+
+fn refused(report: &Report) -> GateVerdict {
+    let stage = report
+        .problems
+        .first()
+        .map_or("apply".to_owned(), |p| format!("{:?}", p.stage).to_lowercase());
+    let shown = report.problems.iter().take(SHOWN).map(|p| {
+        let d = &p.diagnostic;
+        let code = d.code.as_ref().map_or(String::new(), |code| format!(" [{code}]"));
+        format!("{}:{}:{code} {}\n{}", d.path, d.range.start.line + 1, d.message, p.frame)
+    });
+    let mut text = shown.collect::<Vec<_>>().join("\n");
+    if report.problems.len() > SHOWN {
+        text += &format!("\n[{} more]", report.problems.len() - SHOWN);
+    }
+    let problems = report.problems.iter().take(FINDINGS).map(|p| {
+        let d = &p.diagnostic;
+        finding(Some(d.path.to_string()), Some(d.range.start.line + 1), d.message.clone())
+    });
+    GateVerdict::Refused { stage, report: text, problems: problems.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_proposal_is_a_refusal_at_apply() {
+        let verdict = malformed("missing field `path`");
+        assert!(matches!(verdict, GateVerdict::Refused { stage, .. } if stage == "apply"));
+    }
+}
