@@ -43,11 +43,10 @@ pub fn to_path(uri: &str) -> Option<PathBuf> {
     Some(PathBuf::from(text))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    #[cfg(unix)]
     #[test]
     fn paths_come_back() {
         for path in ["/a/b.rs", "/with space/ü%#?.ts", "/a:b"] {

@@ -65,6 +65,7 @@ impl Project {
     }
 
     /// The same with a replayed conversation in place of a model.
+    #[cfg(unix)]
     pub fn replaying(self, script: &str) -> Project {
         let path = self.folder.path().join("replay.json");
         std::fs::write(&path, script).unwrap();
