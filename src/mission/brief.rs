@@ -2,7 +2,7 @@
 
 use super::conversation::Role;
 use super::event::NewFinding;
-use super::plan::{ItemId, Plan, Task, render};
+use super::plan::{ItemId, Plan, Step, Task, render};
 use super::state::{FindingStatus, Mission};
 
 pub(super) fn commander(m: &Mission) -> String {
@@ -23,38 +23,31 @@ pub(super) fn planner(m: &Mission, feedback: &str) -> String {
 }
 
 pub(super) fn worker(m: &Mission, task: &Task) -> String {
-    let mut text = format!("Carry out task {}: {}\n", task.id, task.title);
-    for step in &task.steps {
-        text += &format!("- {}: {}", step.id, step.title);
-        if !step.files.is_empty() {
-            text += &format!(" (file: {})", step.files.join(", "));
-        }
-        if let Some(issue) = &step.issue {
-            text += &format!(" (issue: {issue})");
-        }
-        text.push('\n');
-    }
+    let mut text = format!("Carry out task {}: {}\n{}", task.id, task.title, steps(task));
     section(&mut text, "goal", &m.goal);
     section(&mut text, "earlier-attempt", m.work.get(&task.id).map_or("", |w| &w.feedback));
     text
 }
 
 pub(super) fn task_review(m: &Mission, task: &Task, summary: &str) -> String {
-    let mut text = format!("Judge task {}: {}\n", task.id, task.title);
-    for step in &task.steps {
-        text += &format!("- {}: {}", step.id, step.title);
-        if !step.files.is_empty() {
-            text += &format!(" (file: {})", step.files.join(", "));
-        }
-        if let Some(issue) = &step.issue {
-            text += &format!(" (issue: {issue})");
-        }
-        text.push('\n');
-    }
+    let mut text = format!("Judge task {}: {}\n{}", task.id, task.title, steps(task));
     section(&mut text, "goal", &m.goal);
     section(&mut text, "worker", summary);
     section(&mut text, "receipts", &receipts(m, Some(&task.id)));
     text
+}
+
+/// The steps of a task, a line each, with what the plan declares of them.
+fn steps(task: &Task) -> String {
+    let line = |step: &Step| {
+        let files = match step.files.as_slice() {
+            [] => String::new(),
+            files => format!(" (file: {})", files.join(", ")),
+        };
+        let issue = step.issue.as_ref().map_or(String::new(), |issue| format!(" (issue: {issue})"));
+        format!("- {}: {}{files}{issue}\n", step.id, step.title)
+    };
+    task.steps.iter().map(line).collect()
 }
 
 pub(super) fn mission_review(m: &Mission, plan: &Plan) -> String {

@@ -13,6 +13,7 @@ use orchestrator_lsp::gate::{Gate, Overlay, Settings, Verdict};
 use orchestrator_lsp::workspace::apply::apply;
 use tempfile::TempDir;
 
+use crate::support::project::copy;
 use crate::support::tools;
 
 /// A copy of a fixture, with what a mission would have at hand.
@@ -32,19 +33,6 @@ impl Bench {
         let servers = Servers::new(folder.path().to_owned(), folder.path().to_owned())
             .with_path(path.clone());
         (Bench { folder, cache: tempfile::tempdir().unwrap(), servers }, path)
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
     }
 }
 
