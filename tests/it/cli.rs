@@ -327,3 +327,22 @@ fn a_mission_survives_kill_9() {
     assert_eq!(views[0]["receipts"].as_array().unwrap().len(), 1, "applied once");
     assert_eq!(project.run(&["verify"]).code, 0);
 }
+
+/// The bench runs everywhere; only what does not depend on the machine is judged.
+#[test]
+fn the_bench_prints_its_figures_and_a_first_request_is_small() {
+    let said =
+        Project::empty().run(&["bench", "turns", "--missions", "1", "--starts", "1", "--json"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let figures = said.last();
+    let figure = |name: &str| {
+        let rows = figures.as_array().unwrap();
+        let row = rows.iter().find(|row| row["what"].as_str().unwrap().contains(name));
+        row.unwrap_or_else(|| panic!("no {name}: {figures}"))["p50"].as_f64().unwrap()
+    };
+    assert!(figure("bytes of a worker's first request") < 10.0);
+    for name in ["--version", "initialize", "first model request", "one turn", "baseline: the same"]
+    {
+        assert!(figure(name) > 0.0, "{name}");
+    }
+}
