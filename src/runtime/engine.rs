@@ -315,7 +315,7 @@ impl Engine {
             }
         }
         for (mission, effect) in effects {
-            self.hand_out(&mission, vec![effect]);
+            self.hand_out(&mission, [effect]);
         }
         self.show(&changed);
         Ok(())
@@ -342,7 +342,7 @@ impl Engine {
         Ok(effects)
     }
 
-    fn hand_out(&self, id: &MissionId, effects: Vec<Effect>) {
+    fn hand_out(&self, id: &MissionId, effects: impl IntoIterator<Item = Effect>) {
         let Some(known) = self.missions.get(id) else {
             return;
         };

@@ -26,23 +26,13 @@ impl Performer {
             Err(error) => return malformed(&error.to_string()),
         };
         let open = self.open_texts();
-        match self.gate.check(&change, &open).await {
-            Ok(checked) => self.verdict(mission, item, checked, &open, links),
-            Err(error) => GateVerdict::Unverified { reason: error.to_string() },
-        }
-    }
-
-    fn verdict(
-        &self,
-        mission: &MissionId,
-        item: &ItemId,
-        checked: Checked,
-        open: &OpenTexts,
-        links: usize,
-    ) -> GateVerdict {
+        let checked = match self.gate.check(&change, &open).await {
+            Ok(checked) => checked,
+            Err(error) => return GateVerdict::Unverified { reason: error.to_string() },
+        };
         match checked.report.verdict {
             Verdict::Accepted => self
-                .accept(mission, item, checked, open, links)
+                .accept(mission, item, checked, &open, links)
                 .unwrap_or_else(|reason| GateVerdict::Unverified { reason }),
             Verdict::Refused => refused(&checked.report),
             Verdict::Unverified => {

@@ -103,7 +103,6 @@ impl Servers {
             let session = match slot.begin(&self.around).await {
                 Ok(session) => session,
                 Err(reason) => {
-                    slot.end(None);
                     reasons.push(reason);
                     continue;
                 }
@@ -130,13 +129,7 @@ impl Servers {
             let search = async {
                 let slot = self.slot(language, spec);
                 let mut slot = slot.lock().await;
-                let session = match slot.begin(&self.around).await {
-                    Ok(session) => session,
-                    Err(reason) => {
-                        slot.end(None);
-                        return Err(reason);
-                    }
-                };
+                let session = slot.begin(&self.around).await?;
                 let found = search(session, overlay, diagnostic).await;
                 slot.end(found.as_ref().err());
                 found.map_err(|trouble| trouble.to_string())

@@ -66,11 +66,11 @@ impl Slot {
                 self.session = None;
             }
         }
-        self.asking = true;
         let session = match self.session.take() {
             Some(session) => session,
             None => self.start(around).await?,
         };
+        self.asking = true;
         Ok(self.session.insert(session))
     }
 
