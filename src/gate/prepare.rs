@@ -9,7 +9,7 @@ use super::diagnostic::{Diagnostic, Place, Range, Severity};
 use super::error::GateError;
 use super::frame::frame;
 use super::language;
-use super::prove::elapsed_ms;
+use super::prove::elapsed_us;
 use super::report::{FileProof, Problem, Report, Stage, StageReport, StageVerdict, Verdict};
 use super::rules;
 use super::syntax::{self, Grammar};
@@ -94,6 +94,7 @@ pub(super) fn prepare(
         files: Vec::new(),
         problems: Vec::new(),
         revealed: Vec::new(),
+        repairs: Vec::new(),
     };
     let fitted = fit(workspace, change, open)?;
     report.stages.push(apply_report(&fitted, began));
@@ -198,7 +199,7 @@ pub(super) fn cheap(
     detail: String,
     began: Instant,
 ) -> StageReport {
-    StageReport { stage, verdict, detail, tools: Vec::new(), ms: elapsed_ms(began) }
+    StageReport { stage, verdict, detail, tools: Vec::new(), us: elapsed_us(began) }
 }
 
 fn not_fitting(problem: ApplyProblem) -> Problem {

@@ -65,7 +65,7 @@ impl Findings {
             verdict,
             detail: parts.join("; "),
             tools: self.tools.iter().filter(|name| !name.is_empty()).cloned().collect(),
-            ms: elapsed_ms(began),
+            us: elapsed_us(began),
         }
     }
 
@@ -100,9 +100,9 @@ fn errors(count: usize) -> String {
     }
 }
 
-/// Whole milliseconds since `began`.
-pub(super) fn elapsed_ms(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+/// Whole microseconds since `began`.
+pub(super) fn elapsed_us(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The languages whose files the change-set touches, or the description of a project of theirs. (A `package.json` where

@@ -10,7 +10,7 @@ use super::report::{Report, StageReport};
 use crate::workspace::hash::sha256;
 
 /// The format's number; a receipt of a later format is not read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// One link of a mission's chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,7 +182,7 @@ mod tests {
             verdict: StageVerdict::Passed,
             detail: "0 errors".to_owned(),
             tools: vec!["cargo 1.95.0".to_owned()],
-            ms: 12,
+            us: 12_000,
         };
         let report = Report {
             verdict: Verdict::Accepted,
@@ -194,6 +194,7 @@ mod tests {
             }],
             problems: Vec::new(),
             revealed: Vec::new(),
+            repairs: Vec::new(),
         };
         let item = "T1".to_owned();
         let first = Receipt::next(
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn keys_are_sorted_and_blanks_are_gone() {
         let json = chain()[0].to_json();
-        assert!(json.starts_with("{\"at_ms\":1,\"format\":1,\"hash\":\""), "{json}");
+        assert!(json.starts_with("{\"at_ms\":1,\"format\":2,\"hash\":\""), "{json}");
         assert!(!json.contains(": "), "{json}");
     }
 

@@ -48,8 +48,8 @@ pub struct StageReport {
     pub detail: String,
     /// The programs that were asked, with their versions.
     pub tools: Vec<String>,
-    /// How long it took, in milliseconds.
-    pub ms: u64,
+    /// How long it took, in microseconds.
+    pub us: u64,
 }
 
 /// The whole verdict.
@@ -101,4 +101,22 @@ pub struct Report {
     /// Errors that the base hid from the compiler and that showed when earlier ones were mended; they are not new.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revealed: Vec<Diagnostic>,
+    /// What was mended on the way, without asking who proposed the change; the files' hashes are those after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repairs: Vec<Repair>,
+}
+
+/// One problem that a server or a compiler mended by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repair {
+    /// The round, from 1.
+    pub round: u8,
+    /// The file that the problem stood in.
+    pub path: RelPath,
+    /// The problem's code, where it has one.
+    pub code: Option<String>,
+    /// The problem, one line.
+    pub message: String,
+    /// The remedy, as its author calls it.
+    pub title: String,
 }

@@ -19,6 +19,12 @@ pub enum Grammar {
     TypeScript,
     /// TypeScript with JSX.
     Tsx,
+    /// JavaScript, with or without JSX.
+    JavaScript,
+    /// Python.
+    Python,
+    /// Go.
+    Go,
 }
 
 impl Grammar {
@@ -28,6 +34,9 @@ impl Grammar {
             "rs" => Some(Grammar::Rust),
             "ts" | "mts" | "cts" => Some(Grammar::TypeScript),
             "tsx" => Some(Grammar::Tsx),
+            "js" | "jsx" | "mjs" | "cjs" => Some(Grammar::JavaScript),
+            "py" | "pyi" => Some(Grammar::Python),
+            "go" => Some(Grammar::Go),
             _ => None,
         }
     }
@@ -38,6 +47,9 @@ impl Grammar {
             Grammar::Rust => tree_sitter_rust::LANGUAGE.into(),
             Grammar::TypeScript => tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(),
             Grammar::Tsx => tree_sitter_typescript::LANGUAGE_TSX.into(),
+            Grammar::JavaScript => tree_sitter_javascript::LANGUAGE.into(),
+            Grammar::Python => tree_sitter_python::LANGUAGE.into(),
+            Grammar::Go => tree_sitter_go::LANGUAGE.into(),
         }
     }
 

@@ -480,6 +480,7 @@ fn language_id(path: &RelPath) -> &str {
         Some("tsx") => "typescriptreact",
         Some("js" | "mjs" | "cjs") => "javascript",
         Some("jsx") => "javascriptreact",
+        Some("py" | "pyi") => "python",
         Some(other) => other,
         None => "plaintext",
     }
