@@ -13,9 +13,9 @@ use super::diagnostic::Diagnostic;
 use super::error::GateError;
 use super::prepare::{Prepared, lay_over, prepare, scan};
 use super::prove::{self, Case};
-use super::report::{Report, Stage, StageReport, Verdict};
+use super::report::{Report, Stage, Verdict};
 use super::stage::ServerStage;
-use super::verdict::{add_problems, conclude, refused, whole_tools};
+use super::verdict::{add_problems, conclude, refused};
 use super::workbench::{Layout, Workbench};
 use crate::workspace::change::ChangeSet;
 use crate::workspace::{FileWrite, OpenTexts, Workspace};
@@ -175,36 +175,6 @@ impl Gate {
         Ok(conclude(report, &case, suspects, &[servers, tools]))
     }
 
-    /// What the native tools say of the tree as it is, from memory when they said it of this very tree before.
-    ///
-    /// # Errors
-    /// When the gate itself cannot work.
-    pub async fn diagnose(&self, open: &OpenTexts) -> Result<Diagnosis, GateError> {
-        let layout = self.layout(open).await?;
-        let mut bench = self.bench().await?;
-        let (answered, unverified) = prove::survey(&mut bench, &layout).await?;
-        let mut diagnostics: Vec<Diagnostic> =
-            answered.found.into_iter().map(|found| found.diagnostic).collect();
-        diagnostics
-            .sort_by(|a, b| (&a.path, a.range, &a.message).cmp(&(&b.path, b.range, &b.message)));
-        Ok(Diagnosis { diagnostics, unverified })
-    }
-
-    /// The stages of a seal over the whole tree as it is: native tools and tests. An error that stands, whoever made it,
-    /// refuses.
-    ///
-    /// # Errors
-    /// When the gate itself cannot work.
-    pub async fn whole(&self, open: &OpenTexts) -> Result<Vec<StageReport>, GateError> {
-        let layout = self.layout(open).await?;
-        let mut bench = self.bench().await?;
-        let began = Instant::now();
-        let (answered, unverified) = prove::survey(&mut bench, &layout).await?;
-        let tools = whole_tools(&answered, &unverified, began);
-        let tests = prove::tests(&mut bench, &layout).await?;
-        Ok(vec![tools, tests])
-    }
-
     /// The hash of the whole tree with `open` laid over it, as a seal names it.
     ///
     /// # Errors
@@ -213,14 +183,14 @@ impl Gate {
         Ok(self.layout(open).await?.hash)
     }
 
-    async fn layout(&self, open: &OpenTexts) -> Result<Layout, GateError> {
+    pub(super) async fn layout(&self, open: &OpenTexts) -> Result<Layout, GateError> {
         let workspace = Arc::clone(&self.workspace);
         let open = open.clone();
         let task = tokio::task::spawn_blocking(move || scan(&workspace, &open));
         task.await.map_err(GateError::internal)?
     }
 
-    async fn bench(&self) -> Result<MappedMutexGuard<'_, Workbench>, GateError> {
+    pub(super) async fn bench(&self) -> Result<MappedMutexGuard<'_, Workbench>, GateError> {
         let mut bench = self.bench.lock().await;
         if bench.is_none() {
             *bench = Some(Workbench::open(self.workspace.root(), &self.settings)?);

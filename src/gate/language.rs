@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::tools::suite::TestOutput;
 use crate::workspace::path::RelPath;
 
 /// One language. Adding one is a folder under `grammars/` and a grammar crate.
@@ -104,6 +105,9 @@ pub struct ToolSpec {
     pub output: ToolOutput,
     /// What it does.
     pub purpose: Purpose,
+    /// How its tests are named, for a tool of purpose `test`.
+    #[serde(default)]
+    pub tests: TestOutput,
     /// How a person gets it, in one line.
     pub install: String,
 }

@@ -4,6 +4,7 @@
 //! tree, and it knows nothing of missions, agents or editors: change-set and unsaved texts in, [`report::Report`] out.
 //! "Not checked" is never "clean".
 
+mod baseline;
 mod conditional;
 pub mod delta;
 pub mod diagnostic;
@@ -25,9 +26,11 @@ pub mod stage;
 pub mod syntax;
 pub mod tools;
 mod verdict;
+mod whole;
 pub mod words;
 mod workbench;
 
+pub use baseline::Baseline;
 pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
 pub use error::GateError;
 pub use gate::{Checked, Diagnosis, Gate, Settings};

@@ -11,6 +11,7 @@ use super::gate::Settings;
 use super::language::{Language, ToolSpec};
 use super::shadow::{self, Shadow, ShadowError};
 use super::stage::{Answer, Overlay, ServerStage};
+use super::tools::suite::Suite;
 use super::tools::{Outcome, Runner};
 use crate::workspace::path::RelPath;
 use crate::workspace::snapshot::Tree;
@@ -43,6 +44,7 @@ pub(super) struct Workbench {
     servers: Option<Arc<dyn ServerStage>>,
     outcomes: VecDeque<(Question, Outcome)>,
     answers: VecDeque<(Question, Answer)>,
+    suites: VecDeque<(Question, Suite)>,
 }
 
 impl Workbench {
@@ -66,6 +68,7 @@ impl Workbench {
             servers,
             outcomes: VecDeque::new(),
             answers: VecDeque::new(),
+            suites: VecDeque::new(),
         })
     }
 
@@ -126,6 +129,38 @@ impl Workbench {
             remember(&mut self.outcomes, question, outcome.clone());
         }
         Ok(outcome)
+    }
+
+    /// Runs the tests of a project; `None` where it has none. What was green of this very tree is remembered; what was not is
+    /// run a second time, and what passes then is taken to have passed.
+    pub(super) async fn run_tests(
+        &mut self,
+        spec: &ToolSpec,
+        folder: &str,
+        layout: &Layout,
+    ) -> Result<Option<Result<Suite, String>>, GateError> {
+        let question = (spec.name.clone(), folder.to_owned(), layout.hash.clone());
+        if let Some((_, known)) = self.suites.iter().find(|(known, _)| *known == question) {
+            return Ok(Some(Ok(known.clone())));
+        }
+        self.lay_out(layout).await?;
+        if !self.runner.has_tests(spec, folder) {
+            return Ok(None);
+        }
+        let mut suite = match self.runner.test(spec, folder).await {
+            Ok(suite) => suite,
+            Err(reason) => return Ok(Some(Err(reason))),
+        };
+        if !suite.failed.is_empty()
+            && let Ok(again) = self.runner.test(spec, folder).await
+            && again.broken.is_none()
+        {
+            suite = again.or_passed(suite);
+        }
+        if suite.is_green() {
+            remember(&mut self.suites, question, suite.clone());
+        }
+        Ok(Some(Ok(suite)))
     }
 
     /// Brings the tools' copy to `layout`.

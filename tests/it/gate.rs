@@ -13,8 +13,8 @@ use orchestrator_lsp::gate::language::Language;
 use orchestrator_lsp::gate::servers::Servers;
 use orchestrator_lsp::gate::stage::Boxed;
 use orchestrator_lsp::gate::{
-    Answer, Checked, Diagnostic, Gate, Overlay, Place, Range, ServerStage, Settings, Severity,
-    Stage, StageVerdict, Verdict,
+    Answer, Baseline, Checked, Diagnostic, Gate, Overlay, Place, Range, ServerStage, Settings,
+    Severity, Stage, StageVerdict, Verdict,
 };
 use orchestrator_lsp::workspace::{Change, ChangeSet, Edit, OpenText, OpenTexts, RelPath, apply};
 
@@ -334,7 +334,7 @@ async fn the_whole_tree_is_diagnosed_with_remedies_and_sealed() -> Outcome {
         .find(|remedy| remedy.title.contains("std::collections::HashMap"))
         .ok_or("a remedy")?;
     assert_eq!(gate.diagnose(&none).await?, diagnosis);
-    let seal = gate.whole(&none).await?;
+    let seal = gate.whole(&none, &Baseline::default()).await?;
     assert_eq!(seal[0].verdict, StageVerdict::Refused, "{seal:#?}");
     let checked = gate.check(&remedy.change, &none).await?;
     accepted(&checked);
@@ -352,7 +352,7 @@ async fn the_whole_tree_is_diagnosed_with_remedies_and_sealed() -> Outcome {
         apply(&project.root, &checked.contents)?;
     }
     assert!(gate.diagnose(&none).await?.diagnostics.is_empty());
-    let seal = gate.whole(&none).await?;
+    let seal = gate.whole(&none, &Baseline::default()).await?;
     assert!(seal.iter().all(|stage| stage.verdict == StageVerdict::Passed), "{seal:#?}");
     Ok(())
 }
