@@ -6,6 +6,7 @@
 
 mod baseline;
 mod conditional;
+mod covered;
 pub mod delta;
 pub mod diagnostic;
 mod error;
@@ -18,6 +19,7 @@ mod nested;
 mod prepare;
 mod prove;
 pub mod receipt;
+mod repair;
 pub mod report;
 pub mod rules;
 pub mod servers;

@@ -55,6 +55,16 @@ pub enum Outcome {
     Failed(String),
 }
 
+impl Outcome {
+    /// What it said, where it did its work.
+    pub fn answered(&self) -> Option<&Answered> {
+        match self {
+            Outcome::Answered(answered) => Some(answered),
+            Outcome::Missing(_) | Outcome::Failed(_) => None,
+        }
+    }
+}
+
 /// Where and how a tool is run.
 #[derive(Debug, Clone)]
 pub struct Runner {
