@@ -9,6 +9,8 @@
 
 mod bad_input;
 mod cli;
+#[cfg(unix)]
+mod crash;
 mod deadlock;
 mod demo;
 mod gate;
