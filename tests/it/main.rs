@@ -17,6 +17,7 @@ mod gate;
 mod gate_servers;
 mod house;
 mod mission_rust;
+mod mission_tests;
 mod mission_typescript;
 #[cfg(unix)]
 mod neovim;
