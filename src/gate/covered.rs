@@ -29,6 +29,13 @@ impl Covered {
         self.after.extend(after.covered);
     }
 
+    /// Whether the tools knew of a file of the base: they read it, or others in its folder, and so would have.
+    pub(super) fn knew(&self, path: &RelPath) -> bool {
+        let folder =
+            |path: &RelPath| path.as_str().rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        self.before.contains(path) || self.before.iter().any(|other| folder(other) == folder(path))
+    }
+
     /// A problem for each source that was read before the change and is there after it, unread.
     pub(super) fn narrowed(&self, language: &Language, case: &Case<'_>) -> Vec<Diagnostic> {
         if self.is_partial {

@@ -4,6 +4,7 @@
 //! tree, and it knows nothing of missions, agents or editors: change-set and unsaved texts in, [`report::Report`] out.
 //! "Not checked" is never "clean".
 
+mod asked;
 mod baseline;
 mod conditional;
 mod covered;
@@ -18,6 +19,7 @@ mod mend;
 mod nested;
 mod prepare;
 mod prove;
+mod reach;
 pub mod receipt;
 mod repair;
 pub mod report;

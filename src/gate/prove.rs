@@ -16,7 +16,7 @@ use super::stage::{Answer, Overlay};
 use super::tools::{Answered, Outcome};
 use super::workbench::{Layout, Workbench};
 use crate::workspace::path::RelPath;
-use crate::workspace::resolve::Resolved;
+use crate::workspace::resolve::{Resolved, ResolvedFile};
 
 /// One candidate beside its base.
 pub(super) struct Case<'a> {
@@ -153,20 +153,21 @@ async fn servers_of(
     language: &Language,
     findings: &mut Findings,
 ) {
-    let (own, all) = (own_files(language, case), asked_files(language, case));
+    let (own, all) = bench.files_to_ask(language, case);
     if all.after.is_empty() {
         return;
     }
-    // The baseline of everything is pulled before anything of the candidate is shown.
-    let nothing = Overlay::new();
-    let base = bench.ask_server(language, &case.base, &nothing, &all.before).await;
+    // The baseline of everything is pulled before anything of the candidate is shown, with the same documents open: which
+    // project a server counts a closed file to may depend on them.
+    let shown = base_overlay(case.resolved);
+    let base = bench.ask_server(language, &case.base, &shown, &all.before).await;
     let overlay = overlay(case.resolved);
     let mut answered = None;
     for files in [own, all] {
         if files.after.is_empty() {
             continue;
         }
-        let base = match &base {
+        let base: Vec<Diagnostic> = match &base {
             Answer::Diagnosed { diagnostics, .. } => {
                 diagnostics.iter().filter(|d| files.before.contains(&d.path)).cloned().collect()
             }
@@ -177,7 +178,15 @@ async fn servers_of(
             Answer::Diagnosed { diagnostics, server } => (diagnostics, server),
             Answer::Unverified { reason } => return findings.unverified.push(reason),
         };
-        let delta = delta_of_server(language, case, base, &diagnostics);
+        let mut delta = delta_of_server(language, case, &base, &diagnostics);
+        match bench.ask_base_again(language, &shown, &delta.new, case).await {
+            Answer::Diagnosed { diagnostics: again, .. } => {
+                let more = again.into_iter().filter(|diagnostic| !base.contains(diagnostic));
+                let base: Vec<Diagnostic> = base.iter().cloned().chain(more).collect();
+                delta = delta_of_server(language, case, &base, &diagnostics);
+            }
+            Answer::Unverified { reason } => return findings.unverified.push(reason),
+        }
         let is_refused = !delta.new.is_empty();
         answered = Some((server, delta));
         if is_refused {
@@ -198,46 +207,21 @@ async fn servers_of(
 fn delta_of_server(
     language: &Language,
     case: &Case<'_>,
-    base: Vec<Diagnostic>,
+    base: &[Diagnostic],
     after: &[Diagnostic],
 ) -> Delta {
-    let mut delta = delta::compare_plain(&base, after, &case.changes);
+    let mut delta = delta::compare_plain(base, after, &case.changes);
     if !language.servers_prove {
         delta.leave_to_the_compiler(&case.changes);
     }
     delta
 }
 
-/// Files of one language, of the base and of the candidate.
-struct Files {
-    before: Vec<RelPath>,
-    after: Vec<RelPath>,
-}
-
-/// The files that change.
-fn own_files(language: &Language, case: &Case<'_>) -> Files {
-    let changed = case.resolved.files.iter().map(|file| &file.path);
-    let own: Vec<&RelPath> = changed.filter(|path| is_of(language, path)).collect();
-    let of = |layout: &Layout| {
-        let there = own.iter().filter(|path| layout.tree.files.contains_key(**path));
-        there.map(|path| (*path).clone()).collect()
-    };
-    Files { before: of(&case.base), after: of(&case.candidate) }
-}
-
-/// The files that a server is asked about: where asking is a proof, all of the language; else those that change.
-fn asked_files(language: &Language, case: &Case<'_>) -> Files {
-    if !language.servers_prove {
-        return own_files(language, case);
-    }
-    let of = |layout: &Layout| {
-        layout.tree.files.keys().filter(|path| is_of(language, path)).cloned().collect()
-    };
-    Files { before: of(&case.base), after: of(&case.candidate) }
-}
-
-fn is_of(language: &Language, path: &RelPath) -> bool {
-    language::for_path(path).is_some_and(|found| found.name == language.name)
+/// The texts of the base that the candidate changes.
+fn base_overlay(resolved: &Resolved) -> Overlay {
+    let text =
+        |file: &ResolvedFile| Some((file.path.clone(), Some(file.base.as_ref()?.text.clone())));
+    resolved.files.iter().filter_map(text).collect()
 }
 
 pub(super) fn overlay(resolved: &Resolved) -> Overlay {
@@ -314,7 +298,7 @@ async fn tools_of(
                 }
             }
             if findings.new.is_empty() {
-                next = nested::left(language, case, &covered.after, &asked, &bench.runner().root);
+                next = nested::left(language, case, &covered, &asked, &bench.runner().root);
             }
         }
     }
@@ -338,7 +322,7 @@ async fn tools_of(
             .push(format!("not compiled on this machine, and so not checked: {places}"));
         return Ok(());
     }
-    let unseen = unseen(language, case, &covered.after);
+    let unseen = unseen(language, case, &covered);
     if is_judged || unseen.is_empty() {
         findings.proved.insert(language.name.clone());
     } else {
@@ -473,12 +457,9 @@ fn failure(name: &str, reason: String, case: &Case<'_>) -> Diagnostic {
     }
 }
 
-/// The changed files of a language that no tool read.
-pub(super) fn unseen(
-    language: &Language,
-    case: &Case<'_>,
-    covered: &BTreeSet<RelPath>,
-) -> Vec<String> {
+/// The changed files of a language that no tool read. A file that goes must have been read before, or beside others of its
+/// project that were: of a project that was never looked into, nobody knows who needs it.
+pub(super) fn unseen(language: &Language, case: &Case<'_>, covered: &Covered) -> Vec<String> {
     let is_root = |path: &RelPath| {
         let name = path.as_str().rsplit('/').next().unwrap_or_default();
         language.roots.iter().any(|root| root == name)
@@ -486,8 +467,10 @@ pub(super) fn unseen(
     let is_of = |path: &RelPath| {
         language::for_path(path).is_some_and(|found| found.name == language.name) || is_root(path)
     };
-    let changed =
-        case.resolved.files.iter().filter(|file| file.result.is_some() && is_of(&file.path));
-    let unseen = changed.filter(|file| !covered.contains(&file.path));
-    unseen.map(|file| file.path.to_string()).collect()
+    let is_unseen = |file: &&ResolvedFile| match file.result {
+        Some(_) => !covered.after.contains(&file.path),
+        None => !covered.knew(&file.path),
+    };
+    let changed = case.resolved.files.iter().filter(|file| is_of(&file.path));
+    changed.filter(is_unseen).map(|file| file.path.to_string()).collect()
 }

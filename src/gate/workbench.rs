@@ -1,15 +1,17 @@
 //! Where candidates are laid out and looked at: the shadow, the servers rooted in it, and what is already known of trees
 //! that were looked at before. It judges nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::asked::KnownImports;
 use super::diagnostic::{Diagnostic, Remedy};
 use super::error::GateError;
 use super::gate::Settings;
 use super::language::{self, Language, ToolSpec};
+use super::prove::Case;
 use super::shadow::{self, Shadow, ShadowError};
 use super::stage::{Answer, Overlay, ServerStage};
 use super::tools::suite::Suite;
@@ -58,6 +60,7 @@ pub(super) struct Workbench {
     outcomes: VecDeque<(Question, Outcome)>,
     answers: VecDeque<Known>,
     suites: VecDeque<(Question, Suite)>,
+    pub(super) imports: KnownImports,
 }
 
 impl Workbench {
@@ -82,6 +85,7 @@ impl Workbench {
             outcomes: VecDeque::new(),
             answers: VecDeque::new(),
             suites: VecDeque::new(),
+            imports: KnownImports::new(),
         })
     }
 
@@ -247,6 +251,24 @@ impl Workbench {
         let known = self.learn(language, layout, fresh);
         let said = files.iter().filter_map(|path| known.files.get(path)).flatten();
         Answer::Diagnosed { diagnostics: said.cloned().collect(), server: known.server.clone() }
+    }
+
+    /// Before an error in a file that nobody edits refuses: what the server says *now* of those files of the base. It is a
+    /// second word on the base, from the same state as the candidate's.
+    pub(super) async fn ask_base_again(
+        &self,
+        language: &Language,
+        shown: &Overlay,
+        new: &[Diagnostic],
+        case: &Case<'_>,
+    ) -> Answer {
+        let changed: BTreeSet<&RelPath> =
+            case.resolved.files.iter().map(|file| &file.path).collect();
+        let others: BTreeSet<RelPath> =
+            new.iter().map(|d| &d.path).filter(|path| !changed.contains(path)).cloned().collect();
+        let others: Vec<RelPath> =
+            others.into_iter().filter(|path| case.base.tree.files.contains_key(path)).collect();
+        self.put_to_server(language, shown, &others).await
     }
 
     fn known_of(&self, language: &Language, layout: &Layout) -> Option<usize> {

@@ -428,7 +428,8 @@ async fn servers_refuse_early_and_never_by_silence() -> Outcome {
     accepted(&checked);
     let asked = stand_in.asked.lock().expect("no panic");
     assert_eq!(asked.len(), 3);
-    assert!(asked[0].0.is_empty(), "the baseline is pulled before anything is shown");
+    let shown = asked[0].0.get(&path("src/lib.rs"));
+    assert_eq!(shown, Some(&Some(LIB.to_owned())), "the baseline is pulled before the candidate");
     assert_eq!(asked[1].1, [path("src/lib.rs")]);
     Ok(())
 }

@@ -45,8 +45,11 @@ fn edit(old: &str, new: &str) -> Value {
     json!({"changes": [{"op": "edit", "path": "src/lib.rs", "edits": edits}]})
 }
 
+/// A tool and how its arguments are made.
+type Step = (&'static str, fn() -> Value);
+
 /// A worker that takes its steps one after the other, whatever it is told.
-fn worker(steps: &'static [(&'static str, fn() -> Value)]) -> LocalModel {
+fn worker(steps: &'static [Step]) -> LocalModel {
     LocalModel::calling(move |asked: &Asked| match asked.role {
         Role::Commander => ("triage", json!({"decision": "direct"})),
         Role::Worker => {
