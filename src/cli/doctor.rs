@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::CliError;
 use super::paint::Colour;
 use super::watch::Output;
-use crate::gate::language::{self, Language};
+use crate::gate::language::Language;
+use crate::gate::languages::Languages;
 use crate::gate::shadow::cache_dir;
 use crate::gate::tools::process::{allowed_environment, find};
 use crate::mission::SYMBOLIC;
@@ -58,12 +59,20 @@ pub(super) fn report(root: Option<&Path>) -> String {
 
 fn examine(root: Option<&Path>) -> Vec<Finding> {
     let mut findings = vec![orchestrator(), models(), journal(root), cache()];
-    let here = root.map(language::detect).unwrap_or_default();
-    for language in language::all() {
+    let languages = languages(root);
+    let here = root.map(|root| languages.detect(root)).unwrap_or_default();
+    for language in languages.all() {
         let used = here.iter().any(|l| l.name == language.name);
         findings.extend(programs(language, root, used));
     }
     findings
+}
+
+/// The languages of the workspace; the built-in ones where the configuration cannot be used, which is told elsewhere.
+fn languages(root: Option<&Path>) -> Languages {
+    let additions = Settings::load().map(|settings| settings.gate.additions).unwrap_or_default();
+    let root = root.and_then(|root| root.canonicalize().ok()).unwrap_or_default();
+    Languages::of_workspace(&additions, &root).unwrap_or_default()
 }
 
 fn orchestrator() -> Finding {

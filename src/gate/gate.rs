@@ -11,6 +11,7 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use super::delta::Changes;
 use super::diagnostic::Diagnostic;
 use super::error::GateError;
+use super::languages::{Additions, Languages};
 use super::prepare::{Prepared, lay_over, prepare, scan};
 use super::prove::{self, Case};
 use super::report::{Report, Stage, StageReport, Verdict};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub tool_deadline: Duration,
     /// How long a downstream server may take for one answer.
     pub server_deadline: Duration,
+    /// What the user's configuration adds to the languages that are built in.
+    pub additions: Additions,
     /// The servers stage; `None`: its stage says `unverified`.
     pub servers: Option<OpenServers>,
 }
@@ -45,6 +48,7 @@ impl Default for Settings {
             path: None,
             tool_deadline: Duration::from_secs(600),
             server_deadline: Duration::from_secs(30),
+            additions: Additions::default(),
             servers: None,
         }
     }
@@ -82,6 +86,7 @@ pub struct Diagnosis {
 pub struct Gate {
     workspace: Arc<Workspace>,
     settings: Settings,
+    languages: Languages,
     /// Opened at the first need: nothing is copied for a session that proves nothing.
     bench: Mutex<Option<Workbench>>,
 }
@@ -96,9 +101,11 @@ impl Gate {
     /// Opens the gate of the workspace at `root`. Nothing is copied or started yet.
     ///
     /// # Errors
-    /// When the workspace cannot be read.
+    /// When the workspace cannot be read, or the configuration adds what cannot be used.
     pub fn open(root: &Path, settings: Settings) -> Result<Gate, GateError> {
-        Ok(Gate { workspace: Arc::new(Workspace::open(root)?), settings, bench: Mutex::new(None) })
+        let workspace = Arc::new(Workspace::open(root)?);
+        let languages = Languages::of_workspace(&settings.additions, workspace.root())?;
+        Ok(Gate { workspace, settings, languages, bench: Mutex::new(None) })
     }
 
     /// The workspace.
@@ -145,7 +152,9 @@ impl Gate {
     async fn prepare(&self, change: &ChangeSet, open: &OpenTexts) -> Result<Prepared, GateError> {
         let workspace = Arc::clone(&self.workspace);
         let (change, open) = (change.clone(), open.clone());
-        let task = tokio::task::spawn_blocking(move || prepare(&workspace, &change, &open));
+        let languages = self.languages;
+        let task =
+            tokio::task::spawn_blocking(move || prepare(&workspace, languages, &change, &open));
         task.await.map_err(GateError::internal)?
     }
 
@@ -153,7 +162,9 @@ impl Gate {
     async fn ask(&self, prepared: Prepared) -> Result<Checked, GateError> {
         let Prepared { mut report, resolved, base, suspects } = prepared;
         let candidate = lay_over(&base, &resolved);
-        let case = Case { changes: Changes::of(&resolved), resolved: &resolved, base, candidate };
+        let changes = Changes::of(&resolved);
+        let case =
+            Case { languages: self.languages, changes, resolved: &resolved, base, candidate };
         let mut bench = self.bench().await?;
         let began = Instant::now();
         let servers = prove::servers(&mut bench, &case).await?;
@@ -182,7 +193,7 @@ impl Gate {
     pub async fn diagnose(&self, open: &OpenTexts) -> Result<Diagnosis, GateError> {
         let layout = self.layout(open).await?;
         let mut bench = self.bench().await?;
-        let (answered, unverified) = prove::survey(&mut bench, &layout).await?;
+        let (answered, unverified) = prove::survey(&mut bench, self.languages, &layout).await?;
         let mut diagnostics: Vec<Diagnostic> =
             answered.found.into_iter().map(|found| found.diagnostic).collect();
         diagnostics
@@ -199,9 +210,9 @@ impl Gate {
         let layout = self.layout(open).await?;
         let mut bench = self.bench().await?;
         let began = Instant::now();
-        let (answered, unverified) = prove::survey(&mut bench, &layout).await?;
+        let (answered, unverified) = prove::survey(&mut bench, self.languages, &layout).await?;
         let tools = whole_tools(&answered, &unverified, began);
-        let tests = prove::tests(&mut bench, &layout).await?;
+        let tests = prove::tests(&mut bench, self.languages, &layout).await?;
         Ok(vec![tools, tests])
     }
 
@@ -215,8 +226,8 @@ impl Gate {
 
     async fn layout(&self, open: &OpenTexts) -> Result<Layout, GateError> {
         let workspace = Arc::clone(&self.workspace);
-        let open = open.clone();
-        let task = tokio::task::spawn_blocking(move || scan(&workspace, &open));
+        let (open, languages) = (open.clone(), self.languages);
+        let task = tokio::task::spawn_blocking(move || scan(&workspace, languages, &open));
         task.await.map_err(GateError::internal)?
     }
 

@@ -7,7 +7,8 @@ use super::conditional::{self, Features};
 use super::delta::{self, Changes, Delta};
 use super::diagnostic::{Diagnostic, Range, Severity};
 use super::error::GateError;
-use super::language::{self, Language, Purpose, ToolSpec};
+use super::language::{Covers, Language, Purpose, ToolSpec};
+use super::languages::{self, Languages};
 use super::mend;
 use super::nested;
 use super::report::{Stage, StageReport, StageVerdict};
@@ -19,6 +20,7 @@ use crate::workspace::resolve::Resolved;
 
 /// One candidate beside its base.
 pub(super) struct Case<'a> {
+    pub(super) languages: Languages,
     pub(super) resolved: &'a Resolved,
     pub(super) changes: Changes,
     pub(super) base: Layout,
@@ -108,21 +110,20 @@ pub(super) fn elapsed_us(began: Instant) -> u64 {
 /// The languages whose files the change-set touches, or the description of a project of theirs. (A `package.json` where
 /// no TypeScript is concerns nobody.)
 pub(super) fn touched(case: &Case<'_>) -> Vec<&'static Language> {
-    let is = |found: Option<&Language>, language: &Language| {
-        found.is_some_and(|found| found.name == language.name)
-    };
     let paths = || case.resolved.files.iter().map(|file| &file.path);
     let has_project = |language: &Language| {
         let layouts = [&case.base, &case.candidate].into_iter();
         let mut all = layouts.map(|layout| layout.tree.files.keys());
-        all.any(|paths| !language::project_folders(language, paths).is_empty())
+        all.any(|mut paths| {
+            !languages::project_folders(language, paths.clone()).is_empty()
+                && paths.any(|path| language.speaks(path))
+        })
     };
     let concerns = |language: &&Language| {
-        paths().any(|path| is(language::for_path(path), language))
-            || paths().any(|path| is(language::described_by(path), language))
-                && has_project(language)
+        paths().any(|path| language.speaks(path))
+            || paths().any(|path| language.describes(path)) && has_project(language)
     };
-    language::all().iter().filter(concerns).collect()
+    case.languages.all().iter().filter(concerns).collect()
 }
 
 /// Asks the downstream servers of every touched language.
@@ -173,8 +174,7 @@ pub(super) async fn servers(bench: &mut Workbench, case: &Case<'_>) -> Result<Fi
 
 /// The files that a server is asked about: where asking is a proof, all of the language; else the changed ones.
 fn asked_files(language: &Language, case: &Case<'_>, layout: &Layout) -> Vec<RelPath> {
-    let is_of =
-        |path: &&RelPath| language::for_path(path).is_some_and(|found| found.name == language.name);
+    let is_of = |path: &&RelPath| language.speaks(path);
     if language.servers_prove {
         return layout.tree.files.keys().filter(is_of).cloned().collect();
     }
@@ -191,11 +191,10 @@ fn overlay(resolved: &Resolved) -> Overlay {
 pub(super) async fn tools(bench: &mut Workbench, case: &Case<'_>) -> Result<Findings, GateError> {
     let mut findings = Findings::default();
     let needed = touched(case);
-    let is_known = |path: &RelPath| {
-        language::for_path(path).is_some() || language::described_by(path).is_some()
-    };
+    let is_known =
+        |path: &RelPath| case.languages.all().iter().any(|l| l.speaks(path) || l.describes(path));
     let foreign = case.resolved.files.iter().any(|file| !is_known(&file.path));
-    for language in language::all() {
+    for language in case.languages.all() {
         let must = needed.iter().any(|needed| needed.name == language.name);
         if must || foreign {
             tools_of(bench, case, language, must, &mut findings).await?;
@@ -211,7 +210,7 @@ async fn tools_of(
     must: bool,
     findings: &mut Findings,
 ) -> Result<(), GateError> {
-    let folders = language::project_folders(language, case.candidate.tree.files.keys());
+    let folders = languages::project_folders(language, case.candidate.tree.files.keys());
     if folders.is_empty() && must {
         let root = language.roots.join(" or ");
         findings.unverified.push(format!("no {root} here: nothing can check {}", language.name));
@@ -228,7 +227,9 @@ async fn tools_of(
                 let Some(answered) = question.ask(bench, case, findings).await? else {
                     continue;
                 };
-                covered.extend(answered.covered);
+                if spec.covers != Covers::Nothing {
+                    covered.extend(answered.covered);
+                }
                 blind = blind.or(answered.blind);
             }
             asked.append(&mut next);
@@ -287,6 +288,9 @@ impl Question<'_> {
         case: &Case<'_>,
         findings: &mut Findings,
     ) -> Result<Option<Answered>, GateError> {
+        if !bench.is_used(self.spec, self.folder, &case.candidate).await? {
+            return Ok(None);
+        }
         let base = bench.ask_tool(self.spec, self.folder, &case.base).await?;
         if let Outcome::Missing(reason) = base {
             findings.unverified.push(reason);
@@ -385,7 +389,7 @@ fn with_everything(spec: &ToolSpec) -> ToolSpec {
 fn failure(name: &str, reason: String, case: &Case<'_>) -> Diagnostic {
     let files = || case.resolved.files.iter().map(|file| &file.path);
     let guilty =
-        files().find(|path| language::described_by(path).is_some()).or_else(|| files().next());
+        files().find(|path| case.languages.described_by(path).is_some()).or_else(|| files().next());
     #[expect(clippy::expect_used, reason = "a resolved change-set has at least one file")]
     let path = guilty.expect("a file").clone();
     Diagnostic {
@@ -409,9 +413,7 @@ pub(super) fn unseen(
         let name = path.as_str().rsplit('/').next().unwrap_or_default();
         language.roots.iter().any(|root| root == name)
     };
-    let is_of = |path: &RelPath| {
-        language::for_path(path).is_some_and(|found| found.name == language.name) || is_root(path)
-    };
+    let is_of = |path: &RelPath| language.speaks(path) || is_root(path);
     let changed =
         case.resolved.files.iter().filter(|file| file.result.is_some() && is_of(&file.path));
     let unseen = changed.filter(|file| !covered.contains(&file.path));
@@ -421,15 +423,19 @@ pub(super) fn unseen(
 /// Every check tool's word on one tree: what it found, and what kept it from answering.
 pub(super) async fn survey(
     bench: &mut Workbench,
+    languages: Languages,
     layout: &Layout,
 ) -> Result<(Answered, Vec<String>), GateError> {
     let mut all = Answered::default();
     let mut unverified = Vec::new();
     let mut tools = BTreeMap::new();
-    for language in language::all() {
-        let folders = language::project_folders(language, layout.tree.files.keys());
+    for language in languages.all() {
+        let folders = languages::project_folders(language, layout.tree.files.keys());
         for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
             for folder in &folders {
+                if !bench.is_used(spec, folder, layout).await? {
+                    continue;
+                }
                 match bench.ask_tool(spec, folder, layout).await? {
                     Outcome::Answered(answered) => {
                         all.found.extend(answered.found);
@@ -447,14 +453,15 @@ pub(super) async fn survey(
 /// Runs the test tools over one tree.
 pub(super) async fn tests(
     bench: &mut Workbench,
+    languages: Languages,
     layout: &Layout,
 ) -> Result<StageReport, GateError> {
     let began = Instant::now();
     let mut findings = Findings::default();
     let mut failed = Vec::new();
     bench.lay_out(layout).await?;
-    for language in language::all() {
-        let folders = language::project_folders(language, layout.tree.files.keys());
+    for language in languages.all() {
+        let folders = languages::project_folders(language, layout.tree.files.keys());
         for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Test) {
             for folder in folders.iter().filter(|folder| bench.runner().has_tests(spec, folder)) {
                 findings.asked = true;
