@@ -164,7 +164,7 @@ pub enum ToolOutput {
     CargoJson,
     /// `file(line,column): error TS1234: message` of tsc with `--pretty false`.
     Tsc,
-    /// `pyright --dependencies`, in words.
+    /// `pyright --verbose --dependencies`, in words.
     Pyright,
     /// `go list -e -export -json`.
     GoList,

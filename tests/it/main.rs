@@ -12,6 +12,7 @@ mod cli;
 mod deadlock;
 mod demo;
 mod gate;
+mod gate_languages;
 mod gate_servers;
 mod house;
 mod mission_rust;

@@ -1,4 +1,4 @@
-//! The output of `pyright --dependencies`: what is wrong, and after that every file that was looked at. (Its JSON does not
+//! The output of `pyright --verbose --dependencies`: what is wrong, and after that every file that was looked at. (Its JSON does not
 //! say which files those are.)
 
 use std::collections::BTreeSet;
@@ -21,20 +21,20 @@ const DESCRIPTIONS: [&str; 2] = ["pyproject.toml", "pyrightconfig.json"];
 pub fn read(root: &Path, folder: &str, ended: &Ended) -> Result<Answered, String> {
     let mut answered = Answered { units: BTreeSet::from([String::new()]), ..Answered::default() };
     let mut before = "";
+    let mut goes_on = false;
     for line in ended.stdout.lines() {
-        if let Some(place) = line.strip_prefix("  ").filter(|text| !text.starts_with(' ')) {
-            let found = diagnostic(root, folder, place);
-            answered
-                .found
-                .extend(found.map(|diagnostic| Found { diagnostic, unit: String::new() }));
-        } else if let Some(more) = line.strip_prefix("    ").filter(|_| before.starts_with("  "))
-            && let Some(last) = answered.found.last_mut()
-        {
-            last.diagnostic.message.push('\n');
-            last.diagnostic.message.push_str(more.trim_start_matches('\u{a0}'));
-        } else if line.starts_with(" Imports ") {
-            let file = rel_path(root, folder, before).filter(|path| path.in_root(root).is_file());
-            answered.covered.extend(file);
+        if let Some(text) = line.strip_prefix("  ") {
+            if let Some(diagnostic) = diagnostic(root, folder, text) {
+                answered.found.push(Found { diagnostic, unit: String::new() });
+                goes_on = true;
+            } else if goes_on && let Some(last) = answered.found.last_mut() {
+                last.diagnostic.message.push('\n');
+                last.diagnostic.message.push_str(text.trim_start());
+            }
+        } else {
+            goes_on = false;
+            let file = rel_path(root, folder, before).filter(|_| line.starts_with(" Imports "));
+            answered.covered.extend(file.filter(|path| path.in_root(root).is_file()));
         }
         before = line;
     }
@@ -103,7 +103,7 @@ mod tests {
         let own = root.join("pkg/b.py");
         let own = own.display();
         let output = format!(
-            "{own}\n  {own}:2:3 - error: Argument of type \"Literal['x']\" cannot be assigned\n    \"Literal['x']\" is \
+            "{own}\n  {own}:2:3 - error: Argument of type \"Literal['x']\" cannot be assigned\n  \u{a0} \u{a0} \"Literal['x']\" is \
              not assignable to \"int\" (reportArgumentType)\n  {own}:3:5 - warning: \"undefined\" is not defined \
              (reportUndefinedVariable)\n  {own}:4:1 - error: Expected function name after \"def\"\n2 errors, 1 warning, \
              0 informations\n\npkg/b.py\n Imports     1 file\n    file:///pkg/a.py\n Imported by 0 files\n\n1 file not \
