@@ -65,10 +65,14 @@ pub struct ServerSpec {
     /// Put before a numeric code (`TS`), so that it reads like the compiler's own.
     #[serde(default)]
     pub code_prefix: String,
+    /// What it calls the language (`shellscript`), where that is not the extension or the usual name.
+    #[serde(default)]
+    pub language_id: Option<String>,
     /// Variables set in its environment.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
     /// How a person gets it, in one line.
+    #[serde(default)]
     pub install: String,
 }
 

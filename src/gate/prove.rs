@@ -215,6 +215,9 @@ async fn tools_of(
         let root = language.roots.join(" or ");
         findings.unverified.push(format!("no {root} here: nothing can check {}", language.name));
     }
+    if !language.tools.iter().any(|spec| spec.purpose == Purpose::Check) {
+        return Ok(());
+    }
     let mut covered = BTreeSet::new();
     let mut blind = None;
     let unverified_before = findings.unverified.len();

@@ -144,6 +144,9 @@ impl Runner {
         let folders = self.bin_folders(folder);
         let find = |command: &'a Vec<String>| {
             let (name, arguments) = command.split_first()?;
+            // A program of the project's own is looked for in its folder.
+            let own = self.folder(folder).join(name);
+            let name = if Path::new(name).components().count() > 1 { own.to_str()? } else { name };
             Some((process::find(name, &folders, self.path.as_deref())?, arguments))
         };
         let found = std::iter::once(&spec.command).chain(&spec.otherwise).find_map(find);

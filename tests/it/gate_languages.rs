@@ -355,3 +355,94 @@ async fn a_lint_that_the_manifest_denies_refuses_only_when_it_is_new() {
     refused_at(&new, "src/lib.rs", 6);
     accepted(&check(&gate, vec![edit("src/lib.rs", old, ".copied().unwrap_or(0)")]).await);
 }
+
+/// A language that nobody knows, said in TOML alone: its server is ruff's, which takes it for Python.
+const RECIPES: &str = r#"
+[[languages]]
+name = "recipes"
+extensions = ["recipe"]
+anywhere = true
+servers-prove = true
+
+[[languages.servers]]
+name = "ruff"
+command = ["ruff", "server"]
+diagnostics = "pull"
+language-id = "python"
+canary = { text = "def", code = "invalid-syntax" }
+"#;
+
+/// The same, without a server: a command of the project's own configuration proves it.
+const RECIPES_BY_TOOL: &str = r#"
+[[languages]]
+name = "recipes"
+extensions = ["recipe"]
+anywhere = true
+
+[[languages.tools]]
+name = "recipe check"
+command = ["ruff", "check", "--no-cache", "--quiet", "--output-format", "concise", "--extension", "recipe:python", "."]
+output = "gnu"
+purpose = "check"
+covers = "everything"
+"#;
+
+const PIE: &str = "def bake(minutes):\n    return minutes * 60\n";
+
+#[tokio::test]
+async fn a_language_is_proved_by_configuration_alone() {
+    for configuration in [RECIPES, RECIPES_BY_TOOL] {
+        let files = [("pie.recipe", PIE), ("ruff.toml", "extend-include = [\"*.recipe\"]\n")];
+        let mut project = Project::new(&files, &[tools::python()]);
+        let change = || vec![edit("pie.recipe", "minutes * 60", "60 * minutes")];
+        let unknown = check(&project.gate(), change()).await;
+        assert!(unknown.report.stages.iter().all(|stage| stage.tools.is_empty()));
+
+        project.settings.additions = toml::from_str(configuration).unwrap();
+        let gate = project.gate();
+        let good = check(&gate, change()).await;
+        accepted(&good);
+        let asked = good.report.stages.iter().flat_map(|stage| &stage.tools);
+        assert!(asked.into_iter().any(|tool| tool.starts_with("ruff")), "{:#?}", good.report);
+        let undefined = edit("pie.recipe", "minutes * 60", "minute * 60");
+        refused_at(&check(&gate, vec![undefined]).await, "pie.recipe", 2);
+        let broken = edit("pie.recipe", "minutes * 60", "minutes *");
+        refused_at(&check(&gate, vec![broken]).await, "pie.recipe", 2);
+    }
+}
+
+#[tokio::test]
+#[cfg(unix)]
+async fn a_project_command_is_asked_where_its_sign_stands() {
+    let configuration = r#"
+[[languages]]
+name = "rust"
+[[languages.tools]]
+name = "no tabs"
+command = ["./tools/no-tabs"]
+output = "gnu"
+purpose = "check"
+covers = "nothing"
+when = [{ file = "no-tabs.txt" }]
+"#;
+    let script = "#!/bin/sh\ngrep -n '\t' src/*.rs /dev/null | sed 's/^\\([^:]*:[0-9]*\\):.*/\\1: error: a tab/'\n";
+    let manifest = MANIFEST.split("[lints").next().unwrap();
+    let files = [
+        ("Cargo.toml", manifest),
+        ("src/lib.rs", "pub fn one() -> u8 {\n    1\n}\n"),
+        ("tools/no-tabs", script),
+        ("no-tabs.txt", ""),
+    ];
+    let mut project = Project::new(&files, &[]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let place = project.root.join("tools/no-tabs");
+        fs::set_permissions(place, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    project.settings.servers = None;
+    project.settings.additions = toml::from_str(configuration).unwrap();
+    let gate = project.gate();
+    accepted(&check(&gate, vec![edit("src/lib.rs", "    1", "    2")]).await);
+    refused_at(&check(&gate, vec![edit("src/lib.rs", "    1", "\t2")]).await, "src/lib.rs", 2);
+}

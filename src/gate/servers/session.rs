@@ -213,7 +213,7 @@ impl Session {
             let params = json!({ "textDocument": document, "contentChanges": changes });
             self.client.notify("textDocument/didChange", Some(params));
         } else {
-            let language = language_id(&path);
+            let language = self.spec.language_id.as_deref().unwrap_or(language_id(&path));
             let document =
                 json!({ "uri": uri, "languageId": language, "version": 1, "text": text });
             self.client.notify("textDocument/didOpen", Some(json!({ "textDocument": document })));
@@ -370,10 +370,9 @@ impl Session {
     async fn pull_document(&self, path: &RelPath) -> Result<Vec<Value>, Trouble> {
         let params = json!({ "textDocument": { "uri": self.uri(path) } });
         let report = self.patiently("textDocument/diagnostic", params).await?;
-        match (report["kind"].as_str(), &report["items"]) {
-            (Some("full"), Value::Array(items)) => Ok(items.clone()),
-            // gopls leaves out a list that is empty.
-            (Some("full"), Value::Null) => Ok(Vec::new()),
+        match (report["kind"].as_str(), report["items"].as_array()) {
+            // gopls says "" of an empty list.
+            (Some("full" | ""), Some(items)) => Ok(items.clone()),
             // We never send a previous result id, so that "unchanged" would be an answer to somebody else.
             _ => Err(Trouble::Unfit(format!("{} gave no full report for {path}", self.name))),
         }
