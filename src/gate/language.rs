@@ -102,7 +102,8 @@ pub enum DiagnosticsBy {
 pub struct ToolSpec {
     /// For people: `cargo check`.
     pub name: String,
-    /// Program and arguments, looked for like a server's.
+    /// Program and arguments, looked for like a server's. `{state}` in an argument is the name of a file, for what the
+    /// program wants to remember until its next run.
     pub command: Vec<String>,
     /// Commands in place of that one where its program is not installed.
     #[serde(default)]

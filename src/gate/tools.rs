@@ -10,6 +10,7 @@ pub mod golang;
 mod place;
 pub mod process;
 pub mod pyright;
+mod solution;
 pub mod tsc;
 mod used;
 
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use super::diagnostic::Diagnostic;
 use super::language::{Covers, ToolOutput, ToolSpec};
+use crate::workspace::hash::sha256;
 use crate::workspace::path::RelPath;
 use process::{Ended, Request};
 
@@ -84,7 +86,15 @@ impl Runner {
         let version = self.version(spec, folder).await;
         let outcome = match spec.output {
             ToolOutput::CargoJson => cargo::read(&self.root, &self.target, folder, &ended),
-            ToolOutput::Tsc => tsc::read(&self.root, folder, tsc::config(&spec.command), &ended),
+            ToolOutput::Tsc => {
+                let unit = tsc::unit(folder, &spec.command);
+                match tsc::read(&self.root, folder, &unit, &ended) {
+                    Ok(own) if own.found.is_empty() && own.covered.len() <= 1 => {
+                        self.ask_references(spec, folder, own).await
+                    }
+                    other => other,
+                }
+            }
             ToolOutput::Pyright => pyright::read(&self.root, folder, &ended),
             ToolOutput::GoList => golang::read(&self.root, folder, &ended),
             ToolOutput::GoVet => golang::read_vet(&self.root, folder, &ended),
@@ -120,7 +130,7 @@ impl Runner {
         let (program, arguments) = self.program(spec, folder)?;
         let request = |offline| Request {
             program: program.clone(),
-            arguments: arguments.to_vec(),
+            arguments: self.arguments(arguments, folder),
             folder: self.folder(folder),
             environment: self.environment(folder, offline),
             deadline: self.deadline,
@@ -159,6 +169,19 @@ impl Runner {
     /// Whether the project in the folder uses a tool: one of its conditions holds, or it has none.
     pub fn is_used(&self, spec: &ToolSpec, folder: &str) -> bool {
         spec.when.is_empty() || spec.when.iter().any(|when| used::holds(when, &self.root, folder))
+    }
+
+    /// The arguments with `{state}` replaced by a file that only this command in this folder uses, and that stays.
+    fn arguments(&self, arguments: &[String], folder: &str) -> Vec<String> {
+        let name = sha256(arguments.join("\n").as_bytes());
+        let state = self.target_of(folder).join("state").join(&name[..16]);
+        let state = state.to_string_lossy();
+        arguments.iter().map(|argument| argument.replace("{state}", &state)).collect()
+    }
+
+    /// The folder for what compilers of one project leave behind.
+    fn target_of(&self, folder: &str) -> PathBuf {
+        self.target.join(folder.replace('/', "+"))
     }
 
     /// Whether a text names a file beside or above the shadow's root that would be one beside the user's.
@@ -203,7 +226,7 @@ impl Runner {
         let sources = std::env::join_paths([project.clone(), project.join("src")]);
         set("PYTHONPATH", sources.unwrap_or_default());
         set("PYTHONDONTWRITEBYTECODE", "1".into());
-        let target = self.target.join(folder.replace('/', "+")).into_os_string();
+        let target = self.target_of(folder).into_os_string();
         set("CARGO_TARGET_DIR", target);
         set("CARGO_TERM_COLOR", "never".into());
         if offline {

@@ -446,3 +446,38 @@ when = [{ file = "no-tabs.txt" }]
     accepted(&check(&gate, vec![edit("src/lib.rs", "    1", "    2")]).await);
     refused_at(&check(&gate, vec![edit("src/lib.rs", "    1", "\t2")]).await, "src/lib.rs", 2);
 }
+
+const REFERENCED: &str = r#"{ "compilerOptions": { "composite": true, "strict": true, "outDir": "dist", "module": "nodenext", "target": "es2022", "types": [] }, "include": ["src"] "#;
+
+/// A solution: the `tsconfig.json` at the root has no files and refers to two projects.
+#[tokio::test]
+async fn projects_that_a_tsconfig_refers_to_are_proved() {
+    let one = format!("{REFERENCED}}}");
+    let two =
+        format!("{REFERENCED}, \"references\": [{{ \"path\": \"../one/tsconfig.lib.json\" }}] }}");
+    let files = [
+        ("package.json", PACKAGE),
+        (
+            "tsconfig.json",
+            r#"{ "files": [], "references": [{ "path": "./one/tsconfig.lib.json" }, { "path": "./two" }] }"#,
+        ),
+        ("one/tsconfig.lib.json", one.as_str()),
+        ("one/src/a.ts", "export function a(x: number): number {\n  return x;\n}\n"),
+        ("two/tsconfig.json", two.as_str()),
+        ("two/src/b.ts", "export const b: number = 1;\n"),
+    ];
+    let mut project = Project::new(&files, &[typescript()]);
+    project.settings.servers = None;
+    let gate = project.gate();
+    accepted(&check(&gate, vec![edit("one/src/a.ts", "return x", "return x + 1")]).await);
+    let wrong = check(&gate, vec![edit("one/src/a.ts", "return x", "return \"\"")]).await;
+    refused_at(&wrong, "one/src/a.ts", 2);
+    accepted(&check(&gate, vec![edit("two/src/b.ts", "= 1", "= 2")]).await);
+    let config = check(&gate, vec![edit("one/tsconfig.lib.json", "\"src\"", "\"lost\"")]).await;
+    assert_ne!(config.report.verdict, Verdict::Accepted, "{:#?}", config.report);
+    // What a project takes from another one has no types as long as that one is not built.
+    let import = "import { a } from \"../../one/src/a.js\";\nexport const b: number = a(1)";
+    let across =
+        check(&gate, vec![edit("two/src/b.ts", "export const b: number = 1", import)]).await;
+    assert_ne!(across.report.verdict, Verdict::Accepted, "{:#?}", across.report);
+}

@@ -9,18 +9,19 @@ use super::{Answered, Found, rel_path};
 use crate::gate::diagnostic::{Diagnostic, Severity};
 use crate::workspace::path::RelPath;
 
-/// The project file that a command names, else the one that tsc takes by itself.
-pub fn config(command: &[String]) -> &str {
+/// The path of the project file that a command names, else of the one that tsc takes by itself.
+pub fn unit(folder: &str, command: &[String]) -> String {
     let named = command.iter().skip_while(|word| *word != "-p").nth(1);
-    named.map_or("tsconfig.json", String::as_str)
+    let config = named.map_or("tsconfig.json", String::as_str);
+    if folder.is_empty() { config.to_owned() } else { format!("{folder}/{config}") }
 }
 
-/// Reads what tsc said; it was asked about the project file `config` in `folder`.
+/// Reads what tsc, run in `folder`, said of the project file `unit`.
 ///
 /// # Errors
 /// The reason, for people, when it gave up without saying where.
-pub fn read(root: &Path, folder: &str, config: &str, ended: &Ended) -> Result<Answered, String> {
-    let unit = if folder.is_empty() { config.to_owned() } else { format!("{folder}/{config}") };
+pub fn read(root: &Path, folder: &str, unit: &str, ended: &Ended) -> Result<Answered, String> {
+    let unit = unit.to_owned();
     let mut answered = Answered { units: BTreeSet::from([unit.clone()]), ..Answered::default() };
     let mut about_project = Vec::new();
     for line in ended.stdout.lines() {
