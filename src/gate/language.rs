@@ -49,6 +49,9 @@ pub struct ServerSpec {
     pub name: String,
     /// Program and arguments. A program without `/` is looked for in the project's `node_modules/.bin`, then on PATH.
     pub command: Vec<String>,
+    /// Arguments that make it print its version; none, where it cannot.
+    #[serde(default = "version")]
+    pub version: Vec<String>,
     /// How its diagnostics are got and its readiness is proved.
     pub diagnostics: DiagnosticsBy,
     /// `initializationOptions`, and the answer to `workspace/configuration`, as JSON text.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use orchestrator_lsp::gate::servers::Servers;
@@ -480,4 +481,52 @@ async fn projects_that_a_tsconfig_refers_to_are_proved() {
     let across =
         check(&gate, vec![edit("two/src/b.ts", "export const b: number = 1", import)]).await;
     assert_ne!(across.report.verdict, Verdict::Accepted, "{:#?}", across.report);
+}
+
+#[tokio::test]
+async fn packages_of_the_projects_own_python_are_found() {
+    let project = Project::new(&python_files(), &[pyright(), tools::python()]);
+    let python = tools::python().join(if cfg!(windows) { "python.exe" } else { "python" });
+    let made = Command::new(python)
+        .args(["-m", "venv", "--without-pip", ".venv"])
+        .current_dir(&project.root)
+        .status();
+    assert!(made.unwrap().success());
+    let packages = if cfg!(windows) {
+        project.root.join(".venv/Lib/site-packages")
+    } else {
+        let versions = fs::read_dir(project.root.join(".venv/lib")).unwrap();
+        versions.flatten().next().unwrap().path().join("site-packages")
+    };
+    fs::write(packages.join("taxes.py"), "def tax(price: int) -> int:\n    return price\n")
+        .unwrap();
+    fs::write(project.root.join(".gitignore"), ".venv\n").unwrap();
+    let gate = project.gate();
+    let taxed =
+        "from taxes import tax\n\n\ndef price(name: str) -> int:\n    return tax(len(name))\n";
+    let write =
+        |text: &str| Change::Write { path: path("shop/prices.py"), content: text.to_owned() };
+    let good = check(&gate, vec![write(taxed)]).await;
+    accepted(&good);
+    servers_answered(&good);
+    let unknown = taxed.replace("from taxes", "from toxes");
+    refused_at(&check(&gate, vec![write(&unknown)]).await, "shop/prices.py", 1);
+}
+
+#[test]
+fn the_doctor_knows_every_language_and_those_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let configuration = folder.path().join("config.toml");
+    let text = RECIPES.replace("[[languages", "[[gate.languages");
+    fs::write(&configuration, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_orchestrator"))
+        .arg("doctor")
+        .current_dir(folder.path())
+        .env("ORCHESTRATOR_CONFIG", configuration)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    for subject in ["go: gopls", "python: pyright", "javascript: node", "recipes: ruff"] {
+        assert!(said.contains(subject), "{said}");
+    }
 }
