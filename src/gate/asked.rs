@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use super::language::{self, Language};
+use super::language::Language;
 use super::prove::Case;
 use super::reach::{self, Imports, Reach, Setting};
 use super::workbench::{Layout, Workbench};
@@ -36,7 +36,7 @@ const MOST_KNOWN: usize = 20_000;
 impl Workbench {
     /// The files that change, and all that a server is asked about. The base lies in the servers' shadow.
     pub(super) fn files_to_ask(&mut self, language: &Language, case: &Case<'_>) -> (Files, Files) {
-        let speaks = |path: &RelPath| is_of(language, path);
+        let speaks = |path: &RelPath| language.speaks(path);
         let changed = case.resolved.files.iter().map(|file| &file.path);
         let own: BTreeSet<&RelPath> = changed.filter(|path| speaks(path)).collect();
         let own_files = Files::of(case, &own);
@@ -101,8 +101,4 @@ fn setting(case: &Case<'_>, root: &Path) -> (Setting, BTreeSet<String>) {
         }
     }
     (setting, own)
-}
-
-fn is_of(language: &Language, path: &RelPath) -> bool {
-    language::for_path(path).is_some_and(|found| found.name == language.name)
 }

@@ -15,6 +15,7 @@ pub mod frame;
 #[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
 pub mod gate;
 pub mod language;
+pub mod languages;
 mod mend;
 mod nested;
 mod prepare;

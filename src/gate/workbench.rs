@@ -128,6 +128,20 @@ impl Workbench {
         Ok(())
     }
 
+    /// Whether the project uses a tool.
+    pub(super) async fn is_used(
+        &self,
+        spec: &ToolSpec,
+        folder: &str,
+        layout: &Layout,
+    ) -> Result<bool, GateError> {
+        if spec.when.is_empty() {
+            return Ok(true);
+        }
+        self.lay_out(layout).await?;
+        Ok(self.runner.is_used(spec, folder))
+    }
+
     /// What a tool says of a tree; from memory when it said it before.
     pub(super) async fn ask_tool(
         &mut self,

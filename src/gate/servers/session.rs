@@ -108,7 +108,7 @@ impl Session {
             Some("utf-8") => Encoding::Utf8,
             _ => Encoding::Utf16,
         };
-        let version = answer["serverInfo"]["version"].as_str();
+        let version = answer["serverInfo"]["version"].as_str().map(version_in);
         let name =
             version.map_or_else(|| spec.name.clone(), |version| format!("{} {version}", spec.name));
         Ok(Session {
@@ -213,7 +213,7 @@ impl Session {
             let params = json!({ "textDocument": document, "contentChanges": changes });
             self.client.notify("textDocument/didChange", Some(params));
         } else {
-            let language = language_id(&path);
+            let language = self.spec.language_id.as_deref().unwrap_or(language_id(&path));
             let document =
                 json!({ "uri": uri, "languageId": language, "version": 1, "text": text });
             self.client.notify("textDocument/didOpen", Some(json!({ "textDocument": document })));
@@ -371,7 +371,8 @@ impl Session {
         let params = json!({ "textDocument": { "uri": self.uri(path) } });
         let report = self.patiently("textDocument/diagnostic", params).await?;
         match (report["kind"].as_str(), report["items"].as_array()) {
-            (Some("full"), Some(items)) => Ok(items.clone()),
+            // gopls says "" of an empty list.
+            (Some("full" | ""), Some(items)) => Ok(items.clone()),
             // We never send a previous result id, so that "unchanged" would be an answer to somebody else.
             _ => Err(Trouble::Unfit(format!("{} gave no full report for {path}", self.name))),
         }
@@ -484,6 +485,12 @@ fn language_id(path: &RelPath) -> &str {
         Some(other) => other,
         None => "plaintext",
     }
+}
+
+/// The version itself, where a server (gopls) says all about its build, as JSON.
+fn version_in(said: &str) -> String {
+    let build: Value = serde_json::from_str(said).unwrap_or_default();
+    build["Version"].as_str().unwrap_or(said).to_owned()
 }
 
 fn capabilities() -> Value {

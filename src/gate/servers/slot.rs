@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::client::{CallError, Start};
 use super::session::{Session, Trouble};
 use crate::gate::language::ServerSpec;
-use crate::gate::tools::process::find;
+use crate::gate::tools::process::{find, path_with, virtual_environments};
 
 /// So many starts within [`WINDOW`] and no more.
 const STARTS: usize = 4;
@@ -99,8 +99,9 @@ impl Slot {
         let (program, args) =
             command.split_first().ok_or_else(|| format!("{name}: its command is empty"))?;
         // A package of a monorepo finds its tools in the folders above it, as node itself does.
-        let own: Vec<PathBuf> =
-            around.project.ancestors().map(|folder| folder.join("node_modules/.bin")).collect();
+        let node = around.project.ancestors().map(|folder| folder.join("node_modules/.bin"));
+        let own: Vec<PathBuf> = node.chain(virtual_environments(&around.root)).collect();
+        let path = path_with(virtual_environments(&around.root), Some(&around.path));
         let Some(found) = find(program, &own, Some(&around.path)) else {
             return Err(format!(
                 "{name}: `{program}` is not in node_modules/.bin nor on PATH; to get it: {install}"
@@ -117,7 +118,7 @@ impl Slot {
             program: &found,
             args,
             folder: &around.root,
-            path: &around.path,
+            path: &path,
             environment: &self.spec.environment,
         };
         let begun = match start.client(settings.clone()) {
