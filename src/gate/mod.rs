@@ -14,6 +14,7 @@ pub mod gate;
 pub mod language;
 mod mend;
 mod nested;
+pub mod pair;
 mod prepare;
 mod prove;
 pub mod receipt;
