@@ -77,8 +77,14 @@ fn what_is_found_in_a_grown_tree_is_found_in_the_whole_text() {
         let (old, new) = (Owned::new(base), Owned::new(&after));
         let pair = Pair::new(&path, Some(old.known()), Some(new.known()));
         let full = pair.in_full();
+        let has_error =
+            |tree: &Option<Tree>| tree.as_ref().map(|tree| tree.root_node().has_error());
         let says = |tree: &Option<Tree>| tree.as_ref().map(|tree| tree.root_node().to_sexp());
-        assert_eq!(says(&pair.tree), says(&full.tree), "round {round}");
+        assert_eq!(has_error(&pair.tree), has_error(&full.tree), "round {round}");
+        // Where the text is broken, how it is mended may differ.
+        if has_error(&full.tree) == Some(false) {
+            assert_eq!(says(&pair.tree), says(&full.tree), "round {round}");
+        }
         assert_eq!(new_errors(&pair), new_errors(&full), "round {round}");
     }
 }

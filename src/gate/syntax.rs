@@ -120,7 +120,9 @@ fn suspected(pair: &Pair<'_>) -> Vec<Fault> {
 struct Fault {
     /// Kind, and the text around it.
     key: (String, String),
-    message: String,
+    /// What should stand there; `None` where something stands that should not.
+    missing: Option<String>,
+    piece: String,
     range: Range,
 }
 
@@ -128,16 +130,21 @@ impl Fault {
     fn of(node: Node<'_>, text: &str) -> Fault {
         let kind =
             if node.is_missing() { format!("MISSING {}", node.kind()) } else { "ERROR".to_owned() };
-        let message = if node.is_missing() {
-            format!("syntax: `{}` is missing here", node.kind())
-        } else {
-            // Masked before it is cut: half a secret is not known as one.
-            let piece: String = text[node.byte_range()].chars().take(PIECE).collect();
-            let piece: String = mask(&piece).chars().take(40).collect();
-            let piece = piece.split_whitespace().collect::<Vec<_>>().join(" ");
-            format!("syntax: `{piece}` does not fit here")
-        };
-        Fault { key: (kind, around(node, text)), message, range: range_of(node) }
+        let missing = node.is_missing().then(|| node.kind().to_owned());
+        let piece = text[node.byte_range()].chars().take(PIECE).collect();
+        Fault { key: (kind, around(node, text)), missing, piece, range: range_of(node) }
+    }
+
+    fn message(&self) -> String {
+        match &self.missing {
+            Some(kind) => format!("syntax: `{kind}` is missing here"),
+            None => {
+                // Masked before it is cut: half a secret is not known as one.
+                let piece: String = mask(&self.piece).chars().take(40).collect();
+                let piece = piece.split_whitespace().collect::<Vec<_>>().join(" ");
+                format!("syntax: `{piece}` does not fit here")
+            }
+        }
     }
 
     fn into_diagnostic(self, path: &RelPath) -> Diagnostic {
@@ -146,7 +153,7 @@ impl Fault {
             range: self.range,
             severity: Severity::Error,
             code: Some("syntax".to_owned()),
-            message: self.message,
+            message: self.message(),
             source: "tree-sitter".to_owned(),
             remedies: Vec::new(),
         }

@@ -2,6 +2,7 @@
 ; severity: error
 ; fires: when-marked
 ; within: deleted-test
+; except: *.pyi
 ; file: test_a.py
 ; before: class TestOne:
 ; before|     def test_one(self):

@@ -2,6 +2,7 @@
 ; severity: error
 ; fires: when-weaker
 ; within: deleted-test
+; except: *.pyi
 ; file: test_a.py
 ; before: def test_one():
 ; before|     assert one() == 1
