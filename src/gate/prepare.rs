@@ -297,3 +297,7 @@ pub(super) fn problem(stage: Stage, diagnostic: Diagnostic, text: &str) -> Probl
     let frame = frame(text, diagnostic.range);
     Problem { stage, diagnostic, frame }
 }
+
+#[cfg(test)]
+#[path = "prepare_tests.rs"]
+mod tests;

@@ -15,8 +15,6 @@
 ; before| #[should_panic]
 ; before| async fn one() { f().await; }
 ; fails: async fn f() {}
-((attribute_item
-   (attribute [(identifier) @attribute (scoped_identifier name: (identifier) @attribute)]))
-  . [(attribute_item) (line_comment) (block_comment)]*
-  . (function_item name: (identifier) @name) @deleted-test
-  (#match? @attribute "^(test|rstest|test_case|test_log|quickcheck|wasm_bindgen_test)$"))
+((function_item name: (identifier) @name) @deleted-test
+  (#preceded-by? @deleted-test "attribute_item"
+    "^#\\[\\s*([a-z0-9_]+\\s*::\\s*)*(test|rstest|test_case|test_log|quickcheck|wasm_bindgen_test)\\b"))

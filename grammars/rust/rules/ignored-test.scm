@@ -23,11 +23,7 @@
 ; passes| #[ignore = "it needs a network"]
 ; passes| fn one() { assert_eq!(f(), 1); }
 ((attribute_item (attribute (identifier) @attribute)) @ignored-test
-  . [(attribute_item) (line_comment) (block_comment)]*
-  . (function_item) @of
   (#eq? @attribute "ignore"))
 ((attribute_item (attribute (identifier) @attribute arguments: (token_tree) @when)) @ignored-test
-  . [(attribute_item) (line_comment) (block_comment)]*
-  . (function_item) @of
   (#eq? @attribute "cfg")
   (#match? @when "^[(]\\s*(any\\s*[(]\\s*[)]|false|FALSE)\\s*[)]$"))

@@ -33,6 +33,18 @@ struct Gone<'v, 'r> {
     line: usize,
 }
 
+impl Gone<'_, '_> {
+    /// What every text holds that imports it: its name, or, as a default has none, that of its file.
+    fn written(&self) -> &str {
+        if self.name != "default" {
+            return self.name;
+        }
+        let path = self.file.as_str();
+        let mut parts = path.rsplit('/').map(|part| part.split('.').next().unwrap_or_default());
+        parts.find(|part| *part != "index").unwrap_or_default()
+    }
+}
+
 /// An import: the name, and where from.
 struct Import {
     name: String,
@@ -47,7 +59,7 @@ pub fn missed(views: &[View<'_, '_>], around: &dyn Around) -> Vec<Diagnostic> {
     }
     let mut open: Vec<Option<RelPath>> = vec![None; gone.len()];
     let mut look = |path: &RelPath, text: &str, imports: &dyn Fn() -> Vec<Import>| {
-        let named = |at: &usize| open[*at].is_none() && text.contains(gone[*at].name);
+        let named = |at: &usize| open[*at].is_none() && text.contains(gone[*at].written());
         let asked: Vec<usize> = (0..gone.len()).filter(named).collect();
         if asked.is_empty() {
             return;

@@ -9,7 +9,7 @@ use tree_sitter::{Node, QueryCursor, Tree};
 
 use super::super::diagnostic::{Diagnostic, Range, Severity};
 use super::super::syntax::range_of;
-use super::rule::{Fires, Rule, RuleSet};
+use super::rule::{Fires, Preceded, Rule, RuleSet};
 use crate::workspace::path::RelPath;
 
 /// A match of a rule.
@@ -17,9 +17,9 @@ use crate::workspace::path::RelPath;
 pub struct Hit<'r> {
     /// The rule.
     pub rule: &'r Rule,
-    /// The place that the rule names, in bytes.
+    /// The place that the rule names, in bytes, with the attributes that it must have.
     pub bytes: Bytes<usize>,
-    /// The same in lines.
+    /// The place itself in lines.
     pub range: Range,
     /// What it is about: `@of` where the rule captures that, else the place.
     pub of: Bytes<usize>,
@@ -82,7 +82,7 @@ pub fn hits<'r>(
     let mut found = Vec::new();
     for set in sets {
         let mut seen = BTreeSet::new();
-        for range in &ranges {
+        for range in ranges.iter().map(|range| with_head(range, tree)) {
             let mut cursor = QueryCursor::new();
             cursor.set_byte_range(range.clone());
             let mut matches = cursor.matches(&set.query, tree.root_node(), text.as_bytes());
@@ -92,13 +92,18 @@ pub fn hits<'r>(
                     continue;
                 }
                 for node in matched.nodes_for_capture_index(set.places[rule]) {
-                    let touches = node.start_byte() < range.end && node.end_byte() > range.start;
+                    let Some(start) = start_of(node, &set.preceded[matched.pattern_index], text)
+                    else {
+                        continue;
+                    };
+                    let touches = start < range.end && node.end_byte() > range.start;
                     let of = captured(set, matched, "of").unwrap_or(node);
                     let about = of.start_byte() < range.end && of.end_byte() > range.start;
                     if (touches || about)
                         && seen.insert((node.start_byte(), node.end_byte(), matched.pattern_index))
                     {
-                        found.push(hit(set, matched, node, of, text));
+                        let bytes = start..node.end_byte();
+                        found.push(Hit { bytes, ..hit(set, matched, node, of, text) });
                     }
                 }
             }
@@ -106,6 +111,44 @@ pub fn hits<'r>(
     }
     strongest_word(&mut found);
     found
+}
+
+/// A range that ends among the attributes or comments of something reaches to that.
+fn with_head(range: &Bytes<usize>, tree: &Tree) -> Bytes<usize> {
+    let last = range.end.saturating_sub(1).max(range.start);
+    let mut at = tree.root_node().named_descendant_for_byte_range(last, last);
+    while let Some(node) = at.filter(|node| node.parent().is_some()) {
+        if is_head(node) {
+            let mut next = node.next_named_sibling();
+            while let Some(more) = next.filter(|next| is_head(*next)) {
+                next = more.next_named_sibling();
+            }
+            return range.start
+                ..next.map_or(range.end, |next| range.end.max(next.start_byte() + 1));
+        }
+        at = node.parent();
+    }
+    range.clone()
+}
+
+fn is_head(node: Node<'_>) -> bool {
+    node.kind().ends_with("attribute_item") || node.kind().ends_with("comment")
+}
+
+/// Where a place begins with its attributes; `None` when what must stand before it does not.
+fn start_of(node: Node<'_>, preceded: &Option<Preceded>, text: &str) -> Option<usize> {
+    let Some(preceded) = preceded else { return Some(node.start_byte()) };
+    let mut start = None;
+    let mut stands = false;
+    let mut before = node.prev_named_sibling();
+    while let Some(head) = before.filter(|before| is_head(*before)) {
+        if head.kind() == preceded.kind {
+            start = Some(head.start_byte());
+            stands |= preceded.text.is_match(&text[head.byte_range()]);
+        }
+        before = head.prev_named_sibling();
+    }
+    start.filter(|_| stands)
 }
 
 fn captured<'t>(

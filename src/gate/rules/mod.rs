@@ -151,3 +151,6 @@ pub fn refuses(breach: &Diagnostic) -> bool {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod replay;

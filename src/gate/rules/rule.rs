@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use tree_sitter::Query;
+use regex::Regex;
+use tree_sitter::{Query, QueryPredicateArg};
 
 use super::super::diagnostic::Severity;
 use super::super::language::{self, Language};
@@ -208,6 +209,19 @@ pub struct RuleSet {
     pub strengths: Vec<u32>,
     /// For each pattern the name that it gives a match (`#set! name`), where it does.
     pub names: Vec<Option<String>>,
+    /// For each pattern what must stand before its place (`#preceded-by?`), where something must.
+    pub preceded: Vec<Option<Preceded>>,
+}
+
+/// What stands before a node among its siblings, only comments and more of the kind between: `(#preceded-by? @place
+/// "attribute_item" "^#.test")`. A query can say that too, but then it goes through all siblings of a file for every
+/// edit.
+#[derive(Debug)]
+pub struct Preceded {
+    /// The kind of node.
+    pub kind: String,
+    /// What its text must match.
+    pub text: Regex,
 }
 
 impl RuleSet {
@@ -243,7 +257,13 @@ impl RuleSet {
             })?;
             places.push(place);
         }
-        Ok(RuleSet { query, rules, of_pattern, places, strengths, names })
+        let mut preceded = Vec::new();
+        for at in 0..query.pattern_count() {
+            let rule = &rules[rule_at(query.start_byte_for_pattern(at))].name;
+            let bad = |why| BadRule { rule: rule.clone(), line: 1, why };
+            preceded.push(preceding(&query, at).map_err(bad)?);
+        }
+        Ok(RuleSet { query, rules, of_pattern, places, strengths, names, preceded })
     }
 }
 
@@ -251,6 +271,29 @@ impl RuleSet {
 fn setting(query: &Query, pattern: usize, key: &str) -> Option<String> {
     let set = query.property_settings(pattern).iter().find(|set| &*set.key == key)?;
     set.value.as_ref().map(|value| value.to_string())
+}
+
+fn preceding(query: &Query, pattern: usize) -> Result<Option<Preceded>, String> {
+    let mut found = None;
+    for predicate in query.general_predicates(pattern) {
+        match (&*predicate.operator, &*predicate.args) {
+            (
+                "preceded-by?",
+                [
+                    QueryPredicateArg::Capture(_),
+                    QueryPredicateArg::String(kind),
+                    QueryPredicateArg::String(text),
+                ],
+            ) => {
+                let text = Regex::new(text).map_err(|error| error.to_string())?;
+                found = Some(Preceded { kind: kind.to_string(), text });
+            }
+            (other, _) => {
+                return Err(format!("`#{other}` is not known, or not with these arguments"));
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn bad_query(

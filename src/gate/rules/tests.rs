@@ -206,6 +206,34 @@ fn a_test_may_be_taken_in_by_another() {
 }
 
 #[test]
+fn a_test_may_become_several() {
+    let one = "it('adds', () => {\n  expect(add(1, 1)).toBe(2)\n  expect(add(2, 2)).toBe(4)\n})\n";
+    let two = "it('adds ones', () => {\n  expect(add(1, 1)).toBe(2)\n  expect(add(1, 0)).toBe(1)\n  \
+               expect(add(0, 1)).toBe(1)\n})\nit('adds twos', () => {\n  expect(add(2, 2)).toBe(4)\n  \
+               expect(add(2, 3)).toBe(5)\n  expect(add(3, 2)).toBe(5)\n})\n";
+    assert!(breaches("a.test.ts", Some(one), two).is_empty());
+}
+
+#[test]
+fn a_test_may_go_with_what_it_tests_in_its_own_file() {
+    let helper = "#[cfg(test)]\nmod tests {\n    fn check(x: u8) -> u8 {\n        super::add(x)\n    }\n    #[test]\n    \
+                  fn adds() {\n        assert_eq!(check(1), 2);\n    }\n}\n";
+    let base = format!("fn add(x: u8) -> u8 {{\n    x + 1\n}}\nfn other() {{}}\n{helper}");
+    assert!(breaches("a.rs", Some(&base), "fn other() {}\n").is_empty());
+    assert!(codes(&[("a.rs", Some(&base), None)], &[]).is_empty());
+    let kept = "fn add(x: u8) -> u8 {\n    x + 1\n}\nfn other() {}\n";
+    assert_eq!(breaches("a.rs", Some(&base), kept), ["deleted-test"]);
+    // What made the thing is gone, not the thing.
+    let before = "class Node { constructor(a) { this.a = a }\n  find() {} }\n";
+    let test = "it('is made', () => { expect(new Node(1).find()).toBe(1) })\n";
+    let files = [
+        ("n.js", Some(before), Some("class Node { find() {} }\n")),
+        ("n.test.js", Some(test), None),
+    ];
+    assert!(codes(&files, &[]).is_empty());
+}
+
+#[test]
 fn an_export_is_not_removed_while_something_imports_it() {
     let ts = "export function one() {}\nexport const two = 2\nexport default class {}\n";
     let rest = [("src/b.tsx", "import { two as zwei } from './a.js'\n")];

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::diagnostic::{Diagnostic, Place, Range};
 use super::super::pair::Pair;
-use super::super::syntax::Grammar;
 use super::Book;
 use super::exports::{self, Around};
 use super::hits::{Hit, breach, hits};
 use super::rule::{Fires, Rule};
-use super::subject::definitions;
+use super::subject::Subjects;
 use super::units::{Fate, Unit, collect, fates, lost, words};
 
 /// A file of the change-set with every match in it.
@@ -94,41 +93,22 @@ fn of_units(views: &[View<'_, '_>]) -> Vec<Diagnostic> {
     if base.is_empty() {
         return Vec::new();
     }
-    let gone = removed(views, &base);
+    let subjects = Subjects::of(views, &base);
     let mut found = Vec::new();
     for (old, fate) in base.iter().zip(fates(&base, &after)) {
         match fate {
-            Fate::Gone if !old.names_any(&gone) => found.push(deleted(old, views)),
+            Fate::Gone if !subjects.hold(old) => found.push(deleted(old, views)),
             Fate::Is(new) => {
                 let new = &after[new];
                 let marked = marked(old, new, views);
                 // What does not run, or has no body, asserts nothing either: that is told once.
-                let weaker = || weaker(old, new, views, &gone);
+                let weaker = || weaker(old, new, views, &subjects.gone);
                 found.extend(if marked.is_empty() { weaker() } else { marked });
             }
             _ => {}
         }
     }
     found
-}
-
-/// The names that the change-set removed outside of tests.
-fn removed(views: &[View<'_, '_>], base: &[Unit<'_>]) -> BTreeSet<String> {
-    let mut before = BTreeSet::new();
-    let mut now = BTreeSet::new();
-    for (at, view) in views.iter().enumerate() {
-        let units: Vec<_> =
-            base.iter().filter(|unit| unit.file == at).map(|unit| unit.bytes.clone()).collect();
-        // In Rust tests stand beside what they test; elsewhere a file with tests is a file of tests.
-        let is_tests = !units.is_empty() && view.file.grammar != Some(Grammar::Rust);
-        if let (Some(tree), Some(text), false) = (&view.file.base, view.file.before, is_tests) {
-            before.extend(definitions(tree, text, &units));
-        }
-        if let (Some(tree), Some(text)) = (&view.file.tree, view.file.after) {
-            now.extend(definitions(tree, text, &[]));
-        }
-    }
-    before.difference(&now).cloned().collect()
 }
 
 fn named(rule: &Rule, name: &str) -> String {

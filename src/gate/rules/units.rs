@@ -14,6 +14,8 @@ use super::rule::{Fires, Rule};
 const ALIKE: f64 = 0.6;
 /// How much (of 1) of a unit must stand in another that changed for it to be taken in by that one.
 const TAKEN_IN: f64 = 0.8;
+/// How much (of 1) of a unit must stand in all the new ones together for them to be its parts.
+const PARTED: f64 = 0.6;
 
 /// A match of a rule that holds within units.
 #[derive(Debug, Clone)]
@@ -39,15 +41,17 @@ pub struct Unit<'r> {
     pub name: String,
     /// Where it stands.
     pub range: Range,
-    /// The same in bytes.
+    /// The same in bytes, with its attributes.
     pub bytes: Bytes<usize>,
+    /// The same in bytes, without.
+    pub own: Bytes<usize>,
     /// The matches within it of rules that mark units.
     pub marks: Vec<Part<'r>>,
     /// The matches within it of rules that count, which no unit inside of it holds.
     pub parts: Vec<Part<'r>>,
     /// Its text without its name, blanks squeezed.
     body: String,
-    words: BTreeMap<String, usize>,
+    words: Words,
 }
 
 impl<'r> Unit<'r> {
@@ -60,6 +64,7 @@ impl<'r> Unit<'r> {
             file,
             range: hit.range,
             bytes: hit.bytes.clone(),
+            own: hit.of.clone(),
             marks: Vec::new(),
             parts: Vec::new(),
             words: count(&body),
@@ -68,9 +73,9 @@ impl<'r> Unit<'r> {
         }
     }
 
-    /// Whether its text names one of some words.
-    pub fn names_any(&self, words: &BTreeSet<String>) -> bool {
-        self.words.keys().any(|word| words.contains(word))
+    /// The words of its text.
+    pub fn words(&self) -> impl Iterator<Item = &String> {
+        self.words.keys()
     }
 }
 
@@ -80,8 +85,8 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(move |c| !is_part(c)).filter(|word| !word.is_empty())
 }
 
-fn count(text: &str) -> BTreeMap<String, usize> {
-    let mut counted = BTreeMap::new();
+fn count(text: &str) -> Words {
+    let mut counted = Words::new();
     for word in words(text) {
         *counted.entry(word.to_owned()).or_default() += 1;
     }
@@ -149,9 +154,13 @@ pub fn fates(base: &[Unit<'_>], after: &[Unit<'_>]) -> Vec<Fate> {
     match_up(base, after, &mut fates, &mut free, alike);
     let stands = |unit: &Unit<'_>| base.iter().any(|old| old.body == unit.body);
     let changed: Vec<&Unit<'_>> = after.iter().filter(|unit| !stands(unit)).collect();
+    let fresh = after.iter().zip(&free).filter(|(_, free)| **free).map(|(unit, _)| unit);
+    let fresh = count(&fresh.map(|unit| unit.body.as_str()).collect::<Vec<_>>().join(" "));
     for (fate, unit) in fates.iter_mut().zip(base).filter(|(fate, _)| **fate == Fate::Gone) {
         let mut others = changed.iter().filter(|other| other.rule.name == unit.rule.name);
-        if others.any(|other| taken_in(unit, other)) {
+        if others.any(|other| share(&unit.words, &other.words) >= TAKEN_IN)
+            || share(&unit.words, &fresh) >= PARTED
+        {
             *fate = Fate::TakenIn;
         }
     }
@@ -183,23 +192,24 @@ fn match_up(
     }
 }
 
-fn shared(a: &Unit<'_>, b: &Unit<'_>) -> usize {
-    a.words.iter().map(|(word, count)| (*count).min(b.words.get(word).copied().unwrap_or(0))).sum()
+type Words = BTreeMap<String, usize>;
+
+fn shared(a: &Words, b: &Words) -> usize {
+    a.iter().map(|(word, count)| (*count).min(b.get(word).copied().unwrap_or(0))).sum()
 }
 
-fn size(unit: &Unit<'_>) -> usize {
-    unit.words.values().sum()
+/// How much of 1 of the words of `a` are words of `b` too.
+#[expect(clippy::cast_precision_loss, reason = "counts of words in one test")]
+fn share(a: &Words, b: &Words) -> f64 {
+    let all: usize = a.values().sum();
+    if all == 0 { 0.0 } else { shared(a, b) as f64 / all as f64 }
 }
 
+/// How alike two units are, from 0 to 1.
 #[expect(clippy::cast_precision_loss, reason = "counts of words in one test")]
 fn alike(a: &Unit<'_>, b: &Unit<'_>) -> f64 {
-    let all = size(a) + size(b);
-    if all == 0 { 0.0 } else { 2.0 * shared(a, b) as f64 / all as f64 }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of words in one test")]
-fn taken_in(unit: &Unit<'_>, other: &Unit<'_>) -> bool {
-    size(unit) > 0 && shared(unit, other) as f64 / size(unit) as f64 >= TAKEN_IN
+    let all: usize = a.words.values().chain(b.words.values()).sum();
+    if all == 0 { 0.0 } else { 2.0 * shared(&a.words, &b.words) as f64 / all as f64 }
 }
 
 /// What a unit lost by a rule that counts: `None` when nothing was lost that something as strong does not replace.
