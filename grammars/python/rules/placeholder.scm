@@ -35,15 +35,15 @@
 ; passes|     if b: raise NotImplementedError("b is not supported")
 ; passes|     return 1
 ; A function of a module.
-(module
-  (function_definition
-    name: (identifier) @function
-    body: (block . [(comment) (expression_statement (string))]* .
-      [(pass_statement)
-       (expression_statement (ellipsis))
-       (raise_statement [(identifier) @error (call function: (identifier) @error)])] @placeholder .)
-    (#not-match? @function "^_|noop|no_op|^(setup|teardown|test_?)")
-    (#any-of? @error "NotImplementedError" "NotImplemented")))
+((function_definition
+   name: (identifier) @function
+   body: (block . [(comment) (expression_statement (string))]* .
+     [(pass_statement)
+      (expression_statement (ellipsis))
+      (raise_statement [(identifier) @error (call function: (identifier) @error)])] @placeholder .)) @item
+  (#child-of? @item "module")
+  (#not-match? @function "^_|noop|no_op|^(setup|teardown|test_?)")
+  (#any-of? @error "NotImplementedError" "NotImplemented"))
 
 ; A method of a class that is nobody's subclass, and so no protocol and no abstract class.
 (class_definition

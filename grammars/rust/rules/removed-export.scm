@@ -4,19 +4,22 @@
 ; file: src/a.rs
 ; before: pub fn one() {}
 ; passes: pub fn two() {}
-(source_file
-  [(function_item (visibility_modifier) name: (identifier) @name @removed-export)
-   (struct_item (visibility_modifier) name: (type_identifier) @name @removed-export)
-   (enum_item (visibility_modifier) name: (type_identifier) @name @removed-export)
-   (union_item (visibility_modifier) name: (type_identifier) @name @removed-export)
-   (trait_item (visibility_modifier) name: (type_identifier) @name @removed-export)
-   (type_item (visibility_modifier) name: (type_identifier) @name @removed-export)
-   (const_item (visibility_modifier) name: (identifier) @name @removed-export)
-   (static_item (visibility_modifier) name: (identifier) @name @removed-export)])
+[(function_item (visibility_modifier) name: (identifier) @name @removed-export)
+ (struct_item (visibility_modifier) name: (type_identifier) @name @removed-export)
+ (enum_item (visibility_modifier) name: (type_identifier) @name @removed-export)
+ (union_item (visibility_modifier) name: (type_identifier) @name @removed-export)
+ (trait_item (visibility_modifier) name: (type_identifier) @name @removed-export)
+ (type_item (visibility_modifier) name: (type_identifier) @name @removed-export)
+ (const_item (visibility_modifier) name: (identifier) @name @removed-export)
+ (static_item (visibility_modifier) name: (identifier) @name @removed-export)]
 ; What a macro or another module may offer under any name.
-(source_file (use_declaration (visibility_modifier) argument: (use_wildcard) @removed-export)
+(use_declaration (visibility_modifier) argument: (use_wildcard) @removed-export
   (#set! name "*"))
-(source_file [(macro_invocation) (expression_statement (macro_invocation))] @removed-export
+((macro_invocation) @removed-export
+  (#child-of? @removed-export "source_file")
+  (#set! name "*"))
+((expression_statement (macro_invocation)) @removed-export
+  (#child-of? @removed-export "source_file")
   (#set! name "*"))
 
 ; Imports.

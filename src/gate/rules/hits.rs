@@ -91,9 +91,17 @@ pub fn hits<'r>(
                 if !set.rules[rule].holds_in(path) {
                     continue;
                 }
+                let standing = &set.standing[matched.pattern_index];
+                let stands = standing.child_of.as_ref().is_none_or(|(capture, kinds)| {
+                    let parents =
+                        matched.nodes_for_capture_index(*capture).filter_map(|node| node.parent());
+                    parents.into_iter().all(|parent| kinds.iter().any(|kind| kind == parent.kind()))
+                });
+                if !stands {
+                    continue;
+                }
                 for node in matched.nodes_for_capture_index(set.places[rule]) {
-                    let Some(start) = start_of(node, &set.preceded[matched.pattern_index], text)
-                    else {
+                    let Some(start) = start_of(node, &standing.preceded, text) else {
                         continue;
                     };
                     let touches = start < range.end && node.end_byte() > range.start;

@@ -209,13 +209,21 @@ pub struct RuleSet {
     pub strengths: Vec<u32>,
     /// For each pattern the name that it gives a match (`#set! name`), where it does.
     pub names: Vec<Option<String>>,
-    /// For each pattern what must stand before its place (`#preceded-by?`), where something must.
-    pub preceded: Vec<Option<Preceded>>,
+    /// For each pattern where its nodes must stand.
+    pub standing: Vec<Standing>,
 }
 
-/// What stands before a node among its siblings, only comments and more of the kind between: `(#preceded-by? @place
-/// "attribute_item" "^#.test")`. A query can say that too, but then it goes through all siblings of a file for every
-/// edit.
+/// Where the nodes of a pattern must stand. A query can say that too, but then it goes through all siblings of a file for
+/// every edit.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// `(#preceded-by? @place "attribute_item" "^#.test")`.
+    pub preceded: Option<Preceded>,
+    /// `(#child-of? @capture "module")`: the capture and the kinds that its parent may be of.
+    pub child_of: Option<(u32, Vec<String>)>,
+}
+
+/// What stands before a node among its siblings, only comments and more of the kind between.
 #[derive(Debug)]
 pub struct Preceded {
     /// The kind of node.
@@ -257,13 +265,13 @@ impl RuleSet {
             })?;
             places.push(place);
         }
-        let mut preceded = Vec::new();
+        let mut standing = Vec::new();
         for at in 0..query.pattern_count() {
             let rule = &rules[rule_at(query.start_byte_for_pattern(at))].name;
             let bad = |why| BadRule { rule: rule.clone(), line: 1, why };
-            preceded.push(preceding(&query, at).map_err(bad)?);
+            standing.push(Standing::of(&query, at).map_err(bad)?);
         }
-        Ok(RuleSet { query, rules, of_pattern, places, strengths, names, preceded })
+        Ok(RuleSet { query, rules, of_pattern, places, strengths, names, standing })
     }
 }
 
@@ -273,27 +281,30 @@ fn setting(query: &Query, pattern: usize, key: &str) -> Option<String> {
     set.value.as_ref().map(|value| value.to_string())
 }
 
-fn preceding(query: &Query, pattern: usize) -> Result<Option<Preceded>, String> {
-    let mut found = None;
-    for predicate in query.general_predicates(pattern) {
-        match (&*predicate.operator, &*predicate.args) {
-            (
-                "preceded-by?",
-                [
-                    QueryPredicateArg::Capture(_),
-                    QueryPredicateArg::String(kind),
-                    QueryPredicateArg::String(text),
-                ],
-            ) => {
-                let text = Regex::new(text).map_err(|error| error.to_string())?;
-                found = Some(Preceded { kind: kind.to_string(), text });
-            }
-            (other, _) => {
-                return Err(format!("`#{other}` is not known, or not with these arguments"));
+impl Standing {
+    fn of(query: &Query, pattern: usize) -> Result<Standing, String> {
+        use QueryPredicateArg::{Capture, String as Text};
+        let mut standing = Standing::default();
+        for predicate in query.general_predicates(pattern) {
+            match (&*predicate.operator, &*predicate.args) {
+                ("preceded-by?", [Capture(_), Text(kind), Text(text)]) => {
+                    let text = Regex::new(text).map_err(|error| error.to_string())?;
+                    standing.preceded = Some(Preceded { kind: kind.to_string(), text });
+                }
+                ("child-of?", [Capture(capture), kinds @ ..]) => {
+                    let kind = |kind: &QueryPredicateArg| match kind {
+                        Text(kind) => Some(kind.to_string()),
+                        Capture(_) => None,
+                    };
+                    standing.child_of = Some((*capture, kinds.iter().filter_map(kind).collect()));
+                }
+                (other, _) => {
+                    return Err(format!("`#{other}` is not known, or not with these arguments"));
+                }
             }
         }
+        Ok(standing)
     }
-    Ok(found)
 }
 
 fn bad_query(
