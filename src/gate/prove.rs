@@ -150,7 +150,7 @@ pub(super) async fn servers(bench: &mut Workbench, case: &Case<'_>) -> Result<Fi
         match (base, candidate) {
             (
                 Answer::Diagnosed { diagnostics: base, .. },
-                Answer::Diagnosed { diagnostics, server },
+                Answer::Diagnosed { diagnostics, server, .. },
             ) => {
                 let mut delta = delta::compare_plain(&base, &diagnostics, &case.changes);
                 if !language.servers_prove {

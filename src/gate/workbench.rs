@@ -201,6 +201,7 @@ impl Workbench {
             return Answer::Diagnosed {
                 diagnostics: Vec::<Diagnostic>::new(),
                 server: String::new(),
+                raw_us: 0,
             };
         }
         let deadline = self.settings.server_deadline;
