@@ -21,6 +21,9 @@ use crate::workspace::path::RelPath;
 /// How many questions are under way at once: enough that the server never waits for us.
 const AT_ONCE: usize = 32;
 
+/// So often a question is put to a server that begins to load under it.
+const TRIES: usize = 5;
+
 /// A diagnostic with what the server itself sent, which code actions want back.
 #[derive(Debug, Clone)]
 pub struct Found {
@@ -59,6 +62,17 @@ impl Session {
     /// # Errors
     /// When it ends, does not look, or does not answer for one of the files.
     pub async fn told(&mut self, overlay: &Overlay, files: &[RelPath]) -> Result<Told, Trouble> {
+        for _ in 0..TRIES {
+            self.loaded().await?;
+            let told = self.told_once(overlay, files).await?;
+            if self.is_settled() {
+                return Ok(told);
+            }
+        }
+        Err(Trouble::Unfit(format!("{} loads the project again and again", self.name())))
+    }
+
+    async fn told_once(&mut self, overlay: &Overlay, files: &[RelPath]) -> Result<Told, Trouble> {
         let edited = |path: &&RelPath| matches!(overlay.get(*path), Some(Some(_)));
         let mut edited: Vec<RelPath> = files.iter().filter(edited).cloned().collect();
         if edited.is_empty() && !self.proved.awake {

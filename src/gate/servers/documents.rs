@@ -35,7 +35,15 @@ pub struct Documents {
     deleted: BTreeSet<RelPath>,
     /// Files that the server knew and that are neither open nor on the disk. Until it forgot them it may resolve them.
     pub ghosts: BTreeSet<RelPath>,
+    /// Empty folders that were made for files that are not on the disk, because some servers look for those first.
+    folders: BTreeSet<PathBuf>,
     clock: i32,
+}
+
+impl Drop for Documents {
+    fn drop(&mut self) {
+        self.remove_folders(&Overlay::new());
+    }
 }
 
 impl Documents {
@@ -46,6 +54,7 @@ impl Documents {
             open: BTreeMap::new(),
             deleted: BTreeSet::new(),
             ghosts: BTreeSet::new(),
+            folders: BTreeSet::new(),
             clock: 0,
         }
     }
@@ -106,6 +115,8 @@ impl Documents {
         for path in past.cloned().collect::<Vec<_>>() {
             self.put_back(client, &path);
         }
+        self.remove_folders(overlay);
+        self.make_folders(client, overlay);
         for (path, text) in overlay {
             match text {
                 Some(text) => self.put(client, path, text.clone(), false),
@@ -122,6 +133,44 @@ impl Documents {
             }
         }
         self.close_some(client, turn);
+    }
+
+    fn make_folders(&mut self, client: &Client, overlay: &Overlay) {
+        let texts = overlay.iter().filter(|(_, text)| text.is_some());
+        let mut made = Vec::new();
+        for place in texts.map(|(path, _)| path.in_root(&self.root)) {
+            let above = place.ancestors().skip(1).take_while(|folder| *folder != self.root);
+            let missing = above.take_while(|folder| !folder.exists());
+            made.extend(missing.map(Path::to_owned));
+        }
+        // Outer ones come first in their order.
+        made.sort_unstable();
+        made.dedup();
+        for folder in made {
+            if let Err(error) = std::fs::create_dir(&folder) {
+                tracing::debug!("failed to make {}: {error}", folder.display());
+                continue;
+            }
+            let event = json!({ "uri": uri::from_path(&folder), "type": 1 });
+            client.notify("workspace/didChangeWatchedFiles", Some(json!({ "changes": [event] })));
+            self.folders.insert(folder);
+        }
+    }
+
+    /// Removes the folders that were made and that no file of `overlay` stands in; those that are not empty stay.
+    fn remove_folders(&mut self, overlay: &Overlay) {
+        let texts = || overlay.iter().filter(|(_, text)| text.is_some());
+        let is_used = |folder: &PathBuf| {
+            texts().any(|(path, _)| path.in_root(&self.root).starts_with(folder))
+        };
+        let unused: Vec<PathBuf> =
+            self.folders.iter().rev().filter(|folder| !is_used(folder)).cloned().collect();
+        for folder in unused {
+            if let Err(error) = std::fs::remove_dir(&folder) {
+                tracing::trace!("{} stays: {error}", folder.display());
+            }
+            self.folders.remove(&folder);
+        }
     }
 
     /// What the last candidate deleted and this one does not is on the disk again.

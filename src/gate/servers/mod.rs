@@ -180,21 +180,15 @@ impl Servers {
             let name = session.name();
             return Err(Trouble::Unfit(format!("{path} is deleted, which {name} is not shown")));
         }
-        // A second try for a server that began to load under the question.
-        for _ in 0..2 {
-            session.loaded().await?;
-            let told = if deleted.is_some() {
-                let _alone = self.around.disk.write().await;
-                session.told_without(&overlay, &files).await?
-            } else {
-                let _shared = self.around.disk.read().await;
-                session.told(&overlay, &files).await?
-            };
-            if session.is_settled() {
-                return Ok((told, session.name()));
-            }
-        }
-        Err(Trouble::Unfit(format!("{} loads the project again and again", session.name())))
+        session.loaded().await?;
+        let told = if deleted.is_some() {
+            let _alone = self.around.disk.write().await;
+            session.told_without(&overlay, &files).await?
+        } else {
+            let _shared = self.around.disk.read().await;
+            session.told(&overlay, &files).await?
+        };
+        Ok((told, session.name()))
     }
 
     /// Proves ahead that the server looks at `files`, which are about to be edited, so that the question about their

@@ -171,3 +171,24 @@ async fn typescript_7_tells_clean_from_broken() {
 async fn typescript_language_server_tells_clean_from_broken() {
     typescript_tells_clean_from_broken(false).await;
 }
+
+#[tokio::test]
+async fn a_new_file_in_a_new_folder_is_found_and_nothing_is_left_of_it() {
+    let user = "import { n } from \"./deep/er/new.js\";\nexport const b: number = n;\n";
+    let new = "export const n: string = \"\";\n";
+    for seven in [true, false] {
+        let (shadow, servers, language) = typescript(seven);
+        let texts = [("src/b.ts", user), ("src/deep/er/new.ts", new)];
+        let found = ask(&servers, &language, &texts, &["src/b.ts", "src/deep/er/new.ts"]).await;
+        assert_eq!(codes(&found), ["TS2322"], "seven: {seven}");
+        assert_eq!(codes(&ask(&servers, &language, &[], &["src/b.ts"]).await), Vec::<&str>::new());
+        assert!(!shadow.path().join("src/deep").exists());
+    }
+    let (shadow, servers, language) = rust();
+    let lib = format!("{LIB}pub mod deep {{\n    pub mod new;\n}}\n");
+    let texts = [("src/lib.rs", lib.as_str()), ("src/deep/new.rs", "pub const N: u8 = \"\";\n")];
+    let found = ask(&servers, &language, &texts, &["src/lib.rs", "src/deep/new.rs"]).await;
+    assert_eq!(codes(&found), ["E0308"]);
+    assert_eq!(codes(&ask(&servers, &language, &[], &["src/lib.rs"]).await), Vec::<&str>::new());
+    assert!(!shadow.path().join("src/deep").exists());
+}

@@ -19,8 +19,8 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    let typescript = |seven| {
-        let (shadow, servers, language) = typescript(seven);
+    let typescript = || {
+        let (shadow, servers, language) = typescript(true);
         let follow = |text: &str| text.replace("./a.js", "./deep/moved.js");
         Case {
             shadow,
@@ -47,7 +47,7 @@ fn cases() -> Vec<Case> {
         follow,
         code: "E0583",
     };
-    vec![typescript(true), typescript(false), rust]
+    vec![typescript(), rust]
 }
 
 impl Case {
@@ -120,4 +120,16 @@ async fn a_file_that_becomes_a_folder_is_still_found() {
         assert_eq!(codes(&case.ask(&[]).await), Vec::<&str>::new());
         case.servers.shutdown().await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_see_deletions_is_not_asked() {
+    let (shadow, servers, language) = typescript(false);
+    let deleted: Overlay = [(rel("src/a.ts"), None)].into();
+    let answer = servers.diagnose(&language, &deleted, &[rel("src/b.ts")], PATIENCE).await;
+    assert!(
+        reason(&answer).starts_with("src/a.ts is deleted, which typescript-language"),
+        "{answer:?}"
+    );
+    assert!(shadow.path().join("src/a.ts").exists());
 }
