@@ -19,7 +19,7 @@ use crate::gate::stage::{Boxed, Overlay};
 use crate::workspace::path::RelPath;
 
 /// How many questions are under way at once: enough that the server never waits for us.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 256;
 
 /// So often a question is put to a server that begins to load under it.
 const TRIES: usize = 5;

@@ -47,6 +47,11 @@ pub fn typescript_language_server() -> PathBuf {
     npm("typescript-language-server", &packages, "typescript-language-server")
 }
 
+/// A folder with pyright and its language server in its `node_modules`.
+pub fn pyright() -> PathBuf {
+    npm("pyright", &["pyright@1.1.414"], "pyright")
+}
+
 /// Installs packages into `.tools/<name>`, unless they are there.
 fn npm(name: &str, packages: &[&str], program: &str) -> PathBuf {
     let _lock = lock(name);
