@@ -1,4 +1,4 @@
-//! How long verdicts take on a real repository. Nothing is asserted of it; it prints.
+//! How long verdicts take on a real repository, and shadow copies of a large one. Nothing is asserted of it; it prints.
 //!
 //! `ORCHESTRATOR_SPEED=/a/repository cargo test --test it -- --ignored --nocapture gate_servers::speed`
 
@@ -104,4 +104,27 @@ async fn verdicts_are_as_fast_as_the_server() {
     all.print("all files");
     println!("{:?}", servers.running().await);
     servers.shutdown().await;
+}
+
+#[test]
+#[ignore = "measures"]
+#[expect(clippy::print_stdout, reason = "it is there to print")]
+fn shadow_copies_of_two_thousand_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("project");
+    for number in 0..2000 {
+        let place = root.join(format!("src/m{}/f{number}.ts", number % 40));
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, format!("export const a{number} = 1;\n").repeat(200)).unwrap();
+    }
+    let root = root.canonicalize().unwrap();
+    let workspace = orchestrator_lsp::workspace::Workspace::open(&root).unwrap();
+    let mut shadow =
+        orchestrator_lsp::gate::shadow::Shadow::open(&folder.path().join("cache"), &root).unwrap();
+    let tree = workspace.scan(&Default::default()).unwrap();
+    for what in ["first", "again", "again", "again"] {
+        let began = Instant::now();
+        let written = shadow.tools.sync(&tree, &Default::default()).unwrap().len();
+        println!("sync {what}: {written} files, {:?}", began.elapsed());
+    }
 }
