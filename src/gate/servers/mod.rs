@@ -43,8 +43,10 @@ const REMEDIES_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a server is given to end by itself.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(3);
 
-/// By language and server.
-type Slots = BTreeMap<(String, String), (Arc<Language>, Arc<Mutex<Slot>>)>;
+/// By the server's name: languages that name one server share it, for their files may use each other.
+type Slots = BTreeMap<String, (Speakers, Arc<Mutex<Slot>>)>;
+/// The languages that a server is asked about.
+type Speakers = Vec<Arc<Language>>;
 
 /// The servers of one shadow. Dropping them kills them.
 #[derive(Debug)]
@@ -169,7 +171,8 @@ impl Servers {
         overlay: &Overlay,
         files: &[RelPath],
     ) -> Result<(Told, String), Trouble> {
-        let own = |(path, _): &(&RelPath, &Option<String>)| speaks(language, path);
+        let languages = speakers(language, spec);
+        let own = |(path, _): &(&RelPath, &Option<String>)| any_speaks(&languages, path);
         let overlay: Overlay =
             overlay.iter().filter(own).map(|(path, text)| (path.clone(), text.clone())).collect();
         let deleted = overlay.iter().find(|(_, text)| text.is_none());
@@ -267,11 +270,13 @@ impl Servers {
     /// Tells the running servers that the shadow's disk was changed to a new base in these files. A server whose
     /// project files changed is started anew, because only that proves what it has read.
     pub async fn disk_changed(&self, paths: &[RelPath]) {
-        for (language, slot) in self.all().into_values() {
+        for (languages, slot) in self.all().into_values() {
             let mut slot = slot.lock().await;
             let own: Vec<RelPath> =
-                paths.iter().filter(|path| speaks(&language, path)).cloned().collect();
-            if paths.iter().any(|path| is_project_file(&language, path)) {
+                paths.iter().filter(|path| any_speaks(&languages, path)).cloned().collect();
+            let is_project_file =
+                |path| languages.iter().any(|language| is_project_file(language, path));
+            if paths.iter().any(is_project_file) {
                 drop(slot.retire());
             } else if let Some(session) = slot.running()
                 && !own.is_empty()
@@ -297,7 +302,7 @@ impl Servers {
     /// The servers that run; for benchmarks and for `doctor`.
     pub async fn running(&self) -> Vec<Running> {
         let mut running = Vec::new();
-        for ((_, name), (_, slot)) in self.all() {
+        for (name, (_, slot)) in self.all() {
             let mut slot = slot.lock().await;
             let session =
                 slot.running().filter(|session| session.client.status().borrow().gone.is_none());
@@ -319,11 +324,8 @@ impl Servers {
 
     fn slot(&self, language: &Language, spec: &ServerSpec) -> Arc<Mutex<Slot>> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (language.name.clone(), spec.name.clone());
-        let (_, slot) = slots.entry(key).or_insert_with(|| {
-            let slot = Slot::new(spec.clone());
-            (Arc::new(language.clone()), Arc::new(Mutex::new(slot)))
-        });
+        let new = || (speakers(language, spec), Arc::new(Mutex::new(Slot::new(spec.clone()))));
+        let (_, slot) = slots.entry(spec.name.clone()).or_insert_with(new);
         slot.clone()
     }
 }
@@ -360,6 +362,19 @@ fn is_project_file(language: &Language, path: &RelPath) -> bool {
     let mut kinds =
         language.roots.iter().map(|root| root.rsplit_once('.').map(|(_, extension)| extension));
     extension.is_some() && !speaks(language, path) && kinds.any(|kind| kind == extension)
+}
+
+/// The languages that share the server with this one, itself among them.
+fn speakers(language: &Language, spec: &ServerSpec) -> Speakers {
+    let shares = |other: &&Language| {
+        other.name != language.name && other.servers.iter().any(|server| server.name == spec.name)
+    };
+    let others = super::language::all().iter().filter(shares);
+    std::iter::once(language).chain(others).cloned().map(Arc::new).collect()
+}
+
+fn any_speaks(languages: &[Arc<Language>], path: &RelPath) -> bool {
+    languages.iter().any(|language| speaks(language, path))
 }
 
 fn speaks(language: &Language, path: &RelPath) -> bool {

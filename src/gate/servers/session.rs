@@ -199,9 +199,7 @@ impl Session {
 
     /// Whether the server has not begun to load or to ail since [`Session::loaded`].
     pub fn is_settled(&self) -> bool {
-        let status = self.client.status();
-        let settled = self.proved.is_settled_at(status.borrow().unsettled);
-        settled
+        self.proved.is_settled_at(self.client.status().borrow().unsettled)
     }
 
     /// Asks again where the server says that the question was overtaken. The caller sets the deadline.

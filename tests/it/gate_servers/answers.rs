@@ -52,6 +52,17 @@ async fn rust_analyzer_is_not_believed_where_it_does_not_look() {
     let unlinked =
         ask(&servers, &language, &[("src/new.rs", "pub fn n() {}\n")], &["src/new.rs"]).await;
     assert!(reason(&unlinked).contains("does not look at src/new.rs"), "{unlinked:?}");
+    // A file that was proved, and that the candidate itself takes out of the project.
+    assert_eq!(
+        codes(&ask(&servers, &language, &[("src/greet.rs", "!")], &["src/greet.rs"]).await).len(),
+        1
+    );
+    let out = [
+        ("src/lib.rs", "pub fn main_text() {}\n"),
+        ("src/greet.rs", "fn g() -> u8 {\n    \"\"\n}\n"),
+    ];
+    let out = ask(&servers, &language, &out, &["src/greet.rs"]).await;
+    assert!(reason(&out).contains("does not look at src/greet.rs"), "{out:?}");
     let manifest =
         ask(&servers, &language, &[("Cargo.toml", MANIFEST), ("src/lib.rs", LIB)], &["src/lib.rs"])
             .await;
@@ -191,4 +202,29 @@ async fn a_new_file_in_a_new_folder_is_found_and_nothing_is_left_of_it() {
     assert_eq!(codes(&found), ["E0308"]);
     assert_eq!(codes(&ask(&servers, &language, &[], &["src/lib.rs"]).await), Vec::<&str>::new());
     assert!(!shadow.path().join("src/deep").exists());
+}
+
+#[tokio::test]
+async fn callers_are_found_by_name_and_refused_early() {
+    let (_shadow, servers, language) = rust();
+    let all = ["src/greet.rs", "src/lib.rs"].map(rel);
+    let texts = overlay(&[("src/greet.rs", &GREET.replace("name: &str", "name: &str, n: u8"))]);
+    let found = servers.dependents(&language, &texts, &all).await;
+    assert_eq!((found.files.as_slice(), found.left_out), ([rel("src/lib.rs")].as_slice(), 0));
+    let own = servers.diagnose(&language, &texts, &all[..1], PATIENCE).await;
+    assert_eq!(codes(&own), Vec::<&str>::new());
+    // The second question about one overlay sends no text.
+    let callers = servers.diagnose(&language, &texts, &found.files, PATIENCE).await;
+    assert_eq!(codes(&callers), ["E0107"]);
+    servers.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_proved_ahead_is_believed() {
+    let (_shadow, servers, language) = typescript(true);
+    let files = [rel("src/a.ts")];
+    servers.warm(&language, &files, PATIENCE).await;
+    let broken = [("src/a.ts", "export const a: number = \"\";\n")];
+    assert_eq!(codes(&ask(&servers, &language, &broken, &["src/a.ts"]).await), ["TS2322"]);
+    servers.shutdown().await;
 }

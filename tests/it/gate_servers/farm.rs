@@ -85,7 +85,6 @@ const HOLD: &str = "ORCHESTRATOR_TEST_HOLDS_SERVERS";
 /// Not a test of its own: the process that [`a_process_that_is_killed_leaves_no_server`] kills.
 #[tokio::test]
 #[ignore = "it is run by another test"]
-#[expect(clippy::print_stdout, reason = "the other test reads it")]
 async fn holds_servers() {
     if std::env::var_os(HOLD).is_none() {
         return;

@@ -2,7 +2,7 @@
 //!
 //! `ORCHESTRATOR_SPEED=/a/repository cargo test --test it -- --ignored --nocapture gate_servers::speed`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::*;
@@ -16,7 +16,7 @@ fn percentile(times: &mut [u64], percent: usize) -> f64 {
     times.get(at).copied().unwrap_or_default() as f64 / 1000.0
 }
 
-fn sources(root: &PathBuf, language: &Language) -> Vec<RelPath> {
+fn sources(root: &Path, language: &Language) -> Vec<RelPath> {
     let found = orchestrator_lsp::workspace::Workspace::open(root).unwrap();
     let tree = found.scan(&Default::default()).unwrap();
     let speaks = |path: &&RelPath| {
@@ -54,7 +54,6 @@ impl Times {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures; needs a repository"]
-#[expect(clippy::print_stdout, reason = "it is there to print")]
 async fn verdicts_are_as_fast_as_the_server() {
     let root = PathBuf::from(std::env::var_os("ORCHESTRATOR_SPEED").expect("a repository"));
     let rust = root.join("Cargo.toml").exists();
@@ -108,7 +107,6 @@ async fn verdicts_are_as_fast_as_the_server() {
 
 #[test]
 #[ignore = "measures"]
-#[expect(clippy::print_stdout, reason = "it is there to print")]
 fn shadow_copies_of_two_thousand_files() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("project");
