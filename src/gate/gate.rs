@@ -213,14 +213,14 @@ impl Gate {
         Ok(self.layout(open).await?.hash)
     }
 
-    async fn layout(&self, open: &OpenTexts) -> Result<Layout, GateError> {
+    pub(super) async fn layout(&self, open: &OpenTexts) -> Result<Layout, GateError> {
         let workspace = Arc::clone(&self.workspace);
         let open = open.clone();
         let task = tokio::task::spawn_blocking(move || scan(&workspace, &open));
         task.await.map_err(GateError::internal)?
     }
 
-    async fn bench(&self) -> Result<MappedMutexGuard<'_, Workbench>, GateError> {
+    pub(super) async fn bench(&self) -> Result<MappedMutexGuard<'_, Workbench>, GateError> {
         let mut bench = self.bench.lock().await;
         if bench.is_none() {
             *bench = Some(Workbench::open(self.workspace.root(), &self.settings)?);

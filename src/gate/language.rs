@@ -98,6 +98,9 @@ pub struct ToolSpec {
     /// Arguments that are added, in a run of its own, for code that the command alone does not compile.
     #[serde(default)]
     pub everything: Vec<String>,
+    /// Arguments that make a test tool build what it would run and stop there.
+    #[serde(default)]
+    pub build: Vec<String>,
     /// Arguments that make it print its version.
     pub version: Vec<String>,
     /// The shape of its output.

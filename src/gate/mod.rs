@@ -13,6 +13,8 @@ pub mod frame;
 pub mod gate;
 pub mod language;
 mod mend;
+pub mod mutants;
+pub mod mutate;
 mod nested;
 mod prepare;
 mod prove;

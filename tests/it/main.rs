@@ -16,6 +16,7 @@ mod gate_servers;
 mod house;
 mod mission_rust;
 mod mission_typescript;
+mod mutants;
 #[cfg(unix)]
 mod neovim;
 mod protocol;
