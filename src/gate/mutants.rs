@@ -39,7 +39,7 @@ pub struct Mutation {
     pub survived: Vec<Diagnostic>,
     /// Mutants that were not tried: the budget was spent, or their line has a survivor already.
     pub not_run: usize,
-    /// Why some or all were not tried; `None` where all were.
+    /// Why mutants on lines without a survivor were not tried; `None` where all of them were.
     pub reason: Option<String>,
 }
 

@@ -103,6 +103,7 @@ pub(super) struct Performer {
     label: String,
     toolbox: Toolbox,
     pub(super) journal: Arc<Mutex<Journal>>,
+    pub(super) mutants: Option<Duration>,
     pub(super) editor: Option<Arc<dyn Editor>>,
 }
 
@@ -122,6 +123,7 @@ impl Performer {
             gate,
             agent,
             journal,
+            mutants: settings.mutants,
             editor,
         })
     }

@@ -59,7 +59,7 @@ impl Performer {
         let chain = chain(&journal, mission)?;
         let summary = gate::words::stages(&checked.report.stages);
         let files = checked.report.files.iter().map(|f| f.path.to_string()).collect();
-        let proof = Proof::Change { item: item.to_string(), report: checked.report };
+        let proof = Proof::Change { item: item.to_string(), tree: None, report: checked.report };
         let prev = links.checked_sub(1).and_then(|at| chain.get(at));
         let receipt = Receipt::next(prev, &mission.0, proof, now_ms());
         journal

@@ -184,6 +184,7 @@ fn diagnostic(placed: &Placed, range: Range) -> Diagnostic {
         severity: Some(match what.severity {
             Gravity::Error => DiagnosticSeverity::ERROR,
             Gravity::Warning => DiagnosticSeverity::WARNING,
+            Gravity::Info if what.kind.as_deref() == Some("mutant") => DiagnosticSeverity::HINT,
             Gravity::Info => DiagnosticSeverity::INFORMATION,
         }),
         code: Some(NumberOrString::String(what.kind.clone().unwrap_or_else(|| by.to_owned()))),

@@ -7,6 +7,10 @@ use orchestrator_lsp::gate::mutate::AcceptedFile;
 use orchestrator_lsp::gate::{Gate, Settings, Severity};
 use orchestrator_lsp::workspace::{OpenTexts, RelPath};
 
+use orchestrator_lsp::mission::conversation::Role;
+use serde_json::{Value, json};
+
+use crate::support::model::{Asked, LocalModel};
 use crate::support::project::{Project, path_with};
 use crate::support::tools;
 
@@ -52,7 +56,10 @@ async fn a_test_that_checks_nothing_leaves_named_survivors_on_their_lines() {
     let found = survivors(&mutation);
     assert_eq!(
         found,
-        ["2: no check would notice if `<` were `<=`", "3: no check would notice if `5` were `6`"],
+        [
+            "2: no check would notice if the condition `age < 18` were negated",
+            "3: no check would notice if `Default::default()` were returned instead of `5`"
+        ],
         "{mutation:?}"
     );
     assert_eq!(mutation.killed, 0);
@@ -132,10 +139,88 @@ fn typescript(test: &str) -> (Project, Settings, AcceptedFile) {
 async fn typescript_survivors_are_named_and_good_tests_kill() {
     let (project, settings, file) = typescript("  fee(3);\n");
     let mutation = try_mutants(&project, settings, file).await;
-    assert_eq!(survivors(&mutation), ["2: no check would notice if `<` were `<=`"], "{mutation:?}");
+    assert_eq!(
+        survivors(&mutation),
+        ["2: no check would notice if the condition `age < 18` were negated"],
+        "{mutation:?}"
+    );
     let good =
         "  assert.equal(fee(17), 5);\n  assert.equal(fee(18), 18);\n  assert.equal(fee(19), 19);\n";
     let (project, settings, file) = typescript(good);
     let mutation = try_mutants(&project, settings, file).await;
     assert!(mutation.survived.is_empty() && mutation.killed >= 3, "{mutation:?}");
+}
+
+const PLAN: &str = "# Mission: fees\n## M1: fees\n### T1.1: children pay 5\n- [ ] S1.1.1: `fee` knows children | file:src/lib.rs\n";
+
+fn changes_the_fee(asked: &Asked) -> (&'static str, Value) {
+    match (asked.role, asked.turns) {
+        (Role::Commander, _) => ("triage", json!({"decision": "plan"})),
+        (Role::Planner, _) => ("plan", json!({"todo": PLAN})),
+        (Role::Worker, 0) => {
+            let edit = json!({"old": "    age\n", "new": "    if age < 18 {\n        return 5;\n    }\n    age\n"});
+            ("propose", json!({"changes": [{"op": "edit", "path": "src/lib.rs", "edits": [edit]}]}))
+        }
+        (Role::Worker, _) => ("done", json!({"summary": "written"})),
+        (Role::Reviewer, _) => ("verdict", json!({"pass": true, "evidence": ["read it"]})),
+    }
+}
+
+/// The model must be kept as long as it is asked.
+fn mission() -> (LocalModel, Project) {
+    let model = LocalModel::calling(changes_the_fee);
+    let project = model.serving(Project::empty());
+    project.write("Cargo.toml", MANIFEST);
+    let test = "#[cfg(test)]\nmod tests {\n    #[test]\n    fn fees() {\n        super::fee(3);\n    }\n}\n";
+    project.write("src/lib.rs", format!("{BASE}\n{test}"));
+    (model, project)
+}
+
+#[test]
+fn a_sealed_mission_names_what_no_check_notices_and_is_sealed_all_the_same() {
+    let (_model, project) = mission();
+    let config = project.root().join("../config.toml");
+    std::fs::write(&config, "[seal]\nmutants = 600\n").unwrap();
+    let project = project.with("ORCHESTRATOR_CONFIG", config);
+    let said = project.run(&["task", "children pay 5", "--json"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let findings = said.last()["end"]["findings"].clone();
+    let found: Vec<(u64, String)> = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["kind"] == "mutant")
+        .map(|f| (f["line"].as_u64().unwrap(), f["message"].as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (2, "no check would notice if the condition `age < 18` were negated".to_owned()),
+            (
+                3,
+                "no check would notice if `Default::default()` were returned instead of `5`"
+                    .to_owned()
+            ),
+        ],
+        "{findings}"
+    );
+    assert!(said.out.contains("0 of 2 mutants noticed"), "{said:?}");
+    let journal = orchestrator_lsp::journal::Journal::open_existing(&project.root()).unwrap();
+    let id =
+        orchestrator_lsp::mission::MissionId(said.last()["mission"].as_str().unwrap().to_owned());
+    let seal: Value =
+        serde_json::from_str(journal.unwrap().receipts(&id).unwrap().last().unwrap()).unwrap();
+    assert_eq!(seal["proof"]["mutants"]["tried"], 2, "{seal}");
+    assert_eq!(project.run(&["verify"]).code, 0);
+}
+
+#[test]
+fn none_are_tried_where_the_settings_say_so() {
+    let (_model, project) = mission();
+    let config = project.root().join("../config.toml");
+    std::fs::write(&config, "[seal]\nmutants = 0\n").unwrap();
+    let said =
+        project.with("ORCHESTRATOR_CONFIG", config).run(&["task", "children pay 5", "--json"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(!said.out.contains("mutant"), "{said:?}");
 }

@@ -76,7 +76,11 @@ fn good(m: &Mission, effect: &Effect) -> Outcome {
         Act::Check { .. } => accepted(m.receipts.len() as u64 + 1),
         Act::Apply { .. } | Act::Undo { .. } => Outcome::Applied,
         Act::Seal => Outcome::Sealed {
-            verdict: SealVerdict::Green { hash: "h".repeat(64), summary: "ok".into() },
+            verdict: SealVerdict::Green {
+                hash: "h".repeat(64),
+                summary: "ok".into(),
+                hints: Vec::new(),
+            },
         },
         Act::Wait { .. } => Outcome::Waited,
     }
