@@ -15,6 +15,7 @@ mod prove;
 mod seal;
 pub mod settings;
 mod store;
+mod trees;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

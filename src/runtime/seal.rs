@@ -32,9 +32,8 @@ pub(super) async fn seal(
     if let Some(open) = stages.iter().find(|s| s.verdict == StageVerdict::Unverified) {
         return Ok(SealVerdict::Unverified { reason: open.detail.clone() });
     }
-    let tree =
-        performer.gate.tree_hash(&performer.open_texts()).await.map_err(|e| e.to_string())?;
-    if tree != before {
+    let tree = performer.gate.tree(&performer.open_texts()).await.map_err(|e| e.to_string())?;
+    if tree.hash() != before {
         return Ok(SealVerdict::Red {
             report: "files changed while the whole was being proved".to_owned(),
         });
@@ -44,6 +43,7 @@ pub(super) async fn seal(
         Some(time) => Some(mutants(performer, mission, links, &open, time).await?),
         None => None,
     };
+    let tree = performer.keep_tree(mission, links, tree, &open).await;
     write(performer, mission, links, Proof::Seal { plan, tree, stages, mutants })
 }
 
