@@ -97,6 +97,9 @@ enum Command {
     Verify {
         /// The mission (default: all).
         mission: Option<String>,
+        /// Prove every receipt again, in a clean checkout in a temporary folder.
+        #[arg(long)]
+        rerun: bool,
     },
     /// Measure on this machine.
     #[command(subcommand)]
@@ -179,7 +182,9 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Check(args) => check::check(&root, &args, &out),
         Command::Doctor => doctor::doctor(&root, &out),
         Command::Demo { keep } => demo::demo(keep, &out),
-        Command::Verify { mission } => verify::verify(&root, mission.as_deref(), &out),
+        Command::Verify { mission, rerun } => {
+            verify::verify(&root, mission.as_deref(), rerun, &out)
+        }
         Command::Lsp(_) | Command::Bench(_) => Ok(0),
     }
 }

@@ -12,6 +12,7 @@ mod land;
 mod perform;
 mod projection;
 mod prove;
+pub mod rerun;
 mod seal;
 pub mod settings;
 mod store;

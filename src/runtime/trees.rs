@@ -51,7 +51,7 @@ impl KeptTree {
         self.tree.files.extend(kept.files);
         self.tree.links = kept.links;
         self.left_out.extend(kept.left_out);
-        for commit in kept.commit {
+        if let Some(commit) = kept.commit {
             self.commits.retain(|known| *known != commit);
             self.commits.insert(0, commit);
         }

@@ -21,6 +21,7 @@ mod mutants;
 #[cfg(unix)]
 mod neovim;
 mod protocol;
+mod rerun;
 mod support;
 mod symbolic_engine;
 mod vscode;
