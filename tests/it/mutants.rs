@@ -205,6 +205,8 @@ fn a_sealed_mission_names_what_no_check_notices_and_is_sealed_all_the_same() {
         "{findings}"
     );
     assert!(said.out.contains("0 of 2 mutants noticed"), "{said:?}");
+    let status = project.run(&["status"]);
+    assert!(status.out.contains("src/lib.rs:2: no check would notice if"), "{status:?}");
     let journal = orchestrator_lsp::journal::Journal::open_existing(&project.root()).unwrap();
     let id =
         orchestrator_lsp::mission::MissionId(said.last()["mission"].as_str().unwrap().to_owned());
