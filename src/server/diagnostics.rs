@@ -271,4 +271,14 @@ mod tests {
         assert_eq!(diagnostic.message, "it is wrong\nTo mend it: right it");
         assert_eq!(diagnostic.data, Some(json!({"mission": "m", "finding": 1, "by": "reviewer"})));
     }
+
+    #[test]
+    fn a_mutant_that_survives_is_a_hint() {
+        let mut placed = findings(&[Arc::new(view("m", 1, None))])[0].clone();
+        placed.finding.what.severity = Gravity::Info;
+        let severity = |placed: &Placed| diagnostic(placed, Range::default()).severity;
+        assert_eq!(severity(&placed), Some(DiagnosticSeverity::INFORMATION));
+        placed.finding.what.kind = Some("mutant".into());
+        assert_eq!(severity(&placed), Some(DiagnosticSeverity::HINT));
+    }
 }
