@@ -87,7 +87,7 @@ impl Performer {
         let (journal, root) = (self.journal.clone(), self.root.clone());
         let (mission, open, seq) = (mission.clone(), open.clone(), links as u64 + 1);
         let kept = tokio::task::spawn_blocking(move || {
-            trees::keep(&mut locked(&journal), &mission, seq, &tree, &root, &open)
+            trees::keep(&journal, &mission, seq, &tree, &root, &open)
         });
         if let Err(error) = kept.await.map_err(|e| e.to_string()).flatten() {
             tracing::warn!(%error, "the tree of a receipt could not be kept");

@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
+use super::store::locked;
 use crate::journal::Journal;
 use crate::mission::MissionId;
 use crate::workspace::hash::sha256;
@@ -85,19 +87,19 @@ fn fold(rows: impl Iterator<Item = (u64, String)>) -> Result<KeptTree, String> {
     Ok(tree)
 }
 
-/// Keeps the tree of receipt `seq`.
+/// Keeps the tree of receipt `seq`. The journal is held for moments only, not while files are read.
 ///
 /// # Errors
 /// When the journal cannot be read or written.
 pub(super) fn keep(
-    journal: &mut Journal,
+    journal: &Mutex<Journal>,
     mission: &MissionId,
     seq: u64,
     tree: &Tree,
     root: &Path,
     open: &OpenTexts,
 ) -> Result<(), String> {
-    let rows = journal.trees(mission).map_err(|e| e.to_string())?;
+    let rows = locked(journal).trees(mission).map_err(|e| e.to_string())?;
     let before = fold(rows.into_iter().filter(|(number, _)| *number < seq))?.tree;
     let mut kept = Kept { links: tree.links.clone(), ..Kept::default() };
     kept.gone = before.files.keys().filter(|p| !tree.files.contains_key(*p)).cloned().collect();
@@ -108,13 +110,13 @@ pub(super) fn keep(
     }
     let mut missing = Vec::new();
     for (path, hash) in &kept.files {
-        if !journal.has_bytes(hash).map_err(|e| e.to_string())? {
+        if !locked(journal).has_bytes(hash).map_err(|e| e.to_string())? {
             missing.push((path.clone(), hash.clone()));
         }
     }
     let bytes = if missing.is_empty() { Vec::new() } else { kept.gather(missing, root, open) };
     let body = serde_json::to_string(&kept).map_err(|e| e.to_string())?;
-    journal.put_tree(mission, seq, &body, &bytes).map_err(|e| e.to_string())
+    locked(journal).put_tree(mission, seq, &body, &bytes).map_err(|e| e.to_string())
 }
 
 impl Kept {
@@ -199,14 +201,14 @@ mod tests {
 
     struct Place {
         folder: tempfile::TempDir,
-        journal: Journal,
+        journal: Mutex<Journal>,
         mission: MissionId,
     }
 
     impl Place {
         fn new(files: &[(&str, &str)]) -> Place {
             let folder = tempfile::tempdir().unwrap();
-            let journal = Journal::open(folder.path()).unwrap();
+            let journal = Mutex::new(Journal::open(folder.path()).unwrap());
             let place = Place { folder, journal, mission: MissionId("m".into()) };
             files.iter().for_each(|(path, text)| place.write(path, text));
             place
@@ -222,16 +224,16 @@ mod tests {
             assert!(git(self.folder.path(), &all).is_some(), "{arguments:?}");
         }
 
-        fn keep(&mut self, seq: u64, open: &OpenTexts) -> Tree {
+        fn keep(&self, seq: u64, open: &OpenTexts) -> Tree {
             let tree = Workspace::open(self.folder.path()).unwrap().scan(open).unwrap();
-            keep(&mut self.journal, &self.mission, seq, &tree, self.folder.path(), open).unwrap();
-            let kept = kept(&self.journal, &self.mission, seq).unwrap().unwrap();
+            keep(&self.journal, &self.mission, seq, &tree, self.folder.path(), open).unwrap();
+            let kept = kept(&locked(&self.journal), &self.mission, seq).unwrap().unwrap();
             assert_eq!(kept.tree, tree, "it is the same tree when it is read back");
             tree
         }
 
         fn has(&self, text: &str) -> bool {
-            self.journal.has_bytes(&sha256(text.as_bytes())).unwrap()
+            locked(&self.journal).has_bytes(&sha256(text.as_bytes())).unwrap()
         }
     }
 
@@ -241,7 +243,7 @@ mod tests {
 
     #[test]
     fn without_git_every_text_is_kept_once_and_differences_fold() {
-        let mut place = Place::new(&[("a", "one"), ("b", "two")]);
+        let place = Place::new(&[("a", "one"), ("b", "two")]);
         place.keep(1, &OpenTexts::new());
         place.write("a", "by hand");
         std::fs::remove_file(place.folder.path().join("b")).unwrap();
@@ -249,14 +251,14 @@ mod tests {
         let tree = place.keep(2, &OpenTexts::from([(path("c"), open)]));
         assert!(tree.files.contains_key(&path("c")) && !tree.files.contains_key(&path("b")));
         assert!(["one", "two", "by hand", "unsaved"].iter().all(|text| place.has(text)));
-        let first = kept(&place.journal, &place.mission, 1).unwrap().unwrap();
+        let first = kept(&locked(&place.journal), &place.mission, 1).unwrap().unwrap();
         assert!(first.tree.files.contains_key(&path("b")));
-        assert_eq!(kept(&place.journal, &place.mission, 3).unwrap(), None);
+        assert_eq!(kept(&locked(&place.journal), &place.mission, 3).unwrap(), None);
     }
 
     #[test]
     fn what_git_has_is_left_to_it() {
-        let mut place = Place::new(&[("a", "committed"), ("b", "committed too")]);
+        let place = Place::new(&[("a", "committed"), ("b", "committed too")]);
         place.git(&["init", "--quiet"]);
         place.git(&["add", "a", "b"]);
         place.git(&["commit", "--quiet", "--no-verify", "-m", "all"]);
@@ -264,17 +266,17 @@ mod tests {
         place.write("c", "untracked");
         place.keep(1, &OpenTexts::new());
         assert!(!place.has("committed") && place.has("dirty") && place.has("untracked"));
-        let kept = kept(&place.journal, &place.mission, 1).unwrap().unwrap();
+        let kept = kept(&locked(&place.journal), &place.mission, 1).unwrap().unwrap();
         let show = format!("{}:a", kept.commits[0]);
         assert_eq!(git(place.folder.path(), &["show", &show]).unwrap(), b"committed");
     }
 
     #[test]
     fn what_is_too_large_is_left_out_and_named() {
-        let mut place = Place::new(&[("small", "x")]);
+        let place = Place::new(&[("small", "x")]);
         place.write("large", &"x".repeat(MAX_FILE + 1));
         place.keep(1, &OpenTexts::new());
-        let kept = kept(&place.journal, &place.mission, 1).unwrap().unwrap();
+        let kept = kept(&locked(&place.journal), &place.mission, 1).unwrap().unwrap();
         assert!(kept.left_out[&path("large")].contains("too many"), "{kept:?}");
         assert_eq!(kept.left_out.len(), 1);
     }
