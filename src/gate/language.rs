@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::tools::suite::TestOutput;
 use crate::workspace::path::RelPath;
 
 /// One language. Adding one is a folder under `grammars/` and a grammar crate.
@@ -28,12 +29,38 @@ pub struct Language {
     /// Whether a clean answer of a server is by itself a proof, as complete as the compiler's.
     #[serde(default)]
     pub servers_prove: bool,
+    /// How a line begins that brings a name in. A quick fix that adds such a line and nothing else, the only one of its kind, is
+    /// as good as certain: it changes nothing that is there.
+    #[serde(default)]
+    pub imports: Vec<String>,
     /// Downstream servers, best first; the first that can be found is used.
     #[serde(default)]
     pub servers: Vec<ServerSpec>,
     /// Compilers and linters that are asked in the shadow.
     #[serde(default)]
     pub tools: Vec<ToolSpec>,
+}
+
+impl Language {
+    /// The server that answers to this name and version.
+    pub fn server_named(&self, name: &str) -> Option<&ServerSpec> {
+        let named = self.servers.iter().filter(|server| name.starts_with(&server.name));
+        named.max_by_key(|server| server.name.len())
+    }
+}
+
+impl ServerSpec {
+    /// The program, as the command names it.
+    pub fn program(&self) -> String {
+        self.command.first().cloned().unwrap_or_default()
+    }
+}
+
+impl ToolSpec {
+    /// The program, as the command names it.
+    pub fn program(&self) -> &str {
+        self.command.first().map_or("", String::as_str)
+    }
 }
 
 /// How a downstream language server is started and spoken to.
@@ -101,12 +128,19 @@ pub struct ToolSpec {
     /// Arguments that make a test tool build what it would run and stop there.
     #[serde(default)]
     pub build: Vec<String>,
+    /// For a tool whose program is a language server too: it need not be run where that server has judged every file, unless
+    /// a description of a project mentions one of these words.
+    #[serde(default)]
+    pub same_as_server_unless: Option<Vec<String>>,
     /// Arguments that make it print its version.
     pub version: Vec<String>,
     /// The shape of its output.
     pub output: ToolOutput,
     /// What it does.
     pub purpose: Purpose,
+    /// How its tests are named, for a tool of purpose `test`.
+    #[serde(default)]
+    pub tests: TestOutput,
     /// How a person gets it, in one line.
     pub install: String,
 }

@@ -36,7 +36,10 @@
 //!
 //! [`Settings::default`] asks the compilers alone; [`servers::Servers`] adds the downstream language servers.
 
+mod asked;
+mod baseline;
 mod conditional;
+mod covered;
 pub mod delta;
 pub mod diagnostic;
 mod error;
@@ -50,7 +53,9 @@ pub mod mutate;
 mod nested;
 mod prepare;
 mod prove;
+mod reach;
 pub mod receipt;
+mod repair;
 pub mod report;
 pub mod rules;
 pub mod servers;
@@ -59,9 +64,11 @@ pub mod stage;
 pub mod syntax;
 pub mod tools;
 mod verdict;
+mod whole;
 pub mod words;
 mod workbench;
 
+pub use baseline::Baseline;
 pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
 pub use error::GateError;
 pub use gate::{Checked, Diagnosis, Gate, Settings};

@@ -260,7 +260,7 @@ impl Gate {
         if proved || !servers.new.is_empty() {
             return Ok(!servers.new.is_empty());
         }
-        Ok(!prove::tools(&mut bench, &case).await?.new.is_empty())
+        Ok(!prove::tools(&mut bench, &case, &servers.complete).await?.new.is_empty())
     }
 
     /// Builds the tests of a tree; why that fails, where it does.

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::baseline;
 use super::perform::with_servers;
-use super::store::chain;
+use super::store::{chain, fold};
 use super::trees::{self, KeptTree, git};
 use crate::gate::receipt::{Proof, Receipt};
 use crate::gate::report::{FileProof, Report, StageVerdict, Verdict};
@@ -120,7 +121,7 @@ impl Checkout {
         self.stands(&kept.tree).await?;
         match &receipt.proof {
             Proof::Change { report, .. } => self.change(report, &kept).await,
-            Proof::Seal { .. } => self.whole().await,
+            Proof::Seal { .. } => self.whole(mission).await,
         }
     }
 
@@ -162,8 +163,11 @@ impl Checkout {
         Ok(ChangeSet { changes })
     }
 
-    async fn whole(&self) -> Result<(), Again> {
-        let stages = self.gate.whole(&OpenTexts::new()).await.map_err(failed)?;
+    /// The stages of a seal; what stood before the mission is excused, as it was then.
+    async fn whole(&self, mission: &MissionId) -> Result<(), Again> {
+        let (mission, _) = fold(&self.journal, mission).map_err(failed)?;
+        let baseline = baseline::of(&mission);
+        let stages = self.gate.whole(&OpenTexts::new(), &baseline).await.map_err(failed)?;
         let said = |verdict| stages.iter().find(|s| s.verdict == verdict).map(|s| s.detail.clone());
         match (said(StageVerdict::Refused), said(StageVerdict::Unverified)) {
             (Some(why), _) => Err(Again::Fails(why)),

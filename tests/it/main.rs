@@ -10,12 +10,15 @@
 mod bad_input;
 mod check;
 mod cli;
+#[cfg(unix)]
+mod crash;
 mod deadlock;
 mod demo;
 mod gate;
 mod gate_servers;
 mod house;
 mod mission_rust;
+mod mission_tests;
 mod mission_typescript;
 mod mutants;
 #[cfg(unix)]
