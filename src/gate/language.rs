@@ -160,6 +160,9 @@ pub struct ToolSpec {
     /// Arguments that are added, in a run of its own, for code that the command alone does not compile.
     #[serde(default)]
     pub everything: Vec<String>,
+    /// Arguments that make a test tool build what it would run and stop there.
+    #[serde(default)]
+    pub build: Vec<String>,
     /// For a tool whose program is a language server too: it need not be run where that server has judged every file, unless
     /// a description of a project mentions one of these words.
     #[serde(default)]

@@ -53,6 +53,19 @@ pub enum ShadowError {
     },
 }
 
+/// Links the installed packages of the workspace at `source` into a copy of it at `copy`, for every package among `paths`;
+/// packages of the workspace itself are those of the copy.
+///
+/// # Errors
+/// What the system says.
+pub fn link_packages<'a>(
+    source: &Path,
+    copy: &Path,
+    paths: impl Iterator<Item = &'a RelPath>,
+) -> io::Result<()> {
+    modules::link(source, copy, paths)
+}
+
 /// A workspace's shadow: two copies and a folder for what compilers leave behind.
 #[derive(Debug)]
 pub struct Shadow {
