@@ -14,7 +14,7 @@ use super::oracle::Oracle;
 use super::row::Row;
 use super::speed;
 use super::table::{Results, remark};
-use crate::gate::{Gate, Settings, language};
+use crate::gate::{Gate, Settings, Stage, language};
 use crate::runtime::with_servers;
 use crate::workspace::{Change, ChangeSet, OpenTexts};
 
@@ -161,7 +161,7 @@ impl Bench {
 
     /// Keeps a row, tells of it, and writes an edit down on which the gate was wrong.
     fn keep(&mut self, row: Row, change: &ChangeSet) -> Result<(), CliError> {
-        say(&format!("{} ({:.0} ms)", remark(&row), row.us as f64 / 1000.0));
+        say(&format!("{} ({})", remark(&row), times(&row)));
         if row.is_failure() {
             std::fs::create_dir_all(&self.failures).map_err(environment)?;
             let file = self.failures.join(format!("{}.json", row.id().replace('#', "-")));
@@ -209,6 +209,14 @@ impl Bench {
         let extensions: Vec<String> = here.iter().flat_map(|l| l.extensions.clone()).collect();
         commits::newest(&self.copy.root, args.commits, &extensions)
     }
+}
+
+/// Milliseconds in whole, and of the stages that ask others.
+fn times(row: &Row) -> String {
+    let ms = |us: u64| us as f64 / 1000.0;
+    let slow = row.stages.iter().filter(|(stage, _)| *stage >= Stage::Servers);
+    let parts = slow.map(|(stage, us)| format!(", {stage:?} {:.0}", ms(*us)).to_lowercase());
+    format!("{:.0} ms{}", ms(row.us), parts.collect::<String>())
 }
 
 /// Progress goes to standard error; the result alone to standard output.
