@@ -34,9 +34,9 @@ pub(in crate::cli) struct Args {
     /// Real commits to replay, newest first.
     #[arg(long, default_value_t = 0)]
     commits: usize,
-    /// Only this class, or one edit of it: `typo`, `typo#3`, `commit#1a2b3c`.
-    #[arg(long, value_name = "CLASS#N")]
-    only: Option<String>,
+    /// Only these classes, or one edit of them: `typo,secret`, `typo#3`, `commit#1a2b3c`.
+    #[arg(long, value_name = "CLASS#N", value_delimiter = ',')]
+    only: Vec<String>,
     /// Where copies, build caches and failing edits are kept for the next run (default: a temporary folder).
     #[arg(long, value_name = "FOLDER")]
     work: Option<PathBuf>,

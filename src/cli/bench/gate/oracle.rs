@@ -97,7 +97,11 @@ impl Oracle {
         for (path, bytes) in &before {
             self.put(path, bytes.as_deref())?;
         }
-        Ok(compare(&self.base.errors, &said?.errors))
+        // The base could be compiled; what cannot even be tried any more is broken.
+        Ok(match said {
+            Ok(said) => compare(&self.base.errors, &said.errors),
+            Err(error) => Ruling::Breaks(1, error.to_string()),
+        })
     }
 
     /// Judges a commit against its parent, each checked out as it is; `None` where a tree cannot be judged at all.

@@ -35,8 +35,8 @@ pub async fn run(
     work: &Path,
     failures: &Path,
 ) -> Result<Results, CliError> {
+    let only = only(&args.only)?;
     let mut bench = Bench::open(args, repo, work, failures)?;
-    let (class, number) = only(args)?;
     let project = Project::new(&bench.copy.root, bench.oracle.base().read.iter().cloned());
     bench.results.files = project.sources.len();
     bench.results.lines = project.lines();
@@ -44,40 +44,48 @@ pub async fn run(
         return Err(CliError::User("the compiler reads no file that could be edited".to_owned()));
     }
     bench.warm_up(&project).await?;
-    let counts = operators().into_iter().map(|operator| (wanted(args, &operator), operator));
-    for (count, operator) in counts.filter(|(_, o)| class.as_ref().is_none_or(|c| c == o.name)) {
-        let count = number.map_or(count, |number| number.max(count));
+    for operator in operators() {
+        let (mut count, mut number) = (wanted(args, &operator), None);
+        if !only.is_empty() {
+            let Some((_, which)) = only.iter().find(|(class, _)| *class == operator.name) else {
+                continue;
+            };
+            number = which.parse().ok();
+            count = count.max(number.unwrap_or(0));
+        }
         let edits = operator.edits(&project, args.seed, count).into_iter().enumerate();
         for (at, proposal) in edits.filter(|(at, _)| number.is_none_or(|n| n == at + 1)) {
             bench.try_edit(&project, &operator, at + 1, &proposal).await?;
         }
     }
     bench.weigh_servers();
-    if class.as_deref().is_none_or(|class| class == "commit") && bench.copy.is_git {
-        bench.replay(args).await?;
+    let commits = only.iter().find(|(class, _)| *class == COMMIT);
+    if bench.copy.is_git && (only.is_empty() || commits.is_some()) {
+        let id = commits.map(|(_, id)| *id).filter(|id| !id.is_empty());
+        bench.replay(args.commits, id).await?;
     }
-    if class.is_none() {
+    if only.is_empty() {
         let figures = speed::cheap_stages(work).await?;
         bench.results.figures.extend(figures);
     }
     Ok(bench.results)
 }
 
-/// The class and number of `--only`.
-fn only(args: &Args) -> Result<(Option<String>, Option<usize>), CliError> {
-    let Some(only) = &args.only else {
-        return Ok((None, None));
-    };
-    let (class, number) = only.split_once('#').unwrap_or((only, ""));
-    let known = operators().iter().any(|operator| operator.name == class);
-    if !known && class != "commit" {
-        let names: Vec<&str> = operators().iter().map(|operator| operator.name).collect();
-        return Err(CliError::User(format!(
-            "no class `{class}`; there are {} and commit",
-            names.join(", ")
-        )));
+/// The class of real commits.
+const COMMIT: &str = "commit";
+
+/// The classes of `--only`, each with the number after `#`, which may be empty.
+fn only(list: &[String]) -> Result<Vec<(&str, &str)>, CliError> {
+    let mut names: Vec<&str> = operators().iter().map(|operator| operator.name).collect();
+    names.push(COMMIT);
+    let pairs = list.iter().map(|only| only.split_once('#').unwrap_or((only, "")));
+    let pairs: Vec<(&str, &str)> = pairs.collect();
+    match pairs.iter().find(|(class, _)| !names.contains(class)) {
+        Some((class, _)) => {
+            Err(CliError::User(format!("no class `{class}`; there are {}", names.join(", "))))
+        }
+        None => Ok(pairs),
     }
-    Ok((Some(class.to_owned()), number.parse().ok()))
 }
 
 /// How many edits of a class are made: `--sound` is shared out among the sound ones.
@@ -179,35 +187,37 @@ impl Bench {
         }
     }
 
-    async fn replay(&mut self, args: &Args) -> Result<(), CliError> {
-        for commit in self.chosen(args)? {
-            let short: String = commit.id.chars().take(10).collect();
-            let ruling = match self.oracle.judge_commit(&commit.parent, &commit.id)? {
-                Some(ruling) => ruling,
-                None => {
-                    say(&format!("commit#{short} skipped: its compilers do not run"));
-                    self.results.skipped.push(format!("commit#{short}: its compilers do not run"));
-                    continue;
-                }
-            };
-            self.copy.check_out(&commit.parent)?;
-            let (checked, us) = self.ask(&commit.change).await;
-            let label = ("commit", short, Kind::Commit);
-            self.keep(Row::new(label, Some(ruling), checked, us), &commit.change)?;
+    /// Replays the newest commits, or the one with this id.
+    async fn replay(&mut self, count: usize, id: Option<&str>) -> Result<(), CliError> {
+        let commits = match id {
+            Some(id) => {
+                let found = commits::commit(&self.copy.root, id, &format!("{id}^"))?;
+                found.into_iter().collect()
+            }
+            None => {
+                let here = language::detect(&self.copy.root).into_iter();
+                let extensions: Vec<String> = here.flat_map(|l| l.extensions.clone()).collect();
+                commits::newest(&self.copy.root, count, &extensions)?
+            }
+        };
+        for commit in commits {
+            self.replay_one(&commit).await?;
         }
         Ok(())
     }
 
-    /// The newest commits, or the one that `--only commit#ID` names.
-    fn chosen(&self, args: &Args) -> Result<Vec<Commit>, CliError> {
-        let only = args.only.as_deref().and_then(|only| only.strip_prefix("commit#"));
-        if let Some(id) = only {
-            let parent = format!("{id}^");
-            return Ok(commits::commit(&self.copy.root, id, &parent)?.into_iter().collect());
-        }
-        let here = language::detect(&self.copy.root);
-        let extensions: Vec<String> = here.iter().flat_map(|l| l.extensions.clone()).collect();
-        commits::newest(&self.copy.root, args.commits, &extensions)
+    async fn replay_one(&mut self, commit: &Commit) -> Result<(), CliError> {
+        let short: String = commit.id.chars().take(10).collect();
+        let Some(ruling) = self.oracle.judge_commit(&commit.parent, &commit.id)? else {
+            let skipped = format!("{COMMIT}#{short}: its compilers do not run");
+            say(&format!("skipped {skipped}"));
+            self.results.skipped.push(skipped);
+            return Ok(());
+        };
+        self.copy.check_out(&commit.parent)?;
+        let (checked, us) = self.ask(&commit.change).await;
+        let label = (COMMIT, short, Kind::Commit);
+        self.keep(Row::new(label, Some(ruling), checked, us), &commit.change)
     }
 }
 
