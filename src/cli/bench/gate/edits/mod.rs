@@ -213,8 +213,8 @@ mod tests {
         let project = project(&[("a.rs", RUST), ("b.rs", CALLER)]);
         let rename = operators().into_iter().find(|o| o.name == "rename-function");
         let edits = rename.expect("the class").edits(&project, 1, 20);
-        let all = edits.iter().map(|edit| edit.texts(&project));
-        let both = all.filter(|texts| texts.len() == 2).next().expect("`one` is used in b.rs");
+        let mut all = edits.iter().map(|edit| edit.texts(&project));
+        let both = all.find(|texts| texts.len() == 2).expect("`one` is used in b.rs");
         let texts: Vec<&String> = both.values().flatten().collect();
         assert!(texts.iter().all(|text| text.contains("one_") && !text.contains(" one(")));
     }
