@@ -35,6 +35,7 @@ use crate::workspace::{RelPath, WorkspaceError};
 pub use crate::workspace::{OpenText, OpenTexts};
 
 pub use board::Update;
+pub(crate) use perform::with_servers;
 pub use settings::Settings;
 pub use store::{fold, load_views};
 

@@ -193,7 +193,7 @@ impl Performer {
 }
 
 /// The built-in downstream servers, unless the settings bring others.
-pub(super) fn with_servers(mut settings: gate::Settings, root: &Path) -> gate::Settings {
+pub(crate) fn with_servers(mut settings: gate::Settings, root: &Path) -> gate::Settings {
     let project = root.to_path_buf();
     let built_in: OpenServers = Arc::new(move |shadow: &Path| {
         Arc::new(Servers::new(shadow.to_path_buf(), project.clone()))

@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod bench_gate;
 mod check;
 mod cli;
 #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! `orchestrator bench`: figures of this machine, each beside a baseline of the same run.
 
+mod gate;
 mod process;
 mod turns;
 
@@ -11,11 +12,14 @@ use super::CliError;
 pub(super) enum Bench {
     /// Start-up, own time per model turn, request size and memory, against a local model without latency.
     Turns(turns::Args),
+    /// How well and how fast the gate tells sound edits of a repository from broken ones.
+    Gate(gate::Args),
 }
 
 pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
     match bench {
         Bench::Turns(args) => turns::run(&args, json),
+        Bench::Gate(args) => gate::run(&args, json),
     }
 }
 
