@@ -151,6 +151,3 @@ pub fn refuses(breach: &Diagnostic) -> bool {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod replay;

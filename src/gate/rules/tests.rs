@@ -206,6 +206,17 @@ fn a_test_may_be_taken_in_by_another() {
 }
 
 #[test]
+fn a_test_may_leave_its_assertions_to_a_function() {
+    let base =
+        "#[test]\nfn adds() {\n    assert_eq!(add(1, 1), 2);\n    assert_eq!(add(2, 2), 4);\n}\n";
+    let sums = "fn sums(a: u8, sum: u8) {\n    assert_eq!(add(a, a), sum);\n}\n#[test]\nfn adds() {\n    \
+                sums(1, 2);\n    sums(2, 4);\n}\n";
+    assert!(breaches("a.rs", Some(base), sums).is_empty());
+    let empty = sums.replace("    assert_eq!(add(a, a), sum);\n", "");
+    assert_eq!(breaches("a.rs", Some(base), &empty), ["weakened-assertion"]);
+}
+
+#[test]
 fn a_test_may_become_several() {
     let one = "it('adds', () => {\n  expect(add(1, 1)).toBe(2)\n  expect(add(2, 2)).toBe(4)\n})\n";
     let two = "it('adds ones', () => {\n  expect(add(1, 1)).toBe(2)\n  expect(add(1, 0)).toBe(1)\n  \

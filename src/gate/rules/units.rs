@@ -213,12 +213,14 @@ fn alike(a: &Unit<'_>, b: &Unit<'_>) -> f64 {
 }
 
 /// What a unit lost by a rule that counts: `None` when nothing was lost that something as strong does not replace.
-/// What names something that is gone itself may go.
+/// What names something that is gone itself may go, and what the unit calls now may do it in its place: `helpers` are
+/// the strongest matches in each function.
 pub fn lost<'u, 'r>(
     old: &'u Unit<'r>,
     new: &'u Unit<'r>,
     rule: &Rule,
     gone: &BTreeSet<String>,
+    helpers: &BTreeMap<String, u32>,
 ) -> Option<&'u Part<'r>> {
     let of = |unit: &'u Unit<'r>| -> Vec<&'u Part<'r>> {
         unit.parts.iter().filter(|part| part.rule.name == rule.name).collect()
@@ -232,7 +234,10 @@ pub fn lost<'u, 'r>(
     let lost = missing_in(&before, &after).into_iter().filter(|part| !excused(part));
     let strongest = lost.max_by_key(|part| part.strength)?;
     let gained = missing_in(&after, &before);
-    let replaced = gained.iter().any(|part| part.strength >= strongest.strength);
+    let called = new.words.keys().filter(|word| !old.words.contains_key(*word));
+    let called = called.filter_map(|word| helpers.get(word).copied());
+    let replaced =
+        gained.iter().map(|part| part.strength).chain(called).any(|now| now >= strongest.strength);
     (strongest.strength > 0 && !replaced).then_some(strongest)
 }
 
