@@ -50,10 +50,10 @@ fn new_matches(views: &[View<'_, '_>]) -> Vec<Diagnostic> {
     let mut new: Vec<(&View<'_, '_>, &Hit<'_>)> = Vec::new();
     for view in views {
         let mut known: HashMap<(&str, &str), usize> = HashMap::new();
-        for hit in view.before.iter().filter(|hit| hit.rule.header.fires == Fires::WhenNew) {
+        for hit in view.before.iter().filter(|hit| hit.rule.header.fires == Fires::New) {
             *known.entry((&hit.rule.name, &hit.key)).or_default() += 1;
         }
-        for hit in view.after.iter().filter(|hit| hit.rule.header.fires == Fires::WhenNew) {
+        for hit in view.after.iter().filter(|hit| hit.rule.header.fires == Fires::New) {
             match known.get_mut(&(hit.rule.name.as_str(), hit.key.as_str())) {
                 Some(count) if *count > 0 => *count -= 1,
                 _ => new.push((view, hit)),
@@ -117,7 +117,7 @@ fn asserting(views: &[View<'_, '_>]) -> BTreeMap<String, u32> {
     let mut strengths: BTreeMap<String, u32> = BTreeMap::new();
     for view in views {
         let (Some(tree), Some(text)) = (&view.file.tree, view.file.after) else { continue };
-        for hit in view.after.iter().filter(|hit| hit.rule.header.fires == Fires::WhenWeaker) {
+        for hit in view.after.iter().filter(|hit| hit.rule.header.fires == Fires::Weaker) {
             let root = tree.root_node();
             let mut at = root.descendant_for_byte_range(hit.bytes.start, hit.bytes.end);
             while let Some(node) = at {

@@ -95,7 +95,7 @@ fn count(text: &str) -> Words {
 
 /// The units among the matches in one file, each with what marks it and what counts in it.
 pub fn collect<'r>(hits: &[Hit<'r>], file: usize, text: &str) -> Vec<Unit<'r>> {
-    let is_unit = |hit: &&Hit<'r>| hit.rule.header.fires == Fires::WhenGone;
+    let is_unit = |hit: &&Hit<'r>| hit.rule.header.fires == Fires::Gone;
     let mut units: Vec<Unit<'r>> =
         hits.iter().filter(is_unit).map(|hit| Unit::of(hit, file, text)).collect();
     for hit in hits {
@@ -108,9 +108,9 @@ pub fn collect<'r>(hits: &[Hit<'r>], file: usize, text: &str) -> Vec<Unit<'r>> {
         let innermost = units.iter_mut().filter(of).filter(|unit| holds(unit));
         let innermost = innermost.min_by_key(|unit| unit.bytes.len());
         match (hit.rule.header.fires, innermost) {
-            (Fires::WhenMarked, Some(unit)) => unit.marks.push(part),
+            (Fires::Marked, Some(unit)) => unit.marks.push(part),
             // A mark around units marks them all.
-            (Fires::WhenMarked, None) => {
+            (Fires::Marked, None) => {
                 let inside = |unit: &&mut Unit<'r>| {
                     hit.of.start <= unit.bytes.start && unit.bytes.end <= hit.of.end
                 };
