@@ -341,6 +341,7 @@ async fn plain_javascript_is_parsed_by_node_and_linted_where_configured() {
         check(&gate, vec![edit("tool.cjs", "module.exports = fs;", "export default fs;")]).await;
     refused_at(&module, "tool.cjs", 2);
     unverified(&check(&gate, vec![edit("view.jsx", "hi", "ho")]).await, "view.jsx");
+    refused_at(&check(&gate, vec![delete("src/prices.js")]).await, "src/basket.js", 1);
 }
 
 const MANIFEST: &str = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[lints.clippy]\nunwrap_used = \"deny\"\n";
