@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::tools::suite::TestOutput;
 use crate::workspace::path::RelPath;
 
 /// One language. Adding one is a folder under `grammars/` and a grammar crate.
@@ -33,12 +34,38 @@ pub struct Language {
     /// Whether a clean answer of a server is by itself a proof, as complete as the compiler's.
     #[serde(default)]
     pub servers_prove: bool,
+    /// How a line begins that brings a name in. A quick fix that adds such a line and nothing else, the only one of its kind, is
+    /// as good as certain: it changes nothing that is there.
+    #[serde(default)]
+    pub imports: Vec<String>,
     /// Downstream servers, best first; the first that can be found is used.
     #[serde(default)]
     pub servers: Vec<ServerSpec>,
     /// Compilers and linters that are asked in the shadow.
     #[serde(default)]
     pub tools: Vec<ToolSpec>,
+}
+
+impl Language {
+    /// The server that answers to this name and version.
+    pub fn server_named(&self, name: &str) -> Option<&ServerSpec> {
+        let named = self.servers.iter().filter(|server| name.starts_with(&server.name));
+        named.max_by_key(|server| server.name.len())
+    }
+}
+
+impl ServerSpec {
+    /// The program, as the command names it.
+    pub fn program(&self) -> String {
+        self.command.first().cloned().unwrap_or_default()
+    }
+}
+
+impl ToolSpec {
+    /// The program, as the command names it.
+    pub fn program(&self) -> &str {
+        self.command.first().map_or("", String::as_str)
+    }
 }
 
 /// How a downstream language server is started and spoken to.
@@ -120,6 +147,10 @@ pub struct ToolSpec {
     /// Arguments that are added, in a run of its own, for code that the command alone does not compile.
     #[serde(default)]
     pub everything: Vec<String>,
+    /// For a tool whose program is a language server too: it need not be run where that server has judged every file, unless
+    /// a description of a project mentions one of these words.
+    #[serde(default)]
+    pub same_as_server_unless: Option<Vec<String>>,
     /// Arguments that make it print its version.
     #[serde(default = "version")]
     pub version: Vec<String>,
@@ -127,6 +158,9 @@ pub struct ToolSpec {
     pub output: ToolOutput,
     /// What it does.
     pub purpose: Purpose,
+    /// How its tests are named, for a tool of purpose `test`.
+    #[serde(default)]
+    pub tests: TestOutput,
     /// How a person gets it, in one line.
     #[serde(default)]
     pub install: String,
@@ -203,25 +237,77 @@ struct Embedded {
     rules: &'static [(&'static str, &'static str)],
 }
 
-/// Adding a language is one entry here, beside its folder and its grammar in [`super::syntax`].
+/// A rule's name and text.
+macro_rules! rule {
+    ($language:literal, $name:literal) => {
+        ($name, include_str!(concat!("../../grammars/", $language, "/rules/", $name, ".scm")))
+    };
+}
+
+/// Adding a language is one entry here, beside its folder and its grammar in [`super::syntax`]. JavaScript shares the
+/// rules of TypeScript where nothing in them is of types.
 const EMBEDDED: &[Embedded] = &[
     Embedded {
         toml: include_str!("../../grammars/rust/language.toml"),
         rules: &[
-            ("elision", include_str!("../../grammars/rust/rules/elision.scm")),
-            ("placeholder", include_str!("../../grammars/rust/rules/placeholder.scm")),
+            rule!("rust", "elision"),
+            rule!("rust", "placeholder"),
+            rule!("rust", "deleted-test"),
+            rule!("rust", "ignored-test"),
+            rule!("rust", "emptied-test"),
+            rule!("rust", "weakened-assertion"),
+            rule!("rust", "removed-export"),
         ],
     },
     Embedded {
         toml: include_str!("../../grammars/typescript/language.toml"),
         rules: &[
-            ("elision", include_str!("../../grammars/typescript/rules/elision.scm")),
-            ("placeholder", include_str!("../../grammars/typescript/rules/placeholder.scm")),
+            rule!("typescript", "elision"),
+            rule!("typescript", "placeholder"),
+            rule!("typescript", "deleted-test"),
+            rule!("typescript", "ignored-test"),
+            rule!("typescript", "focused-test"),
+            rule!("typescript", "emptied-test"),
+            rule!("typescript", "weakened-assertion"),
+            rule!("typescript", "removed-export"),
         ],
     },
-    Embedded { toml: include_str!("../../grammars/javascript/language.toml"), rules: &[] },
-    Embedded { toml: include_str!("../../grammars/python/language.toml"), rules: &[] },
-    Embedded { toml: include_str!("../../grammars/go/language.toml"), rules: &[] },
+    Embedded {
+        toml: include_str!("../../grammars/javascript/language.toml"),
+        rules: &[
+            rule!("typescript", "elision"),
+            rule!("typescript", "placeholder"),
+            rule!("typescript", "deleted-test"),
+            rule!("typescript", "ignored-test"),
+            rule!("typescript", "focused-test"),
+            rule!("typescript", "emptied-test"),
+            rule!("typescript", "weakened-assertion"),
+            rule!("javascript", "removed-export"),
+        ],
+    },
+    Embedded {
+        toml: include_str!("../../grammars/python/language.toml"),
+        rules: &[
+            rule!("python", "elision"),
+            rule!("python", "placeholder"),
+            rule!("python", "deleted-test"),
+            rule!("python", "ignored-test"),
+            rule!("python", "emptied-test"),
+            rule!("python", "weakened-assertion"),
+            rule!("python", "removed-export"),
+        ],
+    },
+    Embedded {
+        toml: include_str!("../../grammars/go/language.toml"),
+        rules: &[
+            rule!("go", "elision"),
+            rule!("go", "placeholder"),
+            rule!("go", "deleted-test"),
+            rule!("go", "ignored-test"),
+            rule!("go", "emptied-test"),
+            rule!("go", "weakened-assertion"),
+        ],
+    },
 ];
 
 static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {

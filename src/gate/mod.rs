@@ -4,7 +4,10 @@
 //! tree, and it knows nothing of missions, agents or editors: change-set and unsaved texts in, [`report::Report`] out.
 //! "Not checked" is never "clean".
 
+mod asked;
+mod baseline;
 mod conditional;
+mod covered;
 pub mod delta;
 pub mod diagnostic;
 mod error;
@@ -15,9 +18,12 @@ pub mod language;
 pub mod languages;
 mod mend;
 mod nested;
+pub mod pair;
 mod prepare;
 mod prove;
+mod reach;
 pub mod receipt;
+mod repair;
 pub mod report;
 pub mod rules;
 pub mod servers;
@@ -26,9 +32,11 @@ pub mod stage;
 pub mod syntax;
 pub mod tools;
 mod verdict;
+mod whole;
 pub mod words;
 mod workbench;
 
+pub use baseline::Baseline;
 pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
 pub use error::GateError;
 pub use gate::{Checked, Diagnosis, Gate, Settings};

@@ -1,9 +1,9 @@
 //! Projects inside of projects: which of them the outer one's compiler does not look at, so that they are asked too.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use super::covered::Covered;
 use super::language::Language;
 use super::languages::{self, is_inside};
 use super::prove::{Case, unseen};
@@ -15,7 +15,7 @@ use crate::workspace::path::RelPath;
 pub(super) fn left(
     language: &Language,
     case: &Case<'_>,
-    covered: &BTreeSet<RelPath>,
+    covered: &Covered,
     asked: &[String],
     root: &Path,
 ) -> Vec<String> {
@@ -29,7 +29,7 @@ pub(super) fn left(
         language.roots.iter().filter_map(|name| path(name).ok()).collect::<Vec<_>>()
     };
     let is_known = |folder: &String| {
-        asked.contains(folder) || roots(folder).iter().any(|root| covered.contains(root))
+        asked.contains(folder) || roots(folder).iter().any(|root| covered.after.contains(root))
     };
     let reaches_out = |folder: &String| {
         let text = |path: &RelPath| fs::read_to_string(path.in_root(root)).unwrap_or_default();

@@ -11,6 +11,7 @@ mod place;
 pub mod process;
 pub mod pyright;
 mod solution;
+pub mod suite;
 pub mod tsc;
 mod used;
 
@@ -25,6 +26,7 @@ use super::language::{Covers, ToolOutput, ToolSpec};
 use crate::workspace::hash::sha256;
 use crate::workspace::path::RelPath;
 use process::{Ended, Request};
+use suite::Suite;
 
 /// A diagnostic with the unit of compilation that it was found in (a cargo target, a tsconfig).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,16 @@ pub enum Outcome {
     Missing(String),
     /// It ran and gave up without a diagnostic that says where (a manifest that cannot be read, a crash).
     Failed(String),
+}
+
+impl Outcome {
+    /// What it said, where it did its work.
+    pub fn answered(&self) -> Option<&Answered> {
+        match self {
+            Outcome::Answered(answered) => Some(answered),
+            Outcome::Missing(_) | Outcome::Failed(_) => None,
+        }
+    }
 }
 
 /// Where and how a tool is run.
@@ -119,6 +131,15 @@ impl Runner {
                 Outcome::Failed(format!("{}: {reason}{hint}", spec.name))
             }
         }
+    }
+
+    /// Runs a tool of purpose `test` and reads what it says.
+    ///
+    /// # Errors
+    /// The reason, for people, why it did not run to its end.
+    pub async fn test(&self, spec: &ToolSpec, folder: &str) -> Result<Suite, String> {
+        let ended = self.run(spec, folder).await?;
+        Ok(Suite { tool: self.version(spec, folder).await, ..Suite::read(spec.tests, &ended) })
     }
 
     /// Runs any tool to its end. A missing cargo registry is no reason to fail: without a network cargo is asked again

@@ -153,6 +153,13 @@ pub enum Act {
         /// The receipt's number in the mission.
         receipt: u64,
     },
+    /// Find out what is wrong with the tree before anything of the mission's is applied.
+    Baseline,
+    /// Run the tests on the tree as a task leaves it.
+    Test {
+        /// The task.
+        item: ItemId,
+    },
     /// Prove the whole tree and write the last link of the chain.
     Seal,
     /// Wait before the session's turn is asked for again.
@@ -202,6 +209,16 @@ pub enum Outcome {
         /// Why, and what a person can do.
         reason: String,
     },
+    /// What stood before the mission is known.
+    Baselined {
+        /// In the gate's own words, which a mission only keeps; empty when nothing could be found out.
+        baseline: String,
+    },
+    /// The tests were run, or not.
+    Tested {
+        /// How they went.
+        verdict: TestVerdict,
+    },
     /// The whole tree was proved, or not.
     Sealed {
         /// The verdict.
@@ -236,6 +253,27 @@ pub enum GateVerdict {
         problems: Vec<NewFinding>,
     },
     /// Nothing was able to prove it. Never the same as accepted.
+    Unverified {
+        /// Why, and what a person can do.
+        reason: String,
+    },
+}
+
+/// How the tests went, compared with the baseline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum TestVerdict {
+    /// No test fails that passed before.
+    Passed {
+        /// One line: what was run, and what fails as before.
+        summary: String,
+    },
+    /// Something that passed before the mission fails now.
+    Failed {
+        /// Which, and what it said.
+        report: String,
+    },
+    /// They could not be run. Never the same as passed.
     Unverified {
         /// Why, and what a person can do.
         reason: String,

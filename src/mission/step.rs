@@ -77,6 +77,8 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
         (Act::Check { .. }, Outcome::Checked { verdict }) => proposal::checked(m, verdict),
         (Act::Apply { .. }, Outcome::Stale { reason }) => proposal::stale(m, reason),
         (Act::Apply { .. }, Outcome::NotApplied { reason }) => proposal::not_applied(m, reason),
+        (Act::Baseline, Outcome::Baselined { baseline }) => m.baseline = Some(baseline.clone()),
+        (Act::Test { item }, Outcome::Tested { verdict }) => work::tested(m, &item, verdict),
         (Act::Seal, Outcome::Sealed { verdict }) => sealed(m, verdict),
         (Act::Wait { session, .. }, Outcome::Waited) => {
             if let Some(session) = m.sessions.get_mut(&session) {
@@ -140,6 +142,8 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::Applied => "an application",
         Outcome::Stale { .. } => "a stale base",
         Outcome::NotApplied { .. } => "a failed application",
+        Outcome::Baselined { .. } => "a baseline",
+        Outcome::Tested { .. } => "a test verdict",
         Outcome::Sealed { .. } => "a seal verdict",
         Outcome::Waited => "the end of a wait",
         Outcome::Aborted => "an abort",

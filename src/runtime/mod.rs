@@ -5,6 +5,7 @@
 //! takes over. A [`Handle`] looks the same from both sides. Nothing here decides what a mission does.
 
 mod attach;
+mod baseline;
 mod board;
 mod dispatch;
 mod engine;

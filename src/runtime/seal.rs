@@ -2,6 +2,7 @@
 
 use super::perform::Performer;
 use super::store::{chain, locked, now_ms};
+use crate::gate::Baseline;
 use crate::gate::receipt::{Proof, Receipt, verify_chain};
 use crate::gate::report::{StageReport, StageVerdict};
 use crate::gate::words;
@@ -13,10 +14,11 @@ pub(super) async fn seal(
     mission: &MissionId,
     plan: String,
     links: usize,
+    baseline: &Baseline,
 ) -> Result<SealVerdict, String> {
     let open = performer.open_texts();
     let before = performer.gate.tree_hash(&open).await.map_err(|e| e.to_string())?;
-    let stages = performer.gate.whole(&open).await.map_err(|e| e.to_string())?;
+    let stages = performer.gate.whole(&open, baseline).await.map_err(|e| e.to_string())?;
     if let Some(red) = stages.iter().find(|s| s.verdict == StageVerdict::Refused) {
         return Ok(SealVerdict::Red { report: red.detail.clone() });
     }

@@ -9,6 +9,8 @@
 
 mod bad_input;
 mod cli;
+#[cfg(unix)]
+mod crash;
 mod deadlock;
 mod demo;
 mod gate;
@@ -16,6 +18,7 @@ mod gate_languages;
 mod gate_servers;
 mod house;
 mod mission_rust;
+mod mission_tests;
 mod mission_typescript;
 #[cfg(unix)]
 mod neovim;
