@@ -20,7 +20,7 @@ use super::stage::ServerStage;
 use super::verdict::{add_problems, conclude, refused};
 use super::workbench::{Layout, Workbench};
 use crate::workspace::change::ChangeSet;
-use crate::workspace::{FileWrite, OpenTexts, Workspace};
+use crate::workspace::{FileWrite, OpenTexts, Tree, Workspace};
 
 /// Starts the downstream servers, given the root of the shadow that they may watch.
 pub type OpenServers = Arc<dyn Fn(&Path) -> Arc<dyn ServerStage> + Send + Sync>;
@@ -78,6 +78,8 @@ pub struct Checked {
     pub report: Report,
     /// The bytes that the report names, one for each of its files; empty unless it was accepted.
     pub contents: Vec<FileWrite>,
+    /// The whole tree that it was proved on, before the change; `None` unless it was accepted.
+    pub base: Option<Tree>,
 }
 
 /// Everything that the native tools say of the tree as it is.
@@ -226,7 +228,15 @@ impl Gate {
     /// # Errors
     /// When the workspace cannot be read.
     pub async fn tree_hash(&self, open: &OpenTexts) -> Result<String, GateError> {
-        Ok(self.layout(open).await?.hash)
+        Ok(self.tree(open).await?.hash())
+    }
+
+    /// The whole tree with `open` laid over it, as a seal names it by its hash.
+    ///
+    /// # Errors
+    /// When the workspace cannot be read.
+    pub async fn tree(&self, open: &OpenTexts) -> Result<Tree, GateError> {
+        Ok(self.layout(open).await?.tree)
     }
 
     pub(super) async fn layout(&self, open: &OpenTexts) -> Result<Layout, GateError> {

@@ -98,6 +98,16 @@ pub struct ServerSpec {
     /// What it calls the language (`shellscript`), where that is not the extension or the usual name.
     #[serde(default)]
     pub language_id: Option<String>,
+    /// Whether it speaks only of files that are open in it; then every file is opened that it is asked about.
+    #[serde(default)]
+    pub open_files_only: bool,
+    /// Whether it was found to forget a file that is taken off the disk, and to know it again when it is put back.
+    #[serde(default)]
+    pub sees_deletions: bool,
+    /// Words of lines that can put a file into the project or out of it (`mod`, `cfg`). A change of such a line takes
+    /// away what was proved of the files before.
+    #[serde(default)]
+    pub membership: Vec<String>,
     /// Variables set in its environment.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -124,6 +134,9 @@ pub enum DiagnosticsBy {
     Pull,
     /// `workspace/executeCommand typescript.tsserverRequest` (typescript-language-server).
     TsserverRequest,
+    /// `textDocument/publishDiagnostics`, with the canary as the fence: published for the very version that was sent
+    /// after it, or, by a server that names no version, after it was seen to come and to go.
+    Push,
 }
 
 /// A native tool.
@@ -147,6 +160,9 @@ pub struct ToolSpec {
     /// Arguments that are added, in a run of its own, for code that the command alone does not compile.
     #[serde(default)]
     pub everything: Vec<String>,
+    /// Arguments that make a test tool build what it would run and stop there.
+    #[serde(default)]
+    pub build: Vec<String>,
     /// For a tool whose program is a language server too: it need not be run where that server has judged every file, unless
     /// a description of a project mentions one of these words.
     #[serde(default)]

@@ -213,7 +213,7 @@ pub(super) fn cheap(
     detail: String,
     began: Instant,
 ) -> StageReport {
-    StageReport { stage, verdict, detail, tools: Vec::new(), us: elapsed_us(began) }
+    StageReport { stage, verdict, detail, tools: Vec::new(), us: elapsed_us(began), asked_us: None }
 }
 
 fn not_fitting(problem: ApplyProblem) -> Problem {

@@ -30,7 +30,7 @@ pub(super) fn refused(mut report: Report) -> Checked {
     if doubted {
         set_verdict(&mut report, Stage::Syntax, StageVerdict::Refused, "");
     }
-    Checked { report, contents: Vec::new() }
+    Checked { report, contents: Vec::new(), base: None }
 }
 
 fn set_verdict(report: &mut Report, stage: Stage, verdict: StageVerdict, more: &str) {
@@ -63,7 +63,7 @@ pub(super) fn conclude(
     }
     if !proved {
         report.verdict = Verdict::Unverified;
-        return Checked { report, contents: Vec::new() };
+        return Checked { report, contents: Vec::new(), base: None };
     }
     report.verdict = Verdict::Accepted;
     let contents = case.resolved.files.iter().map(|file| FileWrite {
@@ -71,5 +71,5 @@ pub(super) fn conclude(
         expect: file.base.as_ref().map(|base| base.hash.clone()),
         result: file.result.as_ref().map(|text| text.clone().into_bytes()),
     });
-    Checked { contents: contents.collect(), report }
+    Checked { contents: contents.collect(), base: Some(case.base.tree.clone()), report }
 }

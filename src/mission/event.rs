@@ -290,6 +290,9 @@ pub enum SealVerdict {
         hash: String,
         /// One line: what was run.
         summary: String,
+        /// What no check would notice; worth knowing, never in the way.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hints: Vec<NewFinding>,
     },
     /// A check is red.
     Red {

@@ -4,7 +4,7 @@ use super::advance::{advance, is_all_done};
 use super::command;
 use super::event::{Act, Effect, EffectId, Event, Outcome, SealVerdict};
 use super::session::SessionState;
-use super::state::{End, LineKind, Mission, Phase};
+use super::state::{End, FoundBy, LineKind, Mission, Phase};
 use super::{proposal, turn, work};
 
 /// Applies one event, stamped with the milliseconds since the epoch, and says what is to be done next.
@@ -97,8 +97,11 @@ fn sealed(m: &mut Mission, verdict: &SealVerdict) {
             m.tell(LineKind::Good, None, None, format!("green: {summary}"));
             unsettled(m);
         }
-        SealVerdict::Green { hash, summary } => {
+        SealVerdict::Green { hash, summary, hints } => {
             m.tell(LineKind::Good, None, None, format!("green: {summary}"));
+            for hint in hints {
+                m.find(None, FoundBy::Gate, hint.clone());
+            }
             m.end(End::Sealed { hash: hash.clone() });
         }
         SealVerdict::Red { report } => {

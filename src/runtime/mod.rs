@@ -13,9 +13,11 @@ mod land;
 mod perform;
 mod projection;
 mod prove;
+pub mod rerun;
 mod seal;
 pub mod settings;
 mod store;
+mod trees;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

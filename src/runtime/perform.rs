@@ -111,6 +111,7 @@ pub(super) struct Performer {
     label: String,
     toolbox: Toolbox,
     pub(super) journal: Arc<Mutex<Journal>>,
+    pub(super) mutants: Option<Duration>,
     pub(super) editor: Option<Arc<dyn Editor>>,
 }
 
@@ -130,6 +131,7 @@ impl Performer {
             gate,
             agent,
             journal,
+            mutants: settings.mutants,
             editor,
         })
     }
@@ -191,7 +193,7 @@ impl Performer {
 }
 
 /// The built-in downstream servers, unless the settings bring others.
-fn with_servers(mut settings: gate::Settings, root: &Path) -> gate::Settings {
+pub(super) fn with_servers(mut settings: gate::Settings, root: &Path) -> gate::Settings {
     let project = root.to_path_buf();
     let built_in: OpenServers = Arc::new(move |shadow: &Path| {
         Arc::new(Servers::new(shadow.to_path_buf(), project.clone()))

@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod check;
 mod cli;
 #[cfg(unix)]
 mod crash;
@@ -20,9 +21,11 @@ mod house;
 mod mission_rust;
 mod mission_tests;
 mod mission_typescript;
+mod mutants;
 #[cfg(unix)]
 mod neovim;
 mod protocol;
+mod rerun;
 mod support;
 mod symbolic_engine;
 mod vscode;

@@ -82,7 +82,11 @@ fn good(m: &Mission, effect: &Effect) -> Outcome {
         Act::Baseline => Outcome::Baselined { baseline: "b".into() },
         Act::Test { .. } => tested(TestVerdict::Passed { summary: "1 passed".into() }),
         Act::Seal => Outcome::Sealed {
-            verdict: SealVerdict::Green { hash: "h".repeat(64), summary: "ok".into() },
+            verdict: SealVerdict::Green {
+                hash: "h".repeat(64),
+                summary: "ok".into(),
+                hints: Vec::new(),
+            },
         },
         Act::Wait { .. } => Outcome::Waited,
     }
@@ -474,4 +478,28 @@ fn a_change_is_taken_back_once_and_also_after_the_seal() {
     let m = run(m, effects, |_, _| Outcome::Stale { reason: "typed since".into() });
     assert!(!m.receipts[1].undone);
     assert!(m.story.back().unwrap().text.contains("typed since"));
+}
+
+#[test]
+fn hints_of_a_seal_are_findings_and_block_nothing() {
+    let (m, effects) = begin(Mode::Task, fuel::Limits::default());
+    let m = run(m, effects, |m, e| match &e.act {
+        Act::Seal => {
+            let hint = NewFinding {
+                file: Some("a.rs".into()),
+                line: Some(2),
+                severity: event::Gravity::Info,
+                message: "no check would notice if `<` were `<=`".into(),
+                fix: None,
+                kind: Some("mutant".into()),
+            };
+            let (hash, summary) = ("h".to_owned(), "ok".to_owned());
+            Outcome::Sealed { verdict: SealVerdict::Green { hash, summary, hints: vec![hint] } }
+        }
+        _ => good(m, e),
+    });
+    assert!(matches!(m.ended, Some(End::Sealed { .. })), "{:?}", m.ended);
+    assert_eq!(m.obligations(), 0);
+    let hint = m.findings.last().unwrap();
+    assert_eq!((hint.status.clone(), hint.by), (FindingStatus::Open, FoundBy::Gate));
 }

@@ -71,7 +71,11 @@ fn random_outcome(dice: &mut Dice, act: &Act, receipts: u64) -> Outcome {
         (Act::Test { .. }, _) => tested(TestVerdict::Passed { summary: "s".into() }),
         (Act::Seal, 1..=15) => Outcome::Sealed { verdict: SealVerdict::Red { report: "r".into() } },
         (Act::Seal, _) => Outcome::Sealed {
-            verdict: SealVerdict::Green { hash: "h".into(), summary: "s".into() },
+            verdict: SealVerdict::Green {
+                hash: "h".into(),
+                summary: "s".into(),
+                hints: Vec::new(),
+            },
         },
         (Act::Wait { .. }, _) => Outcome::Waited,
     }
