@@ -4,8 +4,10 @@
 //! tree, and it knows nothing of missions, agents or editors: change-set and unsaved texts in, [`report::Report`] out.
 //! "Not checked" is never "clean".
 
+mod asked;
 mod baseline;
 mod conditional;
+mod covered;
 pub mod delta;
 pub mod diagnostic;
 mod error;
@@ -13,11 +15,14 @@ pub mod frame;
 #[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
 pub mod gate;
 pub mod language;
+pub mod languages;
 mod mend;
 mod nested;
 mod prepare;
 mod prove;
+mod reach;
 pub mod receipt;
+mod repair;
 pub mod report;
 pub mod rules;
 pub mod servers;

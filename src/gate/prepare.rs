@@ -8,7 +8,7 @@ use tree_sitter::Tree as ParseTree;
 use super::diagnostic::{Diagnostic, Place, Range, Severity};
 use super::error::GateError;
 use super::frame::frame;
-use super::language;
+use super::languages::{self, Languages};
 use super::prove::elapsed_us;
 use super::report::{FileProof, Problem, Report, Stage, StageReport, StageVerdict, Verdict};
 use super::rules;
@@ -32,10 +32,14 @@ pub(super) struct Prepared {
 }
 
 /// The whole tree, with those ignored files that compilers need all the same.
-pub(super) fn scan(workspace: &Workspace, open: &OpenTexts) -> Result<Layout, GateError> {
+pub(super) fn scan(
+    workspace: &Workspace,
+    languages: Languages,
+    open: &OpenTexts,
+) -> Result<Layout, GateError> {
     let mut tree = workspace.scan(open)?;
-    for language in language::all() {
-        for folder in language::project_folders(language, tree.files.keys()) {
+    for language in languages.all() {
+        for folder in languages::project_folders(language, tree.files.keys()) {
             for name in &language.needs {
                 let path =
                     if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
@@ -84,6 +88,7 @@ pub(super) fn lay_over(base: &Layout, resolved: &Resolved) -> Layout {
 /// Runs the three stages; a refusal is in the report.
 pub(super) fn prepare(
     workspace: &Workspace,
+    languages: Languages,
     change: &ChangeSet,
     open: &OpenTexts,
 ) -> Result<Prepared, GateError> {
@@ -96,7 +101,7 @@ pub(super) fn prepare(
         revealed: Vec::new(),
         repairs: Vec::new(),
     };
-    let fitted = fit(workspace, change, open)?;
+    let fitted = fit(workspace, languages, change, open)?;
     report.stages.push(apply_report(&fitted, began));
     let (resolved, base) = match fitted {
         Ok(fitted) => fitted,
@@ -156,10 +161,15 @@ fn rules_report(breaches: &[Problem], began: Instant) -> StageReport {
 type Fitted = Result<(Resolved, Layout), Vec<ApplyProblem>>;
 
 /// Resolves `change` on a tree that stood still meanwhile.
-fn fit(workspace: &Workspace, change: &ChangeSet, open: &OpenTexts) -> Result<Fitted, GateError> {
+fn fit(
+    workspace: &Workspace,
+    languages: Languages,
+    change: &ChangeSet,
+    open: &OpenTexts,
+) -> Result<Fitted, GateError> {
     let mut moving = None;
     for _ in 0..ATTEMPTS {
-        let base = scan(workspace, open)?;
+        let base = scan(workspace, languages, open)?;
         let resolved = match resolve(change, &Overlaid { workspace, open }) {
             Ok(resolved) => resolved,
             Err(problems) => return Ok(Err(problems)),

@@ -184,6 +184,7 @@ impl ShadowCopy {
         let wanted: Vec<(RelPath, String)> =
             wanted.map(|(path, hash)| (path.clone(), hash.clone())).collect();
         modules::link(&self.source, &self.root, tree.files.keys())
+            .and_then(|()| modules::link_environments(&self.source, &self.root, tree.files.keys()))
             .map_err(|error| self.failed(&self.root, error))?;
         if gone.is_empty() && wanted.is_empty() {
             return Ok(Vec::new());

@@ -1,14 +1,17 @@
 //! Where candidates are laid out and looked at: the shadow, the servers rooted in it, and what is already known of trees
 //! that were looked at before. It judges nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use super::diagnostic::Diagnostic;
+use super::asked::KnownImports;
+use super::diagnostic::{Diagnostic, Remedy};
 use super::error::GateError;
 use super::gate::Settings;
-use super::language::{Language, ToolSpec};
+use super::language::{self, Language, ToolSpec};
+use super::prove::Case;
 use super::shadow::{self, Shadow, ShadowError};
 use super::stage::{Answer, Overlay, ServerStage};
 use super::tools::suite::Suite;
@@ -18,6 +21,10 @@ use crate::workspace::snapshot::Tree;
 
 /// How many outcomes are remembered.
 const MEMORY: usize = 64;
+/// How long the search for remedies may hold up a refusal.
+const REMEDIES_DEADLINE: Duration = Duration::from_secs(5);
+/// Of how many trees it is remembered what servers said of them.
+const TREES: usize = 8;
 
 /// A whole tree, and the texts of it that are not on the user's disk.
 #[derive(Debug, Clone, Default)]
@@ -37,14 +44,23 @@ impl Layout {
 /// What identifies a question that was answered before.
 type Question = (String, String, String);
 
+/// What a language's server said of files of one tree.
+struct Known {
+    language: String,
+    tree: String,
+    server: String,
+    files: BTreeMap<RelPath, Vec<Diagnostic>>,
+}
+
 pub(super) struct Workbench {
     shadow: Arc<Mutex<Shadow>>,
     runner: Runner,
     settings: Settings,
     servers: Option<Arc<dyn ServerStage>>,
     outcomes: VecDeque<(Question, Outcome)>,
-    answers: VecDeque<(Question, Answer)>,
+    answers: VecDeque<Known>,
     suites: VecDeque<(Question, Suite)>,
+    pub(super) imports: KnownImports,
 }
 
 impl Workbench {
@@ -69,6 +85,7 @@ impl Workbench {
             outcomes: VecDeque::new(),
             answers: VecDeque::new(),
             suites: VecDeque::new(),
+            imports: KnownImports::new(),
         })
     }
 
@@ -111,6 +128,20 @@ impl Workbench {
         Ok(())
     }
 
+    /// Whether the project uses a tool.
+    pub(super) async fn is_used(
+        &self,
+        spec: &ToolSpec,
+        folder: &str,
+        layout: &Layout,
+    ) -> Result<bool, GateError> {
+        if spec.when.is_empty() {
+            return Ok(true);
+        }
+        self.lay_out(layout).await?;
+        Ok(self.runner.is_used(spec, folder))
+    }
+
     /// What a tool says of a tree; from memory when it said it before.
     pub(super) async fn ask_tool(
         &mut self,
@@ -129,6 +160,45 @@ impl Workbench {
             remember(&mut self.outcomes, question, outcome.clone());
         }
         Ok(outcome)
+    }
+
+    /// The remedies for each of some diagnostics of the base with `overlay` laid over it: those that came with it, else those
+    /// that a server offers in time.
+    pub(super) async fn remedies(
+        &self,
+        diagnostics: &[Diagnostic],
+        overlay: &Overlay,
+    ) -> Vec<(Diagnostic, Vec<Remedy>)> {
+        let search = async {
+            let mut offers = Vec::new();
+            for diagnostic in diagnostics {
+                let mut remedies = diagnostic.remedies.clone();
+                if let (Some(servers), Some(language), false) = (
+                    &self.servers,
+                    language::for_path(&diagnostic.path),
+                    remedies.iter().any(|remedy| remedy.certain),
+                ) {
+                    remedies = servers.remedies(language, overlay, diagnostic).await;
+                }
+                offers.push((diagnostic.clone(), remedies));
+            }
+            offers
+        };
+        tokio::time::timeout(REMEDIES_DEADLINE, search).await.unwrap_or_default()
+    }
+
+    /// Whether the tool need not be run where its program has judged every file as a server. Asked of a tree that differs from
+    /// the servers' in no description of a project.
+    pub(super) fn is_same_as_server(&self, spec: &ToolSpec, layout: &Layout) -> bool {
+        let Some(words) = &spec.same_as_server_unless else {
+            return false;
+        };
+        let root = self.servers_root();
+        let descriptions = layout.tree.files.keys().filter(|path| path.extension() == Some("json"));
+        !descriptions.filter(|path| path.as_str().contains("config")).any(|path| {
+            let text = std::fs::read_to_string(path.in_root(&root)).unwrap_or_default();
+            words.iter().any(|word| text.contains(word))
+        })
     }
 
     /// Runs the tests of a project; `None` where it has none. What was green of this very tree is remembered; what was not is
@@ -168,27 +238,87 @@ impl Workbench {
         self.sync(layout, |shadow| &mut shadow.tools).await.map(|_| ())
     }
 
-    /// What a server says of `files` of the base; from memory when it said it before.
-    pub(super) async fn ask_server_of_base(
+    /// What a server says of `files` of `layout`, which is the base on the servers' disk with `overlay` laid over it; of those
+    /// that it spoke of before, from memory. What it says of a candidate is known again when that has become the base.
+    pub(super) async fn ask_server(
         &mut self,
         language: &Language,
-        base: &Layout,
+        layout: &Layout,
+        overlay: &Overlay,
         files: &[RelPath],
     ) -> Answer {
-        let names: Vec<&str> = files.iter().map(RelPath::as_str).collect();
-        let question = (language.name.clone(), names.join("\n"), base.hash.clone());
-        if let Some((_, known)) = self.answers.iter().find(|(known, _)| *known == question) {
-            return known.clone();
-        }
-        let answer = self.ask_server(language, &Overlay::new(), files).await;
-        if matches!(answer, Answer::Diagnosed { .. }) {
-            remember(&mut self.answers, question, answer.clone());
-        }
-        answer
+        let at = self.known_of(language, layout);
+        let is_known =
+            |path: &RelPath| at.is_some_and(|at| self.answers[at].files.contains_key(path));
+        let asked: Vec<RelPath> = files.iter().filter(|path| !is_known(path)).cloned().collect();
+        let (fresh, raw_us) = match self.put_to_server(language, overlay, &asked).await {
+            Answer::Diagnosed { diagnostics, server, raw_us } => {
+                let mut by_file: BTreeMap<RelPath, Vec<Diagnostic>> =
+                    asked.into_iter().map(|path| (path, Vec::new())).collect();
+                for diagnostic in diagnostics {
+                    by_file.entry(diagnostic.path.clone()).or_default().push(diagnostic);
+                }
+                ((server, by_file), raw_us)
+            }
+            unverified => return unverified,
+        };
+        let known = self.learn(language, layout, fresh);
+        let said = files.iter().filter_map(|path| known.files.get(path)).flatten();
+        let diagnostics = said.cloned().collect();
+        Answer::Diagnosed { diagnostics, server: known.server.clone(), raw_us }
     }
 
-    /// What a server says of `files` with `overlay` laid over the base.
-    pub(super) async fn ask_server(
+    /// Before an error in a file that nobody edits refuses: what the server says *now* of those files of the base. It is a
+    /// second word on the base, from the same state as the candidate's.
+    pub(super) async fn ask_base_again(
+        &self,
+        language: &Language,
+        shown: &Overlay,
+        new: &[Diagnostic],
+        case: &Case<'_>,
+    ) -> Answer {
+        let changed: BTreeSet<&RelPath> =
+            case.resolved.files.iter().map(|file| &file.path).collect();
+        let others: BTreeSet<RelPath> =
+            new.iter().map(|d| &d.path).filter(|path| !changed.contains(path)).cloned().collect();
+        let others: Vec<RelPath> =
+            others.into_iter().filter(|path| case.base.tree.files.contains_key(path)).collect();
+        self.put_to_server(language, shown, &others).await
+    }
+
+    fn known_of(&self, language: &Language, layout: &Layout) -> Option<usize> {
+        let is_it = |known: &Known| known.language == language.name && known.tree == layout.hash;
+        self.answers.iter().position(is_it)
+    }
+
+    fn learn(
+        &mut self,
+        language: &Language,
+        layout: &Layout,
+        (server, files): (String, BTreeMap<RelPath, Vec<Diagnostic>>),
+    ) -> &Known {
+        let mut known = match self.known_of(language, layout).and_then(|at| self.answers.remove(at))
+        {
+            Some(known) => known,
+            None => Known {
+                language: language.name.clone(),
+                tree: layout.hash.clone(),
+                server: String::new(),
+                files: BTreeMap::new(),
+            },
+        };
+        if !server.is_empty() {
+            known.server = server;
+        }
+        known.files.extend(files);
+        if self.answers.len() >= TREES {
+            self.answers.pop_front();
+        }
+        self.answers.push_back(known);
+        &self.answers[self.answers.len() - 1]
+    }
+
+    async fn put_to_server(
         &self,
         language: &Language,
         overlay: &Overlay,
@@ -198,20 +328,12 @@ impl Workbench {
             return Answer::Unverified { reason: "no language server is set up".to_owned() };
         };
         if files.is_empty() {
-            return Answer::Diagnosed {
-                diagnostics: Vec::<Diagnostic>::new(),
-                server: String::new(),
-                raw_us: 0,
-            };
+            return Answer::Diagnosed { diagnostics: Vec::new(), server: String::new(), raw_us: 0 };
         }
         let deadline = self.settings.server_deadline;
         // The stage keeps to its deadline itself; this one is for a stage that does not.
-        match tokio::time::timeout(
-            deadline * 2,
-            servers.diagnose(language, overlay, files, deadline),
-        )
-        .await
-        {
+        let asked = servers.diagnose(language, overlay, files, deadline);
+        match tokio::time::timeout(deadline * 2, asked).await {
             Ok(answer) => answer,
             Err(_) => Answer::Unverified {
                 reason: format!("the {} server did not answer in time", language.name),

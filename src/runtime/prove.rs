@@ -57,7 +57,7 @@ impl Performer {
         }
         let mut journal = locked(&self.journal);
         let chain = chain(&journal, mission)?;
-        let summary = gate::words::stages(&checked.report.stages);
+        let summary = gate::words::accepted(&checked.report);
         let files = checked.report.files.iter().map(|f| f.path.to_string()).collect();
         let proof = Proof::Change { item: item.to_string(), report: checked.report };
         let prev = links.checked_sub(1).and_then(|at| chain.get(at));

@@ -51,6 +51,7 @@ pub enum SettingsError {
 #[serde(default, deny_unknown_fields)]
 struct File {
     limits: Limits,
+    gate: gate::languages::Additions,
     model: Option<model::ModelSettings>,
     roles: std::collections::BTreeMap<crate::mission::conversation::Role, model::ModelSettings>,
 }
@@ -68,7 +69,8 @@ impl Settings {
         };
         let models = model::Settings { default: file.model, roles: file.roles };
         let models = model::Settings::from_env(models, lookup)?;
-        Ok(Settings { limits: file.limits, models, gate: gate::Settings::default(), wake: true })
+        let gate = gate::Settings { additions: file.gate, ..gate::Settings::default() };
+        Ok(Settings { limits: file.limits, models, gate, wake: true })
     }
 }
 

@@ -21,6 +21,8 @@ use orchestrator_lsp::workspace::{Change, ChangeSet, Edit, OpenText, OpenTexts, 
 use crate::support::tools;
 
 mod attacks;
+mod repair;
+mod rows;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -419,12 +421,16 @@ async fn servers_refuse_early_and_never_by_silence() -> Outcome {
     refused_by(&checked, Stage::Servers);
     assert_eq!(checked.report.problems.len(), 1);
     assert_eq!(verdict_of(&checked, Stage::Tools), None);
+    // What was said of a tree is remembered; of another it is asked.
+    refused_by(&gate.check(&change, &OpenTexts::new()).await?, Stage::Servers);
+    let change = ChangeSet { changes: vec![edit("src/lib.rs", "a + b", "b * a")] };
     let checked = gate.check(&change, &OpenTexts::new()).await?;
     assert_eq!(verdict_of(&checked, Stage::Servers), Some(StageVerdict::Unverified));
     accepted(&checked);
     let asked = stand_in.asked.lock().expect("no panic");
     assert_eq!(asked.len(), 3);
-    assert!(asked[0].0.is_empty(), "the baseline is pulled before anything is shown");
+    let shown = asked[0].0.get(&path("src/lib.rs"));
+    assert_eq!(shown, Some(&Some(LIB.to_owned())), "the baseline is pulled before the candidate");
     assert_eq!(asked[1].1, [path("src/lib.rs")]);
     Ok(())
 }
@@ -493,7 +499,8 @@ async fn the_servers_see_a_caller_in_another_file_before_any_tool_is_run() -> Ou
     let project = with_servers(typescript()?, Some(path_with_typescript()?));
     let gate = project.gate()?;
     let none = OpenTexts::new();
-    let wrong = ChangeSet { changes: vec![edit("src/sum.ts", "b: number)", "b: string)")] };
+    let sum = "export function sum(a: number, b: string): number {\n  return a + Number(b);\n}\n";
+    let wrong = ChangeSet { changes: vec![write("src/sum.ts", sum)] };
     let checked = gate.check(&wrong, &none).await?;
     refused_by(&checked, Stage::Servers);
     assert!(
@@ -508,6 +515,8 @@ async fn the_servers_see_a_caller_in_another_file_before_any_tool_is_run() -> Ou
         let checked = gate.check(&right, &none).await?;
         accepted(&checked);
         assert_eq!(verdict_of(&checked, Stage::Servers), Some(StageVerdict::Passed));
+        // The server is the compiler.
+        assert_eq!(verdict_of(&checked, Stage::Tools), Some(StageVerdict::NotApplicable));
     }
     Ok(())
 }

@@ -9,12 +9,16 @@
 
 mod bad_input;
 mod cli;
+#[cfg(unix)]
+mod crash;
 mod deadlock;
 mod demo;
 mod gate;
+mod gate_languages;
 mod gate_servers;
 mod house;
 mod mission_rust;
+mod mission_tests;
 mod mission_typescript;
 #[cfg(unix)]
 mod neovim;

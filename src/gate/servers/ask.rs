@@ -191,7 +191,8 @@ impl Session {
         let mut report = self.patiently("textDocument/diagnostic", params).await?;
         let items = report["items"].take();
         match (report["kind"].as_str(), items) {
-            (Some("full"), Value::Array(items)) => Ok(items),
+            // gopls says "" of an empty list.
+            (Some("full" | ""), Value::Array(items)) => Ok(items),
             // We never send a previous result id, so that "unchanged" would be an answer to somebody else.
             _ => Err(Trouble::Unfit(format!("{} gave no full report for {path}", self.name()))),
         }

@@ -30,6 +30,8 @@ struct Open {
 #[derive(Debug)]
 pub struct Documents {
     root: PathBuf,
+    /// What the server calls the language, where that is not the usual name.
+    language_id: Option<String>,
     open: BTreeMap<RelPath, Open>,
     /// Files that the server was told are deleted, for a candidate's sake.
     deleted: BTreeSet<RelPath>,
@@ -48,9 +50,10 @@ impl Drop for Documents {
 
 impl Documents {
     /// Nothing is open yet; `root` is the folder that the server works in.
-    pub fn new(root: &Path) -> Documents {
+    pub fn new(root: &Path, language_id: Option<String>) -> Documents {
         Documents {
             root: root.to_owned(),
+            language_id,
             open: BTreeMap::new(),
             deleted: BTreeSet::new(),
             ghosts: BTreeSet::new(),
@@ -203,9 +206,9 @@ impl Documents {
         let clock = self.clock;
         self.ghosts.remove(path);
         let Some(open) = self.open.get_mut(path) else {
-            let document = json!({
-                "uri": uri, "languageId": language_id(path), "version": clock, "text": text,
-            });
+            let language = self.language_id.as_deref().unwrap_or(language_id(path));
+            let document =
+                json!({ "uri": uri, "languageId": language, "version": clock, "text": text });
             client.notify("textDocument/didOpen", Some(json!({ "textDocument": document })));
             self.open.insert(path.clone(), Open { version: clock, text, of_disk, used: clock });
             return;

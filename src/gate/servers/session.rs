@@ -76,12 +76,12 @@ impl Session {
             Some("utf-8") => Encoding::Utf8,
             _ => Encoding::Utf16,
         };
-        let version = answer["serverInfo"]["version"].as_str();
+        let version = answer["serverInfo"]["version"].as_str().map(version_in);
         let name =
             version.map_or_else(|| spec.name.clone(), |version| format!("{} {version}", spec.name));
         Ok(Session {
             client,
-            documents: Documents::new(root),
+            documents: Documents::new(root, spec.language_id.clone()),
             proved: Proved::default(),
             astray: false,
             spec: spec.clone(),
@@ -229,6 +229,12 @@ pub fn pauses(rounds: u32) -> impl Iterator<Item = Option<Duration>> {
 /// Whether a refusal only says that the question was overtaken.
 fn is_passing(error: i64) -> bool {
     matches!(error, code::SERVER_CANCELLED | code::CONTENT_MODIFIED | code::SERVER_NOT_INITIALIZED)
+}
+
+/// The version itself, where a server (gopls) says all about its build, as JSON.
+fn version_in(said: &str) -> String {
+    let build: Value = serde_json::from_str(said).unwrap_or_default();
+    build["Version"].as_str().unwrap_or(said).to_owned()
 }
 
 fn capabilities(diagnostics: DiagnosticsBy) -> Value {

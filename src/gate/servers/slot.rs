@@ -16,7 +16,7 @@ use super::client::{CallError, Start};
 use super::farm::{Farm, Ticket};
 use super::session::{Session, Trouble};
 use crate::gate::language::ServerSpec;
-use crate::gate::tools::process::find;
+use crate::gate::tools::process::{find, path_with, virtual_environments};
 
 /// So many starts within [`WINDOW`] and no more.
 const STARTS: usize = 4;
@@ -119,8 +119,9 @@ impl Slot {
         let (program, args) =
             command.split_first().ok_or_else(|| format!("{name}: its command is empty"))?;
         // A package of a monorepo finds its tools in the folders above it, as node itself does.
-        let installed: Vec<PathBuf> =
-            around.project.ancestors().map(|folder| folder.join("node_modules/.bin")).collect();
+        let node = around.project.ancestors().map(|folder| folder.join("node_modules/.bin"));
+        let installed: Vec<PathBuf> = node.chain(virtual_environments(&around.root)).collect();
+        let path = path_with(virtual_environments(&around.root), Some(&around.path));
         let Some(found) = find(program, &installed, Some(&around.path)) else {
             return Err(format!(
                 "{name}: `{program}` is not in node_modules/.bin nor on PATH; to get it: {install}"
@@ -137,7 +138,7 @@ impl Slot {
             program: &found,
             args,
             folder: &around.root,
-            path: &around.path,
+            path: &path,
             environment: &self.spec.environment,
         };
         let ticket = around.farm.take_seat(own).await;
