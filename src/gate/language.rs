@@ -95,6 +95,12 @@ pub struct ServerSpec {
     /// Put before a numeric code (`TS`), so that it reads like the compiler's own.
     #[serde(default)]
     pub code_prefix: String,
+<<<<<<< HEAD
+=======
+    /// What it calls the language (`shellscript`), where that is not the extension or the usual name.
+    #[serde(default)]
+    pub language_id: Option<String>,
+>>>>>>> main
     /// Whether it speaks only of files that are open in it; then every file is opened that it is asked about.
     #[serde(default)]
     pub open_files_only: bool,
@@ -105,9 +111,12 @@ pub struct ServerSpec {
     /// away what was proved of the files before.
     #[serde(default)]
     pub membership: Vec<String>,
+<<<<<<< HEAD
     /// What it calls the language (`shellscript`), where that is not the extension or the usual name.
     #[serde(default)]
     pub language_id: Option<String>,
+=======
+>>>>>>> main
     /// Variables set in its environment.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -250,25 +259,77 @@ struct Embedded {
     rules: &'static [(&'static str, &'static str)],
 }
 
-/// Adding a language is one entry here, beside its folder and its grammar in [`super::syntax`].
+/// A rule's name and text.
+macro_rules! rule {
+    ($language:literal, $name:literal) => {
+        ($name, include_str!(concat!("../../grammars/", $language, "/rules/", $name, ".scm")))
+    };
+}
+
+/// Adding a language is one entry here, beside its folder and its grammar in [`super::syntax`]. JavaScript shares the
+/// rules of TypeScript where nothing in them is of types.
 const EMBEDDED: &[Embedded] = &[
     Embedded {
         toml: include_str!("../../grammars/rust/language.toml"),
         rules: &[
-            ("elision", include_str!("../../grammars/rust/rules/elision.scm")),
-            ("placeholder", include_str!("../../grammars/rust/rules/placeholder.scm")),
+            rule!("rust", "elision"),
+            rule!("rust", "placeholder"),
+            rule!("rust", "deleted-test"),
+            rule!("rust", "ignored-test"),
+            rule!("rust", "emptied-test"),
+            rule!("rust", "weakened-assertion"),
+            rule!("rust", "removed-export"),
         ],
     },
     Embedded {
         toml: include_str!("../../grammars/typescript/language.toml"),
         rules: &[
-            ("elision", include_str!("../../grammars/typescript/rules/elision.scm")),
-            ("placeholder", include_str!("../../grammars/typescript/rules/placeholder.scm")),
+            rule!("typescript", "elision"),
+            rule!("typescript", "placeholder"),
+            rule!("typescript", "deleted-test"),
+            rule!("typescript", "ignored-test"),
+            rule!("typescript", "focused-test"),
+            rule!("typescript", "emptied-test"),
+            rule!("typescript", "weakened-assertion"),
+            rule!("typescript", "removed-export"),
         ],
     },
-    Embedded { toml: include_str!("../../grammars/javascript/language.toml"), rules: &[] },
-    Embedded { toml: include_str!("../../grammars/python/language.toml"), rules: &[] },
-    Embedded { toml: include_str!("../../grammars/go/language.toml"), rules: &[] },
+    Embedded {
+        toml: include_str!("../../grammars/javascript/language.toml"),
+        rules: &[
+            rule!("typescript", "elision"),
+            rule!("typescript", "placeholder"),
+            rule!("typescript", "deleted-test"),
+            rule!("typescript", "ignored-test"),
+            rule!("typescript", "focused-test"),
+            rule!("typescript", "emptied-test"),
+            rule!("typescript", "weakened-assertion"),
+            rule!("javascript", "removed-export"),
+        ],
+    },
+    Embedded {
+        toml: include_str!("../../grammars/python/language.toml"),
+        rules: &[
+            rule!("python", "elision"),
+            rule!("python", "placeholder"),
+            rule!("python", "deleted-test"),
+            rule!("python", "ignored-test"),
+            rule!("python", "emptied-test"),
+            rule!("python", "weakened-assertion"),
+            rule!("python", "removed-export"),
+        ],
+    },
+    Embedded {
+        toml: include_str!("../../grammars/go/language.toml"),
+        rules: &[
+            rule!("go", "elision"),
+            rule!("go", "placeholder"),
+            rule!("go", "deleted-test"),
+            rule!("go", "ignored-test"),
+            rule!("go", "emptied-test"),
+            rule!("go", "weakened-assertion"),
+        ],
+    },
 ];
 
 static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {

@@ -18,6 +18,7 @@ pub mod language;
 pub mod languages;
 mod mend;
 mod nested;
+pub mod pair;
 mod prepare;
 mod prove;
 mod reach;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::asked::KnownImports;
-use super::diagnostic::{Diagnostic, Remedy};
+use super::diagnostic::{Diagnostic, Remedy, Severity};
 use super::error::GateError;
 use super::gate::Settings;
 use super::language::{self, Language, ToolSpec};
@@ -15,7 +15,7 @@ use super::prove::Case;
 use super::shadow::{self, Shadow, ShadowError};
 use super::stage::{Answer, Overlay, ServerStage};
 use super::tools::suite::Suite;
-use super::tools::{Outcome, Runner};
+use super::tools::{Found, Outcome, Runner};
 use crate::workspace::path::RelPath;
 use crate::workspace::snapshot::Tree;
 
@@ -201,6 +201,19 @@ impl Workbench {
         })
     }
 
+    /// Whether the language's compilers said of this tree before that it has no error.
+    pub(super) fn is_known_clean(&self, language: &Language, layout: &Layout) -> bool {
+        let of_tree = |((name, _, tree), _): &&(Question, Outcome)| {
+            *tree == layout.hash && language.tools.iter().any(|tool| tool.name == *name)
+        };
+        let is_error = |found: &Found| found.diagnostic.severity == Severity::Error;
+        let is_clean = |outcome: &Outcome| {
+            outcome.answered().is_some_and(|answered| !answered.found.iter().any(is_error))
+        };
+        let mut said = self.outcomes.iter().filter(of_tree).peekable();
+        said.peek().is_some() && said.all(|(_, outcome)| is_clean(outcome))
+    }
+
     /// Runs the tests of a project; `None` where it has none. What was green of this very tree is remembered; what was not is
     /// run a second time, and what passes then is taken to have passed.
     pub(super) async fn run_tests(
@@ -251,21 +264,23 @@ impl Workbench {
         let is_known =
             |path: &RelPath| at.is_some_and(|at| self.answers[at].files.contains_key(path));
         let asked: Vec<RelPath> = files.iter().filter(|path| !is_known(path)).cloned().collect();
-        let (fresh, raw_us) = match self.put_to_server(language, overlay, &asked).await {
+        let raw;
+        let fresh = match self.put_to_server(language, overlay, &asked).await {
             Answer::Diagnosed { diagnostics, server, raw_us } => {
+                raw = raw_us;
                 let mut by_file: BTreeMap<RelPath, Vec<Diagnostic>> =
                     asked.into_iter().map(|path| (path, Vec::new())).collect();
                 for diagnostic in diagnostics {
                     by_file.entry(diagnostic.path.clone()).or_default().push(diagnostic);
                 }
-                ((server, by_file), raw_us)
+                (server, by_file)
             }
             unverified => return unverified,
         };
         let known = self.learn(language, layout, fresh);
         let said = files.iter().filter_map(|path| known.files.get(path)).flatten();
-        let diagnostics = said.cloned().collect();
-        Answer::Diagnosed { diagnostics, server: known.server.clone(), raw_us }
+        let (diagnostics, server) = (said.cloned().collect(), known.server.clone());
+        Answer::Diagnosed { diagnostics, server, raw_us: raw }
     }
 
     /// Before an error in a file that nobody edits refuses: what the server says *now* of those files of the base. It is a

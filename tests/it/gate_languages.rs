@@ -7,7 +7,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use orchestrator_lsp::gate::servers::Servers;
-use orchestrator_lsp::gate::{Checked, Gate, Settings, Severity, Stage, StageVerdict, Verdict};
+use orchestrator_lsp::gate::{
+    Baseline, Checked, Gate, Settings, Severity, Stage, StageVerdict, Verdict,
+};
 use orchestrator_lsp::workspace::{Change, ChangeSet, Edit, OpenTexts, RelPath};
 
 use crate::support::tools;
@@ -182,10 +184,12 @@ async fn ruff_and_pytest_are_asked_where_the_project_uses_them() {
         let tests = stages.into_iter().find(|stage| stage.stage == Stage::Tests);
         tests.map(|stage| (stage.verdict, stage.detail)).unwrap()
     };
-    let (verdict, detail) = tests(gate.whole(&OpenTexts::new()).await.unwrap());
+    let (verdict, detail) =
+        tests(gate.whole(&OpenTexts::new(), &Baseline::default()).await.unwrap());
     assert_eq!(verdict, StageVerdict::Passed, "{detail}");
     fs::write(project.root.join("shop/prices.py"), PRICES.replace("len(name)", "3")).unwrap();
-    let (verdict, detail) = tests(gate.whole(&OpenTexts::new()).await.unwrap());
+    let (verdict, detail) =
+        tests(gate.whole(&OpenTexts::new(), &Baseline::default()).await.unwrap());
     assert_eq!(verdict, StageVerdict::Refused, "{detail}");
     assert!(detail.contains("test_price"), "{detail}");
 }
