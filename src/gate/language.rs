@@ -95,12 +95,9 @@ pub struct ServerSpec {
     /// Put before a numeric code (`TS`), so that it reads like the compiler's own.
     #[serde(default)]
     pub code_prefix: String,
-<<<<<<< HEAD
-=======
     /// What it calls the language (`shellscript`), where that is not the extension or the usual name.
     #[serde(default)]
     pub language_id: Option<String>,
->>>>>>> main
     /// Whether it speaks only of files that are open in it; then every file is opened that it is asked about.
     #[serde(default)]
     pub open_files_only: bool,
@@ -111,12 +108,6 @@ pub struct ServerSpec {
     /// away what was proved of the files before.
     #[serde(default)]
     pub membership: Vec<String>,
-<<<<<<< HEAD
-    /// What it calls the language (`shellscript`), where that is not the extension or the usual name.
-    #[serde(default)]
-    pub language_id: Option<String>,
-=======
->>>>>>> main
     /// Variables set in its environment.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,

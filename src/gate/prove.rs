@@ -181,14 +181,10 @@ async fn servers_of(
         };
         let after = bench.ask_server(language, &case.candidate, &overlay, &files.after).await;
         let (diagnostics, server) = match after {
-<<<<<<< HEAD
-            Answer::Diagnosed { diagnostics, server, .. } => (diagnostics, server),
-=======
             Answer::Diagnosed { diagnostics, server, raw_us } => {
                 findings.asked_us += raw_us;
                 (diagnostics, server)
             }
->>>>>>> main
             Answer::Unverified { reason } => return findings.unverified.push(reason),
         };
         let mut delta = delta_of_server(judges_all, case, &base, &diagnostics);

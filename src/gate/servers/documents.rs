@@ -30,11 +30,7 @@ struct Open {
 #[derive(Debug)]
 pub struct Documents {
     root: PathBuf,
-<<<<<<< HEAD
-    /// What the server calls the language, where that is not the usual name.
-=======
     /// What the server calls its language, where that is not the usual name.
->>>>>>> main
     language_id: Option<String>,
     open: BTreeMap<RelPath, Open>,
     /// Files that the server was told are deleted, for a candidate's sake.
@@ -211,14 +207,9 @@ impl Documents {
         self.ghosts.remove(path);
         let Some(open) = self.open.get_mut(path) else {
             let language = self.language_id.as_deref().unwrap_or(language_id(path));
-<<<<<<< HEAD
-            let document =
-                json!({ "uri": uri, "languageId": language, "version": clock, "text": text });
-=======
             let document = json!({
                 "uri": uri, "languageId": language, "version": clock, "text": text,
             });
->>>>>>> main
             client.notify("textDocument/didOpen", Some(json!({ "textDocument": document })));
             self.open.insert(path.clone(), Open { version: clock, text, of_disk, used: clock });
             return;
