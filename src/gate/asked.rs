@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use super::language::{self, Language};
-use super::prove::Case;
+use super::language::Language;
+use super::prove::{self, Case};
 use super::reach::{self, Imports, Reach, Setting};
 use super::workbench::{Layout, Workbench};
 use crate::workspace::path::RelPath;
@@ -35,19 +35,26 @@ const MOST_KNOWN: usize = 20_000;
 
 impl Workbench {
     /// The files that change, and all that a server is asked about. The base lies in the servers' shadow.
-    pub(super) fn files_to_ask(&mut self, language: &Language, case: &Case<'_>) -> (Files, Files) {
-        let speaks = |path: &RelPath| is_of(language, path);
+    pub(super) async fn files_to_ask(
+        &mut self,
+        language: &Language,
+        case: &Case<'_>,
+    ) -> (Files, Files) {
+        let speaks = |path: &RelPath| language.speaks(path);
         let changed = case.resolved.files.iter().map(|file| &file.path);
         let own: BTreeSet<&RelPath> = changed.filter(|path| speaks(path)).collect();
         let own_files = Files::of(case, &own);
-        if !language.servers_prove {
-            return (own_files, Files::of(case, &own));
-        }
         let all: BTreeSet<&RelPath> = [&case.base, &case.candidate]
             .into_iter()
             .flat_map(|layout| layout.tree.files.keys())
             .filter(|path| speaks(path))
             .collect();
+        if !language.servers_prove {
+            // The likeliest callers, so that what a server can see of them refuses early; the compiler proves.
+            let likely = self.likely_dependents(language, case, &all).await;
+            let asked: BTreeSet<&RelPath> = own.into_iter().chain(&likely).collect();
+            return (own_files, Files::of(case, &asked));
+        }
         let reached = match reach::of(case.resolved, speaks) {
             Reach::All => return (own_files, Files::of(case, &all)),
             Reach::From(from) if from.is_empty() => BTreeSet::new(),
@@ -55,6 +62,19 @@ impl Workbench {
         };
         let asked: BTreeSet<&RelPath> = own.into_iter().chain(&reached).collect();
         (own_files, Files::of(case, &asked))
+    }
+
+    async fn likely_dependents(
+        &self,
+        language: &Language,
+        case: &Case<'_>,
+        all: &BTreeSet<&RelPath>,
+    ) -> Vec<RelPath> {
+        let Some(servers) = self.servers() else {
+            return Vec::new();
+        };
+        let all: Vec<RelPath> = all.iter().map(|path| (*path).clone()).collect();
+        servers.dependents(language, &prove::overlay(case.resolved), &all).await.files
     }
 
     /// The imports of every file, before and after.
@@ -101,8 +121,4 @@ fn setting(case: &Case<'_>, root: &Path) -> (Setting, BTreeSet<String>) {
         }
     }
     (setting, own)
-}
-
-fn is_of(language: &Language, path: &RelPath) -> bool {
-    language::for_path(path).is_some_and(|found| found.name == language.name)
 }

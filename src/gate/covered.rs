@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::diagnostic::{Diagnostic, Range, Severity};
-use super::language::{self, Language};
+use super::language::Language;
 use super::prove::Case;
 use super::tools::Answered;
 use crate::workspace::path::RelPath;
@@ -44,7 +44,7 @@ impl Covered {
         let is_lost = |path: &&RelPath| {
             !self.after.contains(*path)
                 && case.candidate.tree.files.contains_key(*path)
-                && language::for_path(path).is_some_and(|found| found.name == language.name)
+                && language.speaks(path)
         };
         let problem = |path: &RelPath| {
             Diagnostic {

@@ -11,6 +11,7 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use super::delta::Changes;
 use super::diagnostic::Diagnostic;
 use super::error::GateError;
+use super::languages::{Additions, Languages};
 use super::prepare::{Prepared, lay_over, prepare, scan};
 use super::prove::{self, Case};
 use super::repair;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub tool_deadline: Duration,
     /// How long a downstream server may take for one answer.
     pub server_deadline: Duration,
+    /// What the user's configuration adds to the languages that are built in.
+    pub additions: Additions,
     /// The servers stage; `None`: its stage says `unverified`.
     pub servers: Option<OpenServers>,
     /// How often what is certain is mended before a refusal; 0: never.
@@ -48,6 +51,7 @@ impl Default for Settings {
             path: None,
             tool_deadline: Duration::from_secs(600),
             server_deadline: Duration::from_secs(30),
+            additions: Additions::default(),
             servers: None,
             repair_rounds: 3,
         }
@@ -91,6 +95,7 @@ pub struct Diagnosis {
 pub struct Gate {
     workspace: Arc<Workspace>,
     settings: Settings,
+    pub(super) languages: Languages,
     /// Opened at the first need: nothing is copied for a session that proves nothing.
     bench: Mutex<Option<Workbench>>,
 }
@@ -105,9 +110,11 @@ impl Gate {
     /// Opens the gate of the workspace at `root`. Nothing is copied or started yet.
     ///
     /// # Errors
-    /// When the workspace cannot be read.
+    /// When the workspace cannot be read, or the configuration adds what cannot be used.
     pub fn open(root: &Path, settings: Settings) -> Result<Gate, GateError> {
-        Ok(Gate { workspace: Arc::new(Workspace::open(root)?), settings, bench: Mutex::new(None) })
+        let workspace = Arc::new(Workspace::open(root)?);
+        let languages = Languages::of_workspace(&settings.additions, workspace.root())?;
+        Ok(Gate { workspace, settings, languages, bench: Mutex::new(None) })
     }
 
     /// The workspace.
@@ -175,7 +182,9 @@ impl Gate {
         }
         let Prepared { mut report, resolved, base, suspects } = prepared;
         let candidate = lay_over(&base, &resolved);
-        let case = Case { changes: Changes::of(&resolved), resolved: &resolved, base, candidate };
+        let changes = Changes::of(&resolved);
+        let case =
+            Case { languages: self.languages, changes, resolved: &resolved, base, candidate };
         let mut bench = self.bench().await?;
         let began = Instant::now();
         let servers = prove::servers(&mut bench, &case).await?;
@@ -208,7 +217,9 @@ impl Gate {
     async fn prepare(&self, change: &ChangeSet, open: &OpenTexts) -> Result<Prepared, GateError> {
         let workspace = Arc::clone(&self.workspace);
         let (change, open) = (change.clone(), open.clone());
-        let task = tokio::task::spawn_blocking(move || prepare(&workspace, &change, &open));
+        let languages = self.languages;
+        let task =
+            tokio::task::spawn_blocking(move || prepare(&workspace, languages, &change, &open));
         task.await.map_err(GateError::internal)?
     }
 
@@ -230,8 +241,8 @@ impl Gate {
 
     pub(super) async fn layout(&self, open: &OpenTexts) -> Result<Layout, GateError> {
         let workspace = Arc::clone(&self.workspace);
-        let open = open.clone();
-        let task = tokio::task::spawn_blocking(move || scan(&workspace, &open));
+        let (open, languages) = (open.clone(), self.languages);
+        let task = tokio::task::spawn_blocking(move || scan(&workspace, languages, &open));
         task.await.map_err(GateError::internal)?
     }
 

@@ -47,10 +47,12 @@ pub mod frame;
 #[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
 pub mod gate;
 pub mod language;
+pub mod languages;
 mod mend;
 pub mod mutants;
 pub mod mutate;
 mod nested;
+pub mod pair;
 mod prepare;
 mod prove;
 mod reach;

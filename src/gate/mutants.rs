@@ -11,7 +11,8 @@ use super::delta::Changes;
 use super::diagnostic::Diagnostic;
 use super::error::GateError;
 use super::gate::Gate;
-use super::language::{self, Purpose, ToolSpec};
+use super::language::{Language, Purpose, ToolSpec};
+use super::languages;
 use super::mutate::{self, AcceptedFile, Mutant};
 use super::prepare::lay_over;
 use super::prove::{self, Case};
@@ -136,8 +137,8 @@ impl Gate {
         let bench = self.bench().await?;
         bench.lay_out(&accepted).await?;
         let mut tests = Vec::new();
-        for language in language::all() {
-            let folders = language::project_folders(language, accepted.tree.files.keys());
+        for language in self.languages.all() {
+            let folders = languages::project_folders(language, accepted.tree.files.keys());
             for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Test) {
                 let here = folders.iter().filter(|folder| bench.runner().has_tests(spec, folder));
                 tests.extend(here.map(|folder| (until_the_first_failure(spec), folder.clone())));
@@ -241,14 +242,13 @@ impl Gate {
         candidate: &Layout,
     ) -> Result<bool, GateError> {
         let path = resolved.files.first().map(|file| &file.path);
-        let language = path.and_then(language::for_path);
-        let builds = |language: &language::Language| {
-            language.tools.iter().any(|spec| !spec.build.is_empty())
-        };
+        let language = path.and_then(|path| self.languages.for_path(path));
+        let builds = |language: &Language| language.tools.iter().any(|spec| !spec.build.is_empty());
         if language.is_some_and(builds) {
             return Ok(self.build(ground, candidate).await?.is_some());
         }
         let case = Case {
+            languages: self.languages,
             resolved,
             changes: Changes::of(resolved),
             base: ground.accepted.clone(),

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::covered::Covered;
-use super::language::{self, Language};
+use super::language::Language;
+use super::languages::{self, is_inside};
 use super::prove::{Case, unseen};
 use crate::workspace::path::RelPath;
 
@@ -18,7 +19,7 @@ pub(super) fn left(
     asked: &[String],
     root: &Path,
 ) -> Vec<String> {
-    let all = language::all_project_folders(language, case.candidate.tree.files.keys());
+    let all = languages::all_project_folders(language, case.candidate.tree.files.keys());
     let unseen = unseen(language, case, covered);
     let roots = |folder: &str| {
         let path = |name: &String| match folder {
@@ -48,8 +49,4 @@ pub(super) fn left(
 /// Whether the change touches a file in the project's folder.
 pub(super) fn holds_a_change(folder: &str, case: &Case<'_>) -> bool {
     case.resolved.files.iter().any(|file| is_inside(file.path.as_str(), folder))
-}
-
-fn is_inside(path: &str, folder: &str) -> bool {
-    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }

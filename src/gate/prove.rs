@@ -8,7 +8,8 @@ use super::covered::Covered;
 use super::delta::{self, Changes, Delta};
 use super::diagnostic::{Diagnostic, Range, Severity};
 use super::error::GateError;
-use super::language::{self, Language, Purpose, ServerSpec, ToolSpec};
+use super::language::{Covers, Language, Purpose, ServerSpec, ToolSpec};
+use super::languages::{self, Languages};
 use super::mend;
 use super::nested;
 use super::report::{Stage, StageReport, StageVerdict};
@@ -20,6 +21,7 @@ use crate::workspace::resolve::{Resolved, ResolvedFile};
 
 /// One candidate beside its base.
 pub(super) struct Case<'a> {
+    pub(super) languages: Languages,
     pub(super) resolved: &'a Resolved,
     pub(super) changes: Changes,
     pub(super) base: Layout,
@@ -37,6 +39,8 @@ pub(super) struct Findings {
     pub(super) complete: BTreeSet<String>,
     /// Texts of unchanged files that something new was found in, for code frames.
     pub(super) texts: BTreeMap<RelPath, String>,
+    /// How long servers themselves took to answer for the candidate, in microseconds.
+    asked_us: u64,
     asked: bool,
     unverified: Vec<String>,
     notes: Vec<String>,
@@ -69,6 +73,7 @@ impl Findings {
             detail: parts.join("; "),
             tools: self.tools.iter().filter(|name| !name.is_empty()).cloned().collect(),
             us: elapsed_us(began),
+            asked_us: Some(self.asked_us).filter(|us| *us > 0),
         }
     }
 
@@ -111,21 +116,20 @@ pub(super) fn elapsed_us(began: Instant) -> u64 {
 /// The languages whose files the change-set touches, or the description of a project of theirs. (A `package.json` where
 /// no TypeScript is concerns nobody.)
 pub(super) fn touched(case: &Case<'_>) -> Vec<&'static Language> {
-    let is = |found: Option<&Language>, language: &Language| {
-        found.is_some_and(|found| found.name == language.name)
-    };
     let paths = || case.resolved.files.iter().map(|file| &file.path);
     let has_project = |language: &Language| {
         let layouts = [&case.base, &case.candidate].into_iter();
         let mut all = layouts.map(|layout| layout.tree.files.keys());
-        all.any(|paths| !language::project_folders(language, paths).is_empty())
+        all.any(|mut paths| {
+            !languages::project_folders(language, paths.clone()).is_empty()
+                && paths.any(|path| language.speaks(path))
+        })
     };
     let concerns = |language: &&Language| {
-        paths().any(|path| is(language::for_path(path), language))
-            || paths().any(|path| is(language::described_by(path), language))
-                && has_project(language)
+        paths().any(|path| language.speaks(path))
+            || paths().any(|path| language.describes(path)) && has_project(language)
     };
-    language::all().iter().filter(concerns).collect()
+    case.languages.all().iter().filter(concerns).collect()
 }
 
 /// Asks the downstream servers of every touched language.
@@ -153,7 +157,7 @@ async fn servers_of(
     language: &Language,
     findings: &mut Findings,
 ) {
-    let (own, all) = bench.files_to_ask(language, case);
+    let (own, all) = bench.files_to_ask(language, case).await;
     if all.after.is_empty() {
         return;
     }
@@ -162,6 +166,8 @@ async fn servers_of(
     let shown = base_overlay(case.resolved);
     let base = bench.ask_server(language, &case.base, &shown, &all.before).await;
     let overlay = overlay(case.resolved);
+    // Of a base without any error nothing can have been hidden.
+    let judges_all = language.servers_prove || bench.is_known_clean(language, &case.base);
     let mut answered = None;
     for files in [own, all] {
         if files.after.is_empty() {
@@ -175,15 +181,18 @@ async fn servers_of(
         };
         let after = bench.ask_server(language, &case.candidate, &overlay, &files.after).await;
         let (diagnostics, server) = match after {
-            Answer::Diagnosed { diagnostics, server } => (diagnostics, server),
+            Answer::Diagnosed { diagnostics, server, raw_us } => {
+                findings.asked_us += raw_us;
+                (diagnostics, server)
+            }
             Answer::Unverified { reason } => return findings.unverified.push(reason),
         };
-        let mut delta = delta_of_server(language, case, &base, &diagnostics);
+        let mut delta = delta_of_server(judges_all, case, &base, &diagnostics);
         match bench.ask_base_again(language, &shown, &delta.new, case).await {
             Answer::Diagnosed { diagnostics: again, .. } => {
                 let more = again.into_iter().filter(|diagnostic| !base.contains(diagnostic));
                 let base: Vec<Diagnostic> = base.iter().cloned().chain(more).collect();
-                delta = delta_of_server(language, case, &base, &diagnostics);
+                delta = delta_of_server(judges_all, case, &base, &diagnostics);
             }
             Answer::Unverified { reason } => return findings.unverified.push(reason),
         }
@@ -205,13 +214,13 @@ async fn servers_of(
 }
 
 fn delta_of_server(
-    language: &Language,
+    judges_all: bool,
     case: &Case<'_>,
     base: &[Diagnostic],
     after: &[Diagnostic],
 ) -> Delta {
     let mut delta = delta::compare_plain(base, after, &case.changes);
-    if !language.servers_prove {
+    if !judges_all {
         delta.leave_to_the_compiler(&case.changes);
     }
     delta
@@ -239,11 +248,10 @@ pub(super) async fn tools(
 ) -> Result<Findings, GateError> {
     let mut findings = Findings { complete: complete.clone(), ..Findings::default() };
     let needed = touched(case);
-    let is_known = |path: &RelPath| {
-        language::for_path(path).is_some() || language::described_by(path).is_some()
-    };
+    let is_known =
+        |path: &RelPath| case.languages.all().iter().any(|l| l.speaks(path) || l.describes(path));
     let foreign = case.resolved.files.iter().any(|file| !is_known(&file.path));
-    for language in language::all() {
+    for language in case.languages.all() {
         let must = needed.iter().any(|needed| needed.name == language.name);
         if must || foreign {
             tools_of(bench, case, language, must, &mut findings).await?;
@@ -259,10 +267,13 @@ async fn tools_of(
     must: bool,
     findings: &mut Findings,
 ) -> Result<(), GateError> {
-    let folders = language::project_folders(language, case.candidate.tree.files.keys());
+    let folders = languages::project_folders(language, case.candidate.tree.files.keys());
     if folders.is_empty() && must {
         let root = language.roots.join(" or ");
         findings.unverified.push(format!("no {root} here: nothing can check {}", language.name));
+    }
+    if !language.tools.iter().any(|spec| spec.purpose == Purpose::Check) {
+        return Ok(());
     }
     let mut covered = Covered::default();
     let mut blind = None;
@@ -286,7 +297,9 @@ async fn tools_of(
                     continue;
                 };
                 blind = blind.or(answered.blind.clone());
-                covered.add(base, answered);
+                if spec.covers != Covers::Nothing {
+                    covered.add(base, answered);
+                }
             }
             asked.append(&mut next);
             let conditional =
@@ -348,6 +361,9 @@ impl Question<'_> {
         case: &Case<'_>,
         findings: &mut Findings,
     ) -> Result<Option<(Option<Answered>, Answered)>, GateError> {
+        if !bench.is_used(self.spec, self.folder, &case.candidate).await? {
+            return Ok(None);
+        }
         let base = bench.ask_tool(self.spec, self.folder, &case.base).await?;
         if let Outcome::Missing(reason) = base {
             findings.unverified.push(reason);
@@ -443,7 +459,7 @@ fn with_everything(spec: &ToolSpec) -> ToolSpec {
 fn failure(name: &str, reason: String, case: &Case<'_>) -> Diagnostic {
     let files = || case.resolved.files.iter().map(|file| &file.path);
     let guilty =
-        files().find(|path| language::described_by(path).is_some()).or_else(|| files().next());
+        files().find(|path| case.languages.described_by(path).is_some()).or_else(|| files().next());
     #[expect(clippy::expect_used, reason = "a resolved change-set has at least one file")]
     let path = guilty.expect("a file").clone();
     Diagnostic {
@@ -464,9 +480,7 @@ pub(super) fn unseen(language: &Language, case: &Case<'_>, covered: &Covered) ->
         let name = path.as_str().rsplit('/').next().unwrap_or_default();
         language.roots.iter().any(|root| root == name)
     };
-    let is_of = |path: &RelPath| {
-        language::for_path(path).is_some_and(|found| found.name == language.name) || is_root(path)
-    };
+    let is_of = |path: &RelPath| language.speaks(path) || is_root(path);
     let is_unseen = |file: &&ResolvedFile| match file.result {
         Some(_) => !covered.after.contains(&file.path),
         None => !covered.knew(&file.path),

@@ -7,7 +7,8 @@ use super::baseline::Baseline;
 use super::diagnostic::{Diagnostic, Severity};
 use super::error::GateError;
 use super::gate::{Diagnosis, Gate};
-use super::language::{self, Purpose};
+use super::language::Purpose;
+use super::languages::{self, Languages};
 use super::prepare::cheap;
 use super::report::{Stage, StageReport, StageVerdict};
 use super::tools::suite::Suite;
@@ -30,7 +31,7 @@ impl Gate {
     pub async fn diagnose(&self, open: &OpenTexts) -> Result<Diagnosis, GateError> {
         let layout = self.layout(open).await?;
         let mut bench = self.bench().await?;
-        let (answered, unverified) = survey(&mut bench, &layout).await?;
+        let (answered, unverified) = survey(&mut bench, self.languages, &layout).await?;
         let mut diagnostics: Vec<Diagnostic> =
             answered.found.into_iter().map(|found| found.diagnostic).collect();
         diagnostics
@@ -45,8 +46,8 @@ impl Gate {
     pub async fn baseline(&self, open: &OpenTexts) -> Result<Baseline, GateError> {
         let layout = self.layout(open).await?;
         let mut bench = self.bench().await?;
-        let (answered, _) = survey(&mut bench, &layout).await?;
-        let suites = suites(&mut bench, &layout).await?;
+        let (answered, _) = survey(&mut bench, self.languages, &layout).await?;
+        let suites = suites(&mut bench, self.languages, &layout).await?;
         Ok(Baseline::of(&answered, &suites.run))
     }
 
@@ -62,7 +63,7 @@ impl Gate {
         let layout = self.layout(open).await?;
         let mut bench = self.bench().await?;
         let began = Instant::now();
-        let suites = suites(&mut bench, &layout).await?;
+        let suites = suites(&mut bench, self.languages, &layout).await?;
         Ok(tests_report(&suites, baseline, Strictness::Item, began))
     }
 
@@ -79,10 +80,10 @@ impl Gate {
         let layout = self.layout(open).await?;
         let mut bench = self.bench().await?;
         let began = Instant::now();
-        let (answered, unverified) = survey(&mut bench, &layout).await?;
+        let (answered, unverified) = survey(&mut bench, self.languages, &layout).await?;
         let tools = tools_report(&answered, &unverified, baseline, &layout, began);
         let began = Instant::now();
-        let suites = suites(&mut bench, &layout).await?;
+        let suites = suites(&mut bench, self.languages, &layout).await?;
         Ok(vec![tools, tests_report(&suites, baseline, Strictness::Seal, began)])
     }
 }
@@ -90,15 +91,19 @@ impl Gate {
 /// Every check tool's word on one tree: what it found, and what kept it from answering.
 async fn survey(
     bench: &mut Workbench,
+    languages: Languages,
     layout: &Layout,
 ) -> Result<(Answered, Vec<String>), GateError> {
     let mut all = Answered::default();
     let mut unverified = Vec::new();
     let mut tools = BTreeMap::new();
-    for language in language::all() {
-        let folders = language::project_folders(language, layout.tree.files.keys());
+    for language in languages.all() {
+        let folders = languages::project_folders(language, layout.tree.files.keys());
         for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
             for folder in &folders {
+                if !bench.is_used(spec, folder, layout).await? {
+                    continue;
+                }
                 match bench.ask_tool(spec, folder, layout).await? {
                     Outcome::Answered(answered) => {
                         all.found.extend(answered.found);
@@ -113,12 +118,19 @@ async fn survey(
     Ok((all, unverified))
 }
 
-async fn suites(bench: &mut Workbench, layout: &Layout) -> Result<Suites, GateError> {
+async fn suites(
+    bench: &mut Workbench,
+    languages: Languages,
+    layout: &Layout,
+) -> Result<Suites, GateError> {
     let mut suites = Suites::default();
-    for language in language::all() {
-        let folders = language::project_folders(language, layout.tree.files.keys());
+    for language in languages.all() {
+        let folders = languages::project_folders(language, layout.tree.files.keys());
         for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Test) {
             for folder in &folders {
+                if !bench.is_used(spec, folder, layout).await? {
+                    continue;
+                }
                 let name = match folder.as_str() {
                     "" => spec.name.clone(),
                     _ => format!("{} in {folder}", spec.name),

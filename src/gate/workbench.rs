@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::asked::KnownImports;
-use super::diagnostic::{Diagnostic, Remedy};
+use super::diagnostic::{Diagnostic, Remedy, Severity};
 use super::error::GateError;
 use super::gate::Settings;
 use super::language::{self, Language, ToolSpec};
@@ -15,7 +15,7 @@ use super::prove::Case;
 use super::shadow::{self, Shadow, ShadowError};
 use super::stage::{Answer, Overlay, ServerStage};
 use super::tools::suite::Suite;
-use super::tools::{Outcome, Runner};
+use super::tools::{Found, Outcome, Runner};
 use crate::workspace::path::RelPath;
 use crate::workspace::snapshot::Tree;
 
@@ -128,6 +128,20 @@ impl Workbench {
         Ok(())
     }
 
+    /// Whether the project uses a tool.
+    pub(super) async fn is_used(
+        &self,
+        spec: &ToolSpec,
+        folder: &str,
+        layout: &Layout,
+    ) -> Result<bool, GateError> {
+        if spec.when.is_empty() {
+            return Ok(true);
+        }
+        self.lay_out(layout).await?;
+        Ok(self.runner.is_used(spec, folder))
+    }
+
     /// What a tool says of a tree; from memory when it said it before.
     pub(super) async fn ask_tool(
         &mut self,
@@ -187,6 +201,19 @@ impl Workbench {
         })
     }
 
+    /// Whether the language's compilers said of this tree before that it has no error.
+    pub(super) fn is_known_clean(&self, language: &Language, layout: &Layout) -> bool {
+        let of_tree = |((name, _, tree), _): &&(Question, Outcome)| {
+            *tree == layout.hash && language.tools.iter().any(|tool| tool.name == *name)
+        };
+        let is_error = |found: &Found| found.diagnostic.severity == Severity::Error;
+        let is_clean = |outcome: &Outcome| {
+            outcome.answered().is_some_and(|answered| !answered.found.iter().any(is_error))
+        };
+        let mut said = self.outcomes.iter().filter(of_tree).peekable();
+        said.peek().is_some() && said.all(|(_, outcome)| is_clean(outcome))
+    }
+
     /// Runs the tests of a project; `None` where it has none. What was green of this very tree is remembered; what was not is
     /// run a second time, and what passes then is taken to have passed.
     pub(super) async fn run_tests(
@@ -237,8 +264,10 @@ impl Workbench {
         let is_known =
             |path: &RelPath| at.is_some_and(|at| self.answers[at].files.contains_key(path));
         let asked: Vec<RelPath> = files.iter().filter(|path| !is_known(path)).cloned().collect();
+        let raw;
         let fresh = match self.put_to_server(language, overlay, &asked).await {
-            Answer::Diagnosed { diagnostics, server } => {
+            Answer::Diagnosed { diagnostics, server, raw_us } => {
+                raw = raw_us;
                 let mut by_file: BTreeMap<RelPath, Vec<Diagnostic>> =
                     asked.into_iter().map(|path| (path, Vec::new())).collect();
                 for diagnostic in diagnostics {
@@ -250,7 +279,8 @@ impl Workbench {
         };
         let known = self.learn(language, layout, fresh);
         let said = files.iter().filter_map(|path| known.files.get(path)).flatten();
-        Answer::Diagnosed { diagnostics: said.cloned().collect(), server: known.server.clone() }
+        let (diagnostics, server) = (said.cloned().collect(), known.server.clone());
+        Answer::Diagnosed { diagnostics, server, raw_us: raw }
     }
 
     /// Before an error in a file that nobody edits refuses: what the server says *now* of those files of the base. It is a
@@ -313,7 +343,7 @@ impl Workbench {
             return Answer::Unverified { reason: "no language server is set up".to_owned() };
         };
         if files.is_empty() {
-            return Answer::Diagnosed { diagnostics: Vec::new(), server: String::new() };
+            return Answer::Diagnosed { diagnostics: Vec::new(), server: String::new(), raw_us: 0 };
         }
         let deadline = self.settings.server_deadline;
         // The stage keeps to its deadline itself; this one is for a stage that does not.

@@ -54,6 +54,7 @@ pub enum SettingsError {
 #[serde(default, deny_unknown_fields)]
 struct File {
     limits: Limits,
+    gate: gate::languages::Additions,
     seal: Seal,
     model: Option<model::ModelSettings>,
     roles: std::collections::BTreeMap<crate::mission::conversation::Role, model::ModelSettings>,
@@ -90,7 +91,7 @@ impl Settings {
         Ok(Settings {
             limits: file.limits,
             models,
-            gate: gate::Settings::default(),
+            gate: gate::Settings { additions: file.gate, ..gate::Settings::default() },
             mutants: Some(mutants).filter(|time| !time.is_zero()),
             wake: true,
         })

@@ -394,6 +394,7 @@ fn diagnosed(messages: &[&str]) -> Answer {
     Answer::Diagnosed {
         diagnostics: messages.iter().map(diagnostic).collect(),
         server: "stand-in 1.0".to_owned(),
+        raw_us: 0,
     }
 }
 

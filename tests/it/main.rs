@@ -15,6 +15,7 @@ mod crash;
 mod deadlock;
 mod demo;
 mod gate;
+mod gate_languages;
 mod gate_servers;
 mod house;
 mod mission_rust;
