@@ -42,6 +42,7 @@ fn show(view: &MissionView, out: &Output) {
     for task in view.plan.iter().flat_map(|p| p.tasks()) {
         out.line(&format!("  [{}] {} {}", task.mark().symbol(), task.id, task.title));
     }
+    watch::notes(view).for_each(|note| out.line(&note));
     let usage = &view.spent.usage;
     out.line(&format!(
         "  {} turns, {} tokens in ({} cached), {} out, {:.4} US dollars; {}",

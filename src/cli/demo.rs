@@ -56,7 +56,7 @@ pub(super) fn demo(keep: bool, out: &Output) -> Result<u8, CliError> {
     })?;
     out.say("");
     out.say("The receipts, checked offline:");
-    let verified = verify::verify(&root, None, out)?;
+    let verified = verify::verify(&root, None, false, out)?;
     if keep {
         let kept = folder.keep();
         out.say(&format!("\nThe project is kept in {}", kept.join("tally").display()));

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use super::CliError;
 use super::paint::Colour;
 use super::watch::Output;
-use crate::gate::language::{self, Language};
+use crate::gate::language::Language;
+use crate::gate::languages::Languages;
 use crate::gate::shadow::cache_dir;
-use crate::gate::tools::process::{allowed_environment, find};
+use crate::gate::tools::process::{allowed_environment, find, virtual_environments};
 use crate::mission::SYMBOLIC;
 use crate::mission::conversation::Role;
 use crate::runtime::{Settings, settings};
@@ -58,12 +59,20 @@ pub(super) fn report(root: Option<&Path>) -> String {
 
 fn examine(root: Option<&Path>) -> Vec<Finding> {
     let mut findings = vec![orchestrator(), models(), journal(root), cache()];
-    let here = root.map(language::detect).unwrap_or_default();
-    for language in language::all() {
+    let languages = languages(root);
+    let here = root.map(|root| languages.detect(root)).unwrap_or_default();
+    for language in languages.all() {
         let used = here.iter().any(|l| l.name == language.name);
         findings.extend(programs(language, root, used));
     }
     findings
+}
+
+/// The languages of the workspace; the built-in ones where the configuration cannot be used, which is told elsewhere.
+fn languages(root: Option<&Path>) -> Languages {
+    let additions = Settings::load().map(|settings| settings.gate.additions).unwrap_or_default();
+    let root = root.and_then(|root| root.canonicalize().ok()).unwrap_or_default();
+    Languages::of_workspace(&additions, &root).unwrap_or_default()
 }
 
 fn orchestrator() -> Finding {
@@ -125,30 +134,53 @@ fn cache() -> Finding {
     }
 }
 
+/// A program that the gate may start: its name for people, the commands that would do, how it says its version.
+struct Program<'a> {
+    name: &'a str,
+    commands: Vec<&'a Vec<String>>,
+    version: &'a [String],
+    install: &'a str,
+}
+
 fn programs(language: &Language, root: Option<&Path>, used: bool) -> Vec<Finding> {
-    let first: Vec<PathBuf> = root.map(|r| r.join("node_modules/.bin")).into_iter().collect();
+    let mut first: Vec<PathBuf> = root.map(|r| r.join("node_modules/.bin")).into_iter().collect();
+    first.extend(root.into_iter().flat_map(virtual_environments));
     let here = if used { "" } else { " (not used here)" };
-    let servers = language.servers.iter().map(|s| (&s.name, &s.command, "--version", &s.install));
-    let tools = language.tools.iter().map(|t| {
-        (&t.name, &t.command, t.version.first().map_or("--version", String::as_str), &t.install)
+    let servers = language.servers.iter().map(|server| Program {
+        name: &server.name,
+        commands: vec![&server.command],
+        version: &server.version,
+        install: &server.install,
     });
-    let row = |(name, command, version, install): (&String, &Vec<String>, &str, &String)| {
-        let found = command.first().and_then(|program| find(program, &first, None));
-        let said =
-            found.as_ref().ok_or("not found".to_owned()).and_then(|p| version_of(p, version));
+    let tools = language.tools.iter().map(|tool| Program {
+        name: &tool.name,
+        commands: std::iter::once(&tool.command).chain(&tool.otherwise).collect(),
+        version: &tool.version,
+        install: &tool.install,
+    });
+    let row = |program: Program<'_>| {
+        let mut commands = program.commands.iter();
+        let found = commands.find_map(|command| find(command.first()?, &first, None));
+        let said = found
+            .as_ref()
+            .ok_or("not found".to_owned())
+            .and_then(|found| version_of(found, program.version));
         let (ok, detail) = match said {
             Ok(text) => (true, text),
-            Err(why) => (false, format!("{why}; get it: {install}")),
+            Err(why) => (false, format!("{why}; get it: {}", program.install)),
         };
-        Finding { subject: format!("{}: {name}{here}", language.name), ok, detail }
+        Finding { subject: format!("{}: {}{here}", language.name, program.name), ok, detail }
     };
     servers.chain(tools).map(row).collect()
 }
 
 /// The first line that a program says of its version.
-fn version_of(program: &Path, argument: &str) -> Result<String, String> {
+fn version_of(program: &Path, arguments: &[String]) -> Result<String, String> {
+    if arguments.is_empty() {
+        return Ok(program.display().to_string());
+    }
     let mut child = Command::new(program)
-        .arg(argument)
+        .args(arguments)
         .env_clear()
         .envs(allowed_environment())
         .stdin(Stdio::null())

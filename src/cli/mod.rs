@@ -11,10 +11,14 @@
 //! | 4 | exhausted: a limit was reached |
 //! | 5 | cancelled |
 //! | 6 | failed |
-//! | 7 | verification found a broken chain or a changed tree |
+//! | 7 | verification found a broken chain, or a receipt that does not hold when it is proved again |
+//! | 8 | `check`: the change-set is refused |
+//! | 9 | `check`: nothing was able to prove the change-set |
+//! | 10 | `verify --rerun`: a receipt cannot be proved again, because its tree cannot be rebuilt |
 //! | 130 | interrupted; the mission can be resumed |
 
 mod bench;
+mod check;
 mod control;
 mod demo;
 mod doctor;
@@ -87,10 +91,15 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// Prove a change-set that is read as JSON from standard input; without a mission.
+    Check(check::Args),
     /// Check the receipts of a mission, offline.
     Verify {
         /// The mission (default: all).
         mission: Option<String>,
+        /// Prove every receipt again, in a clean checkout in a temporary folder.
+        #[arg(long)]
+        rerun: bool,
     },
     /// Measure on this machine.
     #[command(subcommand)]
@@ -170,9 +179,12 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Status { mission } => control::status(&root, mission.as_deref(), &out),
         Command::Cancel { mission } => control::cancel(&root, mission.as_deref(), &out),
         Command::Resume { mission } => control::resume(&root, mission.as_deref(), &out),
+        Command::Check(args) => check::check(&root, &args, &out),
         Command::Doctor => doctor::doctor(&root, &out),
         Command::Demo { keep } => demo::demo(keep, &out),
-        Command::Verify { mission } => verify::verify(&root, mission.as_deref(), &out),
+        Command::Verify { mission, rerun } => {
+            verify::verify(&root, mission.as_deref(), rerun, &out)
+        }
         Command::Lsp(_) | Command::Bench(_) => Ok(0),
     }
 }

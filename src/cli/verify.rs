@@ -1,4 +1,5 @@
-//! `orchestrator verify`: the receipts of a mission are checked offline, link by link, and held against the files.
+//! `orchestrator verify`: the receipts of a mission are checked offline, link by link, and held against the files; with
+//! `--rerun` they are also proved again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,13 +8,14 @@ use serde_json::json;
 
 use super::paint::Colour;
 use super::watch::Output;
-use super::{CliError, environment};
+use super::{CliError, asynchronously, environment};
 use crate::gate::receipt::{Proof, Receipt, verify_chain};
-use crate::gate::words;
+use crate::gate::{Gate, Settings, words};
 use crate::journal::Journal;
 use crate::mission::MissionId;
+use crate::runtime::rerun::{self, Again, Repeated};
 use crate::workspace::hash::sha256;
-use crate::workspace::{OpenTexts, RelPath, Workspace};
+use crate::workspace::{OpenTexts, RelPath};
 
 /// What was found of one mission.
 struct Finding {
@@ -28,7 +30,12 @@ struct Finding {
     tree_stands: bool,
 }
 
-pub(super) fn verify(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
+pub(super) fn verify(
+    root: &Path,
+    mission: Option<&str>,
+    rerun: bool,
+    out: &Output,
+) -> Result<u8, CliError> {
     let Some(journal) = Journal::open_existing(root).map_err(environment)? else {
         return Err(CliError::User(
             "there is no journal in this workspace, so nothing to verify".into(),
@@ -45,12 +52,59 @@ pub(super) fn verify(root: &Path, mission: Option<&str>, out: &Output) -> Result
     let mut code = 0;
     for id in ids {
         let finding = check(root, &journal, id)?;
+        show(&finding, out);
         if finding.broken.is_some() {
             code = 7;
+        } else if rerun {
+            code = worse(code, prove_again(root, &finding.mission, out)?);
         }
-        show(&finding, out);
     }
     Ok(code)
+}
+
+/// A receipt that does not hold is worse than one that cannot be tried.
+fn worse(a: u8, b: u8) -> u8 {
+    if a == 7 || b == 7 { 7 } else { a.max(b) }
+}
+
+fn prove_again(root: &Path, mission: &MissionId, out: &Output) -> Result<u8, CliError> {
+    let mut code = 0;
+    asynchronously(async {
+        let tell = |repeated: &Repeated| {
+            code = worse(code, code_of(&repeated.again));
+            show_again(mission, repeated, out);
+        };
+        rerun::rerun(root, mission, Settings::default(), tell).await.map_err(environment)
+    })?;
+    Ok(code)
+}
+
+fn code_of(again: &Again) -> u8 {
+    match again {
+        Again::Holds => 0,
+        Again::Fails(_) => 7,
+        Again::NotRepeatable(_) => 10,
+    }
+}
+
+fn show_again(mission: &MissionId, repeated: &Repeated, out: &Output) {
+    let (word, colour, why) = match &repeated.again {
+        Again::Holds => ("proved again", Colour::Green, None),
+        Again::Fails(why) => ("fails", Colour::Red, Some(why)),
+        Again::NotRepeatable(why) => ("not repeatable", Colour::Yellow, Some(why)),
+    };
+    if out.is_json() {
+        return out.value(&json!({
+            "mission": mission,
+            "receipt": repeated.seq,
+            "what": repeated.what,
+            "again": word,
+            "why": why,
+        }));
+    }
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    let word = out.paint.paint(colour, word);
+    out.line(&format!("  receipt {} ({}): {word}{why}", repeated.seq, repeated.what));
 }
 
 fn check(root: &Path, journal: &Journal, mission: MissionId) -> Result<Finding, CliError> {
@@ -80,8 +134,10 @@ fn check(root: &Path, journal: &Journal, mission: MissionId) -> Result<Finding, 
             }
             Proof::Seal { tree, stages, .. } => {
                 finding.sealed = Some(format!("{} ({})", receipt.hash, words::stages(stages)));
-                let workspace = Workspace::open(root).map_err(environment)?;
-                let now = workspace.scan(&OpenTexts::new()).map_err(environment)?.hash();
+                let gate = Gate::open(root, Settings::default()).map_err(environment)?;
+                let now = asynchronously(async {
+                    gate.tree_hash(&OpenTexts::new()).await.map_err(environment)
+                })?;
                 finding.tree_stands = *tree == now;
             }
         }

@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::paint::{Colour, Paint};
 use super::{CliError, exit_code};
 use crate::mission::view::MissionView;
-use crate::mission::{Line, LineKind, MissionId};
+use crate::mission::{FindingStatus, Line, LineKind, MissionId};
 use crate::runtime::{Handle, Update, lines_after};
 
 /// How often the bar moves while nothing happens.
@@ -159,16 +159,7 @@ impl Watch<'_> {
             "\n{state}: {done} of {all} steps, {} change-sets accepted, {} turns, {tokens} tokens, {took:.1} s ({})",
             view.receipts.len(), spent.calls, view.id
         ));
-        for finding in
-            view.findings.iter().filter(|f| f.status == crate::mission::FindingStatus::Open)
-        {
-            let place = match (&finding.what.file, finding.what.line) {
-                (Some(file), Some(line)) => format!("{file}:{line}: "),
-                (Some(file), None) => format!("{file}: "),
-                _ => String::new(),
-            };
-            self.out.line(&format!("  note: {place}{}", finding.what.message));
-        }
+        notes(view).for_each(|note| self.out.line(&note));
     }
 
     fn draw(&mut self, views: &[std::sync::Arc<MissionView>]) {
@@ -191,6 +182,19 @@ impl Watch<'_> {
         let text = format!("{spinner} {bar} {done}/{all} {} {}", view.state, busy.join(", "));
         self.out.bar(&text.chars().take(100).collect::<String>());
     }
+}
+
+/// The open findings of a mission, a line each.
+pub(super) fn notes(view: &MissionView) -> impl Iterator<Item = String> {
+    let open = view.findings.iter().filter(|f| f.status == FindingStatus::Open);
+    open.map(|finding| {
+        let place = match (&finding.what.file, finding.what.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}: "),
+            (Some(file), None) => format!("{file}: "),
+            _ => String::new(),
+        };
+        format!("  note: {place}{}", finding.what.message)
+    })
 }
 
 /// A line of the story, for a terminal or a log.

@@ -13,7 +13,7 @@ use similar::{DiffTag, TextDiff};
 use super::diagnostic::{Diagnostic, Severity};
 use super::tools::{Answered, Found};
 use crate::workspace::path::RelPath;
-use crate::workspace::resolve::Resolved;
+use crate::workspace::resolve::{Resolved, ResolvedFile};
 
 /// What a change-set does, as far as comparing errors needs it.
 #[derive(Debug, Clone, Default)]
@@ -48,12 +48,13 @@ impl Changes {
     pub fn of(resolved: &Resolved) -> Changes {
         let mut changes = Changes::default();
         for file in &resolved.files {
-            let before = match &file.renamed_from {
+            let own = file.base.as_ref().map(|base| base.text.as_str());
+            let before = match origin(file, resolved) {
                 Some(from) => {
-                    changes.renamed.insert(from.clone(), file.path.clone());
-                    file.result.as_deref()
+                    changes.renamed.insert(from.path.clone(), file.path.clone());
+                    from.base.as_ref().map(|base| base.text.as_str())
                 }
-                None => file.base.as_ref().map(|base| base.text.as_str()),
+                None => own,
             };
             let lines =
                 Lines::of(before.unwrap_or_default(), file.result.as_deref().unwrap_or_default());
@@ -97,6 +98,38 @@ impl Changes {
             _ => None,
         }
     }
+}
+
+/// The file that a new one came from: the one it was renamed from, else a deleted one whose lines are mostly its own. So an
+/// author who moves a file and edits it in one go is held to account for the edit alone.
+fn origin<'a>(file: &ResolvedFile, resolved: &'a Resolved) -> Option<&'a ResolvedFile> {
+    let gone = || resolved.files.iter().filter(|other| other.result.is_none());
+    if let Some(from) = &file.renamed_from {
+        return gone().find(|other| other.path == *from);
+    }
+    let text = file.result.as_deref().filter(|_| file.base.is_none())?;
+    let is_renamed = |other: &&ResolvedFile| {
+        resolved.files.iter().any(|file| file.renamed_from.as_ref() == Some(&other.path))
+    };
+    let alike = gone().filter(|other| !is_renamed(other)).filter_map(|other| {
+        let share = shared_lines(&other.base.as_ref()?.text, text);
+        (share >= 0.5).then_some((share, other))
+    });
+    alike.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, other)| other)
+}
+
+/// How much of the longer of two texts stands in the other, by lines in any order; 0 to 1.
+fn shared_lines(a: &str, b: &str) -> f64 {
+    let mut counts: BTreeMap<&str, isize> = BTreeMap::new();
+    a.lines().for_each(|line| *counts.entry(line.trim()).or_default() += 1);
+    let mut shared = 0usize;
+    for line in b.lines() {
+        if let Some(count @ 1..) = counts.get_mut(line.trim()) {
+            *count -= 1;
+            shared += 1;
+        }
+    }
+    shared as f64 / a.lines().count().max(b.lines().count()).max(1) as f64
 }
 
 impl Lines {

@@ -142,3 +142,25 @@ fn a_renamed_file_takes_its_errors_along() {
         crate::workspace::resolve(&ChangeSet { changes: vec![rename] }, &One).expect("it moves");
     assert_eq!(check(&["a.rs:0 E0308"], &["b.rs:0 E0308"], &Changes::of(&resolved)), (0, 0, 1, 0));
 }
+
+/// A file that is deleted and written anew elsewhere, with an edit: what stood in it stands still, what was made is new.
+#[test]
+fn a_file_that_moves_and_is_edited_takes_its_errors_along() {
+    let before = "one\ntwo\nthree\nfour\n";
+    let file = |name: &str, base: Option<&str>, result: Option<&str>| ResolvedFile {
+        path: path(name),
+        base: base.map(|text| FileText::new(text.to_owned())),
+        result: result.map(str::to_owned),
+        renamed_from: None,
+    };
+    let moved = |after| {
+        Changes::of(&Resolved {
+            files: vec![file("b.rs", None, Some(after)), file("a.rs", Some(before), None)],
+        })
+    };
+    let after = ["b.rs:2 E1 old", "b.rs:4 E1 new"];
+    let change = moved("zero\none\ntwo\nthree\nfive\n");
+    assert_eq!(check(&["a.rs:1 E1 old"], &after, &change), (1, 0, 1, 0));
+    let unlike = moved("quite\nanother\ntext\n");
+    assert_eq!(check(&["a.rs:1 E1 old"], &["b.rs:1 E1 old"], &unlike), (1, 0, 0, 1));
+}

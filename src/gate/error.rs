@@ -1,5 +1,6 @@
 //! Why the gate cannot work at all. A change that is wrong is no error but a report.
 
+use super::languages::BadAddition;
 use super::rules::BadRule;
 use super::shadow::ShadowError;
 use crate::workspace::{RelPath, WorkspaceError};
@@ -16,6 +17,9 @@ pub enum GateError {
     /// A rule is no valid query.
     #[error(transparent)]
     Rule(#[from] BadRule),
+    /// The configuration adds what cannot be used.
+    #[error(transparent)]
+    Addition(#[from] BadAddition),
     /// Files change faster than they can be read.
     #[error("failed to read the workspace: {path} keeps changing; try again when it is quiet")]
     Moving {

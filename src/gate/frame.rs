@@ -1,6 +1,7 @@
 //! A few lines of code around a place, with line numbers and a caret, as compilers show them.
 
 use super::diagnostic::Range;
+use super::rules::secrets::mask;
 
 /// Lines shown before and after the place.
 const AROUND: usize = 2;
@@ -11,8 +12,12 @@ const WIDTH: usize = 160;
 pub fn frame(text: &str, range: Range) -> String {
     let place = range.start.line as usize;
     let first = place.saturating_sub(AROUND);
+    let shown: Vec<&str> = text.lines().skip(first).take(place - first + 1 + AROUND).collect();
+    let shown = shown.join("\n");
     let mut out = String::new();
-    for (index, line) in text.lines().enumerate().skip(first).take(place - first + 1 + AROUND) {
+    // What a report says is kept and sent on: no secret that happens to stand there may be in it.
+    for (index, line) in mask(&shown).lines().enumerate() {
+        let index = first + index;
         let shown: String =
             line.chars().take(WIDTH).map(|c| if c == '\t' { ' ' } else { c }).collect();
         out.push_str(&format!("{:>5} | {shown}\n", index + 1));

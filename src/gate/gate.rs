@@ -11,14 +11,16 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use super::delta::Changes;
 use super::diagnostic::Diagnostic;
 use super::error::GateError;
+use super::languages::{Additions, Languages};
 use super::prepare::{Prepared, lay_over, prepare, scan};
 use super::prove::{self, Case};
-use super::report::{Report, Stage, StageReport, Verdict};
+use super::repair;
+use super::report::{Repair, Report, Stage, Verdict};
 use super::stage::ServerStage;
-use super::verdict::{add_problems, conclude, refused, whole_tools};
+use super::verdict::{add_problems, conclude, refused};
 use super::workbench::{Layout, Workbench};
 use crate::workspace::change::ChangeSet;
-use crate::workspace::{FileWrite, OpenTexts, Workspace};
+use crate::workspace::{FileWrite, OpenTexts, Tree, Workspace};
 
 /// Starts the downstream servers, given the root of the shadow that they may watch.
 pub type OpenServers = Arc<dyn Fn(&Path) -> Arc<dyn ServerStage> + Send + Sync>;
@@ -34,8 +36,12 @@ pub struct Settings {
     pub tool_deadline: Duration,
     /// How long a downstream server may take for one answer.
     pub server_deadline: Duration,
+    /// What the user's configuration adds to the languages that are built in.
+    pub additions: Additions,
     /// The servers stage; `None`: its stage says `unverified`.
     pub servers: Option<OpenServers>,
+    /// How often what is certain is mended before a refusal; 0: never.
+    pub repair_rounds: u8,
 }
 
 impl Default for Settings {
@@ -45,7 +51,9 @@ impl Default for Settings {
             path: None,
             tool_deadline: Duration::from_secs(600),
             server_deadline: Duration::from_secs(30),
+            additions: Additions::default(),
             servers: None,
+            repair_rounds: 3,
         }
     }
 }
@@ -60,6 +68,9 @@ impl fmt::Debug for Settings {
     }
 }
 
+/// A change-set with what could be mended, and what that was.
+type Mended = (ChangeSet, Vec<Repair>);
+
 /// The answer to one change-set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
@@ -67,6 +78,8 @@ pub struct Checked {
     pub report: Report,
     /// The bytes that the report names, one for each of its files; empty unless it was accepted.
     pub contents: Vec<FileWrite>,
+    /// The whole tree that it was proved on, before the change; `None` unless it was accepted.
+    pub base: Option<Tree>,
 }
 
 /// Everything that the native tools say of the tree as it is.
@@ -82,6 +95,7 @@ pub struct Diagnosis {
 pub struct Gate {
     workspace: Arc<Workspace>,
     settings: Settings,
+    pub(super) languages: Languages,
     /// Opened at the first need: nothing is copied for a session that proves nothing.
     bench: Mutex<Option<Workbench>>,
 }
@@ -96,9 +110,11 @@ impl Gate {
     /// Opens the gate of the workspace at `root`. Nothing is copied or started yet.
     ///
     /// # Errors
-    /// When the workspace cannot be read.
+    /// When the workspace cannot be read, or the configuration adds what cannot be used.
     pub fn open(root: &Path, settings: Settings) -> Result<Gate, GateError> {
-        Ok(Gate { workspace: Arc::new(Workspace::open(root)?), settings, bench: Mutex::new(None) })
+        let workspace = Arc::new(Workspace::open(root)?);
+        let languages = Languages::of_workspace(&settings.additions, workspace.root())?;
+        Ok(Gate { workspace, settings, languages, bench: Mutex::new(None) })
     }
 
     /// The workspace.
@@ -131,78 +147,80 @@ impl Gate {
 
     /// Proves `change` against the disk with `open` laid over it. The user's tree is only read.
     ///
+    /// What compiler or server vouch for is mended before a refusal, at most [`Settings::repair_rounds`] times, each time
+    /// proved again from the first stage. A refusal speaks of the change as it was proposed.
+    ///
     /// # Errors
     /// When the gate itself cannot work; a change that is wrong is a [`Report`].
     pub async fn check(&self, change: &ChangeSet, open: &OpenTexts) -> Result<Checked, GateError> {
+        let (first, mut offer) = self.prove(change, open, 1).await?;
+        let mut repairs = Vec::new();
+        let mut round = 1;
+        while let Some((mended, done)) = offer.take() {
+            repairs.extend(done);
+            round += 1;
+            let (mut checked, next) = self.prove(&mended, open, round).await?;
+            if checked.report.verdict == Verdict::Accepted {
+                checked.report.repairs = repairs;
+                return Ok(checked);
+            }
+            offer = next;
+        }
+        Ok(first)
+    }
+
+    /// All stages, once; with a refusal, the change as it could be mended.
+    async fn prove(
+        &self,
+        change: &ChangeSet,
+        open: &OpenTexts,
+        round: u8,
+    ) -> Result<(Checked, Option<Mended>), GateError> {
         let prepared = self.prepare(change, open).await?;
         if prepared.report.verdict == Verdict::Refused {
-            return Ok(refused(prepared.report));
+            return Ok((refused(prepared.report), None));
         }
-        self.ask(prepared).await
+        let Prepared { mut report, resolved, base, suspects } = prepared;
+        let candidate = lay_over(&base, &resolved);
+        let changes = Changes::of(&resolved);
+        let case =
+            Case { languages: self.languages, changes, resolved: &resolved, base, candidate };
+        let mut bench = self.bench().await?;
+        let began = Instant::now();
+        let servers = prove::servers(&mut bench, &case).await?;
+        report.stages.push(servers.report(Stage::Servers, began));
+        let mut refusal = (!servers.new.is_empty()).then_some((Stage::Servers, &servers));
+        let tools;
+        if refusal.is_none() {
+            let began = Instant::now();
+            tools = prove::tools(&mut bench, &case, &servers.complete).await?;
+            report.stages.push(tools.report(Stage::Tools, began));
+            if tools.new.is_empty() {
+                report.revealed = tools.revealed.clone();
+                return Ok((conclude(report, &case, suspects, &[servers, tools]), None));
+            }
+            refusal = Some((Stage::Tools, &tools));
+        }
+        let mut offer = None;
+        if let Some((stage, findings)) = refusal {
+            report.problems.extend(suspects);
+            add_problems(&mut report, stage, findings, &resolved);
+            if round <= self.settings.repair_rounds && findings.new.len() <= repair::MOST {
+                let offers = bench.remedies(&findings.new, &prove::overlay(&resolved)).await;
+                offer = repair::mended(change, &resolved, round, &offers);
+            }
+        }
+        Ok((refused(report), offer))
     }
 
     /// The stages apply, syntax and rules, off the async threads.
     async fn prepare(&self, change: &ChangeSet, open: &OpenTexts) -> Result<Prepared, GateError> {
         let workspace = Arc::clone(&self.workspace);
         let (change, open) = (change.clone(), open.clone());
-        let task = tokio::task::spawn_blocking(move || prepare(&workspace, &change, &open));
+        let languages = self.languages;
+        let task =
+            tokio::task::spawn_blocking(move || prepare(&workspace, languages, &change, &open));
         task.await.map_err(GateError::internal)?
-    }
-
-    /// The stages servers and tools, and the verdict.
-    async fn ask(&self, prepared: Prepared) -> Result<Checked, GateError> {
-        let Prepared { mut report, resolved, base, suspects } = prepared;
-        let candidate = lay_over(&base, &resolved);
-        let case = Case { changes: Changes::of(&resolved), resolved: &resolved, base, candidate };
-        let mut bench = self.bench().await?;
-        let began = Instant::now();
-        let servers = prove::servers(&mut bench, &case).await?;
-        report.stages.push(servers.report(Stage::Servers, began));
-        if !servers.new.is_empty() {
-            report.problems.extend(suspects);
-            add_problems(&mut report, Stage::Servers, &servers, &resolved);
-            return Ok(refused(report));
-        }
-        let began = Instant::now();
-        let tools = prove::tools(&mut bench, &case).await?;
-        report.stages.push(tools.report(Stage::Tools, began));
-        if !tools.new.is_empty() {
-            report.problems.extend(suspects);
-            add_problems(&mut report, Stage::Tools, &tools, &resolved);
-            return Ok(refused(report));
-        }
-        report.revealed = tools.revealed.clone();
-        Ok(conclude(report, &case, suspects, &[servers, tools]))
-    }
-
-    /// What the native tools say of the tree as it is, from memory when they said it of this very tree before.
-    ///
-    /// # Errors
-    /// When the gate itself cannot work.
-    pub async fn diagnose(&self, open: &OpenTexts) -> Result<Diagnosis, GateError> {
-        let layout = self.layout(open).await?;
-        let mut bench = self.bench().await?;
-        let (answered, unverified) = prove::survey(&mut bench, &layout).await?;
-        let mut diagnostics: Vec<Diagnostic> =
-            answered.found.into_iter().map(|found| found.diagnostic).collect();
-        diagnostics
-            .sort_by(|a, b| (&a.path, a.range, &a.message).cmp(&(&b.path, b.range, &b.message)));
-        Ok(Diagnosis { diagnostics, unverified })
-    }
-
-    /// The stages of a seal over the whole tree as it is: native tools and tests. An error that stands, whoever made it,
-    /// refuses.
-    ///
-    /// # Errors
-    /// When the gate itself cannot work.
-    pub async fn whole(&self, open: &OpenTexts) -> Result<Vec<StageReport>, GateError> {
-        let layout = self.layout(open).await?;
-        let mut bench = self.bench().await?;
-        let began = Instant::now();
-        let (answered, unverified) = prove::survey(&mut bench, &layout).await?;
-        let tools = whole_tools(&answered, &unverified, began);
-        let tests = prove::tests(&mut bench, &layout).await?;
-        Ok(vec![tools, tests])
     }
 
     /// The hash of the whole tree with `open` laid over it, as a seal names it.
@@ -210,17 +228,25 @@ impl Gate {
     /// # Errors
     /// When the workspace cannot be read.
     pub async fn tree_hash(&self, open: &OpenTexts) -> Result<String, GateError> {
-        Ok(self.layout(open).await?.hash)
+        Ok(self.tree(open).await?.hash())
     }
 
-    async fn layout(&self, open: &OpenTexts) -> Result<Layout, GateError> {
+    /// The whole tree with `open` laid over it, as a seal names it by its hash.
+    ///
+    /// # Errors
+    /// When the workspace cannot be read.
+    pub async fn tree(&self, open: &OpenTexts) -> Result<Tree, GateError> {
+        Ok(self.layout(open).await?.tree)
+    }
+
+    pub(super) async fn layout(&self, open: &OpenTexts) -> Result<Layout, GateError> {
         let workspace = Arc::clone(&self.workspace);
-        let open = open.clone();
-        let task = tokio::task::spawn_blocking(move || scan(&workspace, &open));
+        let (open, languages) = (open.clone(), self.languages);
+        let task = tokio::task::spawn_blocking(move || scan(&workspace, languages, &open));
         task.await.map_err(GateError::internal)?
     }
 
-    async fn bench(&self) -> Result<MappedMutexGuard<'_, Workbench>, GateError> {
+    pub(super) async fn bench(&self) -> Result<MappedMutexGuard<'_, Workbench>, GateError> {
         let mut bench = self.bench.lock().await;
         if bench.is_none() {
             *bench = Some(Workbench::open(self.workspace.root(), &self.settings)?);

@@ -2,14 +2,12 @@
 //!
 //! The folders are compiled in; the table at the end of this file names them.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::LazyLock;
-
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::tools::suite::TestOutput;
 use crate::workspace::path::RelPath;
 
 /// One language. Adding one is a folder under `grammars/` and a grammar crate.
@@ -19,21 +17,55 @@ pub struct Language {
     /// `rust`, `typescript`, ….
     pub name: String,
     /// File extensions without the dot.
+    #[serde(default)]
     pub extensions: Vec<String>,
     /// Files that mark the root of a project of this language (`Cargo.toml`, `tsconfig.json`).
+    #[serde(default)]
     pub roots: Vec<String>,
+    /// Further files that its projects are described by (`Cargo.lock`).
+    #[serde(default)]
+    pub described_by: Vec<String>,
+    /// Whether files outside of every project make one of the whole workspace: a script needs no root file.
+    #[serde(default)]
+    pub anywhere: bool,
     /// Files beside a project's root file that its tools need even where they are ignored (`Cargo.lock`).
     #[serde(default)]
     pub needs: Vec<String>,
     /// Whether a clean answer of a server is by itself a proof, as complete as the compiler's.
     #[serde(default)]
     pub servers_prove: bool,
+    /// How a line begins that brings a name in. A quick fix that adds such a line and nothing else, the only one of its kind, is
+    /// as good as certain: it changes nothing that is there.
+    #[serde(default)]
+    pub imports: Vec<String>,
     /// Downstream servers, best first; the first that can be found is used.
     #[serde(default)]
     pub servers: Vec<ServerSpec>,
     /// Compilers and linters that are asked in the shadow.
     #[serde(default)]
     pub tools: Vec<ToolSpec>,
+}
+
+impl Language {
+    /// The server that answers to this name and version.
+    pub fn server_named(&self, name: &str) -> Option<&ServerSpec> {
+        let named = self.servers.iter().filter(|server| name.starts_with(&server.name));
+        named.max_by_key(|server| server.name.len())
+    }
+}
+
+impl ServerSpec {
+    /// The program, as the command names it.
+    pub fn program(&self) -> String {
+        self.command.first().cloned().unwrap_or_default()
+    }
+}
+
+impl ToolSpec {
+    /// The program, as the command names it.
+    pub fn program(&self) -> &str {
+        self.command.first().map_or("", String::as_str)
+    }
 }
 
 /// How a downstream language server is started and spoken to.
@@ -44,6 +76,9 @@ pub struct ServerSpec {
     pub name: String,
     /// Program and arguments. A program without `/` is looked for in the project's `node_modules/.bin`, then on PATH.
     pub command: Vec<String>,
+    /// Arguments that make it print its version; none, where it cannot.
+    #[serde(default = "version")]
+    pub version: Vec<String>,
     /// How its diagnostics are got and its readiness is proved.
     pub diagnostics: DiagnosticsBy,
     /// `initializationOptions`, and the answer to `workspace/configuration`, as JSON text.
@@ -60,10 +95,24 @@ pub struct ServerSpec {
     /// Put before a numeric code (`TS`), so that it reads like the compiler's own.
     #[serde(default)]
     pub code_prefix: String,
+    /// What it calls the language (`shellscript`), where that is not the extension or the usual name.
+    #[serde(default)]
+    pub language_id: Option<String>,
+    /// Whether it speaks only of files that are open in it; then every file is opened that it is asked about.
+    #[serde(default)]
+    pub open_files_only: bool,
+    /// Whether it was found to forget a file that is taken off the disk, and to know it again when it is put back.
+    #[serde(default)]
+    pub sees_deletions: bool,
+    /// Words of lines that can put a file into the project or out of it (`mod`, `cfg`). A change of such a line takes
+    /// away what was proved of the files before.
+    #[serde(default)]
+    pub membership: Vec<String>,
     /// Variables set in its environment.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
     /// How a person gets it, in one line.
+    #[serde(default)]
     pub install: String,
 }
 
@@ -85,6 +134,9 @@ pub enum DiagnosticsBy {
     Pull,
     /// `workspace/executeCommand typescript.tsserverRequest` (typescript-language-server).
     TsserverRequest,
+    /// `textDocument/publishDiagnostics`, with the canary as the fence: published for the very version that was sent
+    /// after it, or, by a server that names no version, after it was seen to come and to go.
+    Push,
 }
 
 /// A native tool.
@@ -93,19 +145,73 @@ pub enum DiagnosticsBy {
 pub struct ToolSpec {
     /// For people: `cargo check`.
     pub name: String,
-    /// Program and arguments, looked for like a server's.
+    /// Program and arguments, looked for like a server's. `{state}` in an argument is the name of a file, for what the
+    /// program wants to remember until its next run.
     pub command: Vec<String>,
+    /// Commands in place of that one where its program is not installed.
+    #[serde(default)]
+    pub otherwise: Vec<Vec<String>>,
+    /// It is asked only where one of these holds; always, where there is none.
+    #[serde(default)]
+    pub when: Vec<When>,
+    /// Which files its word is a proof of.
+    #[serde(default)]
+    pub covers: Covers,
     /// Arguments that are added, in a run of its own, for code that the command alone does not compile.
     #[serde(default)]
     pub everything: Vec<String>,
+    /// Arguments that make a test tool build what it would run and stop there.
+    #[serde(default)]
+    pub build: Vec<String>,
+    /// For a tool whose program is a language server too: it need not be run where that server has judged every file, unless
+    /// a description of a project mentions one of these words.
+    #[serde(default)]
+    pub same_as_server_unless: Option<Vec<String>>,
     /// Arguments that make it print its version.
+    #[serde(default = "version")]
     pub version: Vec<String>,
     /// The shape of its output.
     pub output: ToolOutput,
     /// What it does.
     pub purpose: Purpose,
+    /// How its tests are named, for a tool of purpose `test`.
+    #[serde(default)]
+    pub tests: TestOutput,
     /// How a person gets it, in one line.
+    #[serde(default)]
     pub install: String,
+}
+
+fn version() -> Vec<String> {
+    vec!["--version".to_owned()]
+}
+
+/// A sign that a project uses a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct When {
+    /// A file's name, in the project's folder or above it up to the workspace's root. One `*` stands for anything; after
+    /// `**/` any folder below the project's may hold it.
+    pub file: String,
+    /// Only the project's folder itself, not those above it.
+    #[serde(default)]
+    pub here: bool,
+    /// A text that the file must contain.
+    #[serde(default)]
+    pub has: String,
+}
+
+/// Which of the changed files a tool's word is a proof of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Covers {
+    /// Those that its output names as read.
+    #[default]
+    Listed,
+    /// All in the project's folder, when it ends well.
+    Everything,
+    /// None: it may refuse, and that is all.
+    Nothing,
 }
 
 /// The shape of a tool's output.
@@ -116,6 +222,17 @@ pub enum ToolOutput {
     CargoJson,
     /// `file(line,column): error TS1234: message` of tsc with `--pretty false`.
     Tsc,
+    /// `pyright --verbose --dependencies`, in words.
+    Pyright,
+    /// `go list -e -export -json`.
+    GoList,
+    /// `go vet -json`.
+    GoVet,
+    /// `eslint --format json`.
+    EslintJson,
+    /// `file:line:column: severity: message`, as most compilers write; a line that is the name of a file says that it was
+    /// read.
+    Gnu,
     /// Only the exit status counts; the text is shown.
     ExitStatus,
 }
@@ -136,25 +253,77 @@ struct Embedded {
     rules: &'static [(&'static str, &'static str)],
 }
 
-/// Adding a language is one entry here, beside its folder and its grammar in [`super::syntax`].
+/// A rule's name and text.
+macro_rules! rule {
+    ($language:literal, $name:literal) => {
+        ($name, include_str!(concat!("../../grammars/", $language, "/rules/", $name, ".scm")))
+    };
+}
+
+/// Adding a language is one entry here, beside its folder and its grammar in [`super::syntax`]. JavaScript shares the
+/// rules of TypeScript where nothing in them is of types.
 const EMBEDDED: &[Embedded] = &[
     Embedded {
         toml: include_str!("../../grammars/rust/language.toml"),
         rules: &[
-            ("elision", include_str!("../../grammars/rust/rules/elision.scm")),
-            ("placeholder", include_str!("../../grammars/rust/rules/placeholder.scm")),
+            rule!("rust", "elision"),
+            rule!("rust", "placeholder"),
+            rule!("rust", "deleted-test"),
+            rule!("rust", "ignored-test"),
+            rule!("rust", "emptied-test"),
+            rule!("rust", "weakened-assertion"),
+            rule!("rust", "removed-export"),
         ],
     },
     Embedded {
         toml: include_str!("../../grammars/typescript/language.toml"),
         rules: &[
-            ("elision", include_str!("../../grammars/typescript/rules/elision.scm")),
-            ("placeholder", include_str!("../../grammars/typescript/rules/placeholder.scm")),
+            rule!("typescript", "elision"),
+            rule!("typescript", "placeholder"),
+            rule!("typescript", "deleted-test"),
+            rule!("typescript", "ignored-test"),
+            rule!("typescript", "focused-test"),
+            rule!("typescript", "emptied-test"),
+            rule!("typescript", "weakened-assertion"),
+            rule!("typescript", "removed-export"),
         ],
     },
-    Embedded { toml: include_str!("../../grammars/javascript/language.toml"), rules: &[] },
-    Embedded { toml: include_str!("../../grammars/python/language.toml"), rules: &[] },
-    Embedded { toml: include_str!("../../grammars/go/language.toml"), rules: &[] },
+    Embedded {
+        toml: include_str!("../../grammars/javascript/language.toml"),
+        rules: &[
+            rule!("typescript", "elision"),
+            rule!("typescript", "placeholder"),
+            rule!("typescript", "deleted-test"),
+            rule!("typescript", "ignored-test"),
+            rule!("typescript", "focused-test"),
+            rule!("typescript", "emptied-test"),
+            rule!("typescript", "weakened-assertion"),
+            rule!("javascript", "removed-export"),
+        ],
+    },
+    Embedded {
+        toml: include_str!("../../grammars/python/language.toml"),
+        rules: &[
+            rule!("python", "elision"),
+            rule!("python", "placeholder"),
+            rule!("python", "deleted-test"),
+            rule!("python", "ignored-test"),
+            rule!("python", "emptied-test"),
+            rule!("python", "weakened-assertion"),
+            rule!("python", "removed-export"),
+        ],
+    },
+    Embedded {
+        toml: include_str!("../../grammars/go/language.toml"),
+        rules: &[
+            rule!("go", "elision"),
+            rule!("go", "placeholder"),
+            rule!("go", "deleted-test"),
+            rule!("go", "ignored-test"),
+            rule!("go", "emptied-test"),
+            rule!("go", "weakened-assertion"),
+        ],
+    },
 ];
 
 static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
@@ -165,70 +334,27 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
     EMBEDDED.iter().map(read).collect()
 });
 
-/// Every language that the gate knows.
+/// Every language that is built in; [`super::languages::Languages`] knows those of the configuration too.
 pub fn all() -> &'static [Language] {
     &LANGUAGES
 }
 
-/// The language of a file, by its extension.
+impl Language {
+    /// Whether a file with this extension is of the language.
+    pub fn speaks(&self, path: &RelPath) -> bool {
+        path.extension().is_some_and(|extension| self.extensions.iter().any(|own| own == extension))
+    }
+
+    /// Whether its projects are described by this file (`Cargo.toml`, `Cargo.lock`, `tsconfig.json`).
+    pub fn describes(&self, path: &RelPath) -> bool {
+        let name = path.as_str().rsplit('/').next().unwrap_or_default();
+        self.roots.iter().chain(&self.described_by).any(|known| known == name)
+    }
+}
+
+/// The built-in language of a file, by its extension.
 pub fn for_path(path: &RelPath) -> Option<&'static Language> {
-    let extension = path.extension()?;
-    all().iter().find(|language| language.extensions.iter().any(|known| known == extension))
-}
-
-/// The language whose projects are described by this file (`Cargo.toml`, `Cargo.lock`, `tsconfig.json`, `package.json`).
-pub fn described_by(path: &RelPath) -> Option<&'static Language> {
-    let name = path.as_str().rsplit('/').next()?;
-    let also = match name {
-        "Cargo.lock" => "Cargo.toml",
-        "package.json" => "tsconfig.json",
-        other => other,
-    };
-    all().iter().find(|language| language.roots.iter().any(|root| root == also))
-}
-
-/// The languages that have a project at the top of the folder `root` (or one level below it).
-pub fn detect(root: &Path) -> Vec<&'static Language> {
-    let mut folders = vec![root.to_owned()];
-    if let Ok(entries) = std::fs::read_dir(root) {
-        let below = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
-        folders.extend(below);
-    }
-    let has = |language: &&Language| {
-        let mut roots = language.roots.iter();
-        roots.any(|name| folders.iter().any(|folder| folder.join(name).is_file()))
-    };
-    all().iter().filter(has).collect()
-}
-
-/// The folders of all projects of a language among `paths`, outer ones before those inside, `""` for the root itself.
-pub fn all_project_folders<'a>(
-    language: &Language,
-    paths: impl Iterator<Item = &'a RelPath>,
-) -> BTreeSet<String> {
-    let mut folders = BTreeSet::new();
-    for path in paths {
-        let (folder, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
-        if language.roots.iter().any(|root| root == name) {
-            folders.insert(folder.to_owned());
-        }
-    }
-    folders
-}
-
-/// The folders of a language's projects among `paths`, outermost only, `""` for the root itself.
-pub fn project_folders<'a>(
-    language: &Language,
-    paths: impl Iterator<Item = &'a RelPath>,
-) -> Vec<String> {
-    let folders = all_project_folders(language, paths);
-    let inside = |outer: &String, inner: &String| {
-        outer != inner
-            && (outer.is_empty()
-                || inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/')))
-    };
-    let outermost = |folder: &&String| !folders.iter().any(|outer| inside(outer, folder));
-    folders.iter().filter(outermost).cloned().collect()
+    all().iter().find(|language| language.speaks(path))
 }
 
 /// The rules of a language: name and query text.
@@ -256,21 +382,7 @@ mod tests {
         let name = |text| for_path(&path(text)).map(|language| language.name.as_str());
         assert_eq!(name("src/a.rs"), Some("rust"));
         assert_eq!(name("a.tsx"), Some("typescript"));
+        assert_eq!(name("a.jsx"), Some("javascript"));
         assert_eq!(name("README.md"), None);
-        let described = |text| described_by(&path(text)).map(|language| language.name.as_str());
-        assert_eq!(described("crates/a/Cargo.toml"), Some("rust"));
-        assert_eq!(described("package.json"), Some("typescript"));
-    }
-
-    #[test]
-    fn the_outermost_projects_count() {
-        let rust = &all()[0];
-        let folders = |list: &[&str]| {
-            let paths: Vec<RelPath> = list.iter().map(|text| path(text)).collect();
-            project_folders(rust, paths.iter())
-        };
-        assert_eq!(folders(&["Cargo.toml", "crates/a/Cargo.toml"]), [""]);
-        assert_eq!(folders(&["a/Cargo.toml", "a/b/Cargo.toml", "ab/Cargo.toml"]), ["a", "ab"]);
-        assert!(folders(&["src/lib.rs"]).is_empty());
     }
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use similar::TextDiff;
 
 use super::diagnostic::Diagnostic;
-use super::language;
 use super::prepare::lay_over;
 use super::prove::Case;
 use super::workbench::Layout;
@@ -24,7 +23,10 @@ pub(super) fn between(
     let mut done = Resolved::default();
     let mut left = Resolved::default();
     for file in &case.resolved.files {
-        let text = mended(file, gone, whole_files);
+        let text = match case.languages.described_by(&file.path) {
+            Some(_) => file.result.clone(),
+            None => mended(file, gone, whole_files),
+        };
         done.files.push(ResolvedFile { result: text.clone(), ..file.clone() });
         left.files.push(ResolvedFile {
             path: file.path.clone(),
@@ -41,9 +43,6 @@ fn mended(file: &ResolvedFile, gone: &[Diagnostic], whole_files: bool) -> Option
     let Some(base) = &file.base else {
         return file.result.clone();
     };
-    if language::described_by(&file.path).is_some() {
-        return file.result.clone();
-    }
     let lines: BTreeSet<usize> = gone
         .iter()
         .filter(|diagnostic| diagnostic.path == file.path)

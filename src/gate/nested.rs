@@ -1,10 +1,11 @@
 //! Projects inside of projects: which of them the outer one's compiler does not look at, so that they are asked too.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use super::language::{self, Language};
+use super::covered::Covered;
+use super::language::Language;
+use super::languages::{self, is_inside};
 use super::prove::{Case, unseen};
 use crate::workspace::path::RelPath;
 
@@ -14,11 +15,11 @@ use crate::workspace::path::RelPath;
 pub(super) fn left(
     language: &Language,
     case: &Case<'_>,
-    covered: &BTreeSet<RelPath>,
+    covered: &Covered,
     asked: &[String],
     root: &Path,
 ) -> Vec<String> {
-    let all = language::all_project_folders(language, case.candidate.tree.files.keys());
+    let all = languages::all_project_folders(language, case.candidate.tree.files.keys());
     let unseen = unseen(language, case, covered);
     let roots = |folder: &str| {
         let path = |name: &String| match folder {
@@ -28,7 +29,7 @@ pub(super) fn left(
         language.roots.iter().filter_map(|name| path(name).ok()).collect::<Vec<_>>()
     };
     let is_known = |folder: &String| {
-        asked.contains(folder) || roots(folder).iter().any(|root| covered.contains(root))
+        asked.contains(folder) || roots(folder).iter().any(|root| covered.after.contains(root))
     };
     let reaches_out = |folder: &String| {
         let text = |path: &RelPath| fs::read_to_string(path.in_root(root)).unwrap_or_default();
@@ -48,8 +49,4 @@ pub(super) fn left(
 /// Whether the change touches a file in the project's folder.
 pub(super) fn holds_a_change(folder: &str, case: &Case<'_>) -> bool {
     case.resolved.files.iter().any(|file| is_inside(file.path.as_str(), folder))
-}
-
-fn is_inside(path: &str, folder: &str) -> bool {
-    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }

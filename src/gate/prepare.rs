@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use tree_sitter::Tree as ParseTree;
-
 use super::diagnostic::{Diagnostic, Place, Range, Severity};
 use super::error::GateError;
 use super::frame::frame;
-use super::language;
+use super::languages::{self, Languages};
+use super::pair::{Known, Pair};
 use super::prove::elapsed_us;
 use super::report::{FileProof, Problem, Report, Stage, StageReport, StageVerdict, Verdict};
-use super::rules;
-use super::syntax::{self, Grammar};
+use super::rules::{self, Around, Project};
+use super::syntax;
 use super::workbench::Layout;
 use crate::workspace::change::ChangeSet;
 use crate::workspace::hash::sha256;
@@ -32,10 +31,14 @@ pub(super) struct Prepared {
 }
 
 /// The whole tree, with those ignored files that compilers need all the same.
-pub(super) fn scan(workspace: &Workspace, open: &OpenTexts) -> Result<Layout, GateError> {
+pub(super) fn scan(
+    workspace: &Workspace,
+    languages: Languages,
+    open: &OpenTexts,
+) -> Result<Layout, GateError> {
     let mut tree = workspace.scan(open)?;
-    for language in language::all() {
-        for folder in language::project_folders(language, tree.files.keys()) {
+    for language in languages.all() {
+        for folder in languages::project_folders(language, tree.files.keys()) {
             for name in &language.needs {
                 let path =
                     if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
@@ -84,6 +87,7 @@ pub(super) fn lay_over(base: &Layout, resolved: &Resolved) -> Layout {
 /// Runs the three stages; a refusal is in the report.
 pub(super) fn prepare(
     workspace: &Workspace,
+    languages: Languages,
     change: &ChangeSet,
     open: &OpenTexts,
 ) -> Result<Prepared, GateError> {
@@ -96,7 +100,7 @@ pub(super) fn prepare(
         revealed: Vec::new(),
         repairs: Vec::new(),
     };
-    let fitted = fit(workspace, change, open)?;
+    let fitted = fit(workspace, languages, change, open)?;
     report.stages.push(apply_report(&fitted, began));
     let (resolved, base) = match fitted {
         Ok(fitted) => fitted,
@@ -113,12 +117,14 @@ pub(super) fn prepare(
     };
     report.files = resolved.files.iter().map(proof_of).collect();
     let began = Instant::now();
-    let trees: Vec<Option<ParseTree>> = resolved.files.iter().map(parse).collect();
-    let (suspects, looked_at) = suspects(&resolved, &trees);
-    report.stages.push(syntax_report(looked_at, suspects.len(), began));
+    let pairs: Vec<Pair<'_>> = resolved.files.iter().zip(&report.files).map(pair).collect();
+    let suspects = suspects(&pairs);
+    report.stages.push(syntax_report(&pairs, suspects.len(), began));
     let began = Instant::now();
-    let breaches = breaches(&resolved, &trees)?;
-    let rules = rules_report(&breaches, began);
+    let around = Unchanged { workspace, base: &base, pairs: &pairs };
+    let ruled = rules::check(&pairs, &Project::read(workspace.root()), &around)?;
+    let breaches = problems(Stage::Rules, ruled.breaches, &pairs);
+    let rules = rules_report(&breaches, &ruled.faults, began);
     if rules.verdict == StageVerdict::Refused {
         report.verdict = Verdict::Refused;
         report.problems = suspects.iter().cloned().chain(breaches).collect();
@@ -137,8 +143,9 @@ fn apply_report(fitted: &Fitted, began: Instant) -> StageReport {
     cheap(Stage::Apply, verdict, detail, began)
 }
 
-fn syntax_report(looked_at: usize, doubts: usize, began: Instant) -> StageReport {
-    let (verdict, detail) = match (looked_at, doubts) {
+fn syntax_report(pairs: &[Pair<'_>], doubts: usize, began: Instant) -> StageReport {
+    let looked_at = pairs.iter().filter(|pair| pair.grammar.is_some() && pair.after.is_some());
+    let (verdict, detail) = match (looked_at.count(), doubts) {
         (0, _) => (StageVerdict::NotApplicable, "no file of a known grammar".to_owned()),
         (files, 0) => (StageVerdict::Passed, format!("{files} files parse as well as before")),
         (_, places) => (StageVerdict::Unverified, format!("the grammar doubts {places} places")),
@@ -146,20 +153,27 @@ fn syntax_report(looked_at: usize, doubts: usize, began: Instant) -> StageReport
     cheap(Stage::Syntax, verdict, detail, began)
 }
 
-fn rules_report(breaches: &[Problem], began: Instant) -> StageReport {
-    let is_error = |problem: &Problem| problem.diagnostic.severity == Severity::Error;
-    let verdict =
-        if breaches.iter().any(is_error) { StageVerdict::Refused } else { StageVerdict::Passed };
-    cheap(Stage::Rules, verdict, format!("{} breaches", breaches.len()), began)
+/// A rule of the project that cannot be used refuses nothing, and is told in every report.
+fn rules_report(breaches: &[Problem], faults: &[String], began: Instant) -> StageReport {
+    let refuses = breaches.iter().any(|problem| problem.diagnostic.severity == Severity::Error);
+    let verdict = if refuses { StageVerdict::Refused } else { StageVerdict::Passed };
+    let mut detail = vec![format!("{} breaches", breaches.len())];
+    detail.extend_from_slice(faults);
+    cheap(Stage::Rules, verdict, detail.join("; "), began)
 }
 
 type Fitted = Result<(Resolved, Layout), Vec<ApplyProblem>>;
 
 /// Resolves `change` on a tree that stood still meanwhile.
-fn fit(workspace: &Workspace, change: &ChangeSet, open: &OpenTexts) -> Result<Fitted, GateError> {
+fn fit(
+    workspace: &Workspace,
+    languages: Languages,
+    change: &ChangeSet,
+    open: &OpenTexts,
+) -> Result<Fitted, GateError> {
     let mut moving = None;
     for _ in 0..ATTEMPTS {
-        let base = scan(workspace, open)?;
+        let base = scan(workspace, languages, open)?;
         let resolved = match resolve(change, &Overlaid { workspace, open }) {
             Ok(resolved) => resolved,
             Err(problems) => return Ok(Err(problems)),
@@ -199,7 +213,7 @@ pub(super) fn cheap(
     detail: String,
     began: Instant,
 ) -> StageReport {
-    StageReport { stage, verdict, detail, tools: Vec::new(), us: elapsed_us(began) }
+    StageReport { stage, verdict, detail, tools: Vec::new(), us: elapsed_us(began), asked_us: None }
 }
 
 fn not_fitting(problem: ApplyProblem) -> Problem {
@@ -227,49 +241,73 @@ fn proof_of(file: &ResolvedFile) -> FileProof {
     }
 }
 
-/// The text that a file's errors are compared with: its own before, or that of the file it was renamed from, which a
-/// rename does not change.
-fn text_before(file: &ResolvedFile) -> Option<&str> {
+/// A file as the cheap stages read it. One that was renamed is compared with the text that it had under its old name,
+/// which a rename does not change.
+fn pair<'a>((file, proof): (&'a ResolvedFile, &'a FileProof)) -> Pair<'a> {
+    fn known<'a>(text: Option<&'a str>, hash: &'a Option<String>) -> Option<Known<'a>> {
+        Some(Known { text: text?, hash: hash.as_deref()? })
+    }
+    let after = known(file.result.as_deref(), &proof.result);
     match &file.renamed_from {
-        Some(_) => file.result.as_deref(),
-        None => file.base.as_ref().map(|base| base.text.as_str()),
+        Some(_) => Pair { moved: true, ..Pair::new(&file.path, after, after) },
+        None => {
+            let before = file.base.as_ref().map(|base| base.text.as_str());
+            Pair::new(&file.path, known(before, &proof.base), after)
+        }
     }
 }
 
-/// The candidate's text of a file, parsed once for all stages.
-fn parse(file: &ResolvedFile) -> Option<ParseTree> {
-    Grammar::for_path(&file.path)?.parse(file.result.as_deref()?)
+/// What the grammars doubt.
+fn suspects(pairs: &[Pair<'_>]) -> Vec<Problem> {
+    problems(Stage::Syntax, pairs.iter().flat_map(syntax::new_errors).collect(), pairs)
 }
 
-/// What the grammars doubt, and how many files they looked at.
-fn suspects(resolved: &Resolved, trees: &[Option<ParseTree>]) -> (Vec<Problem>, usize) {
-    let mut suspects = Vec::new();
-    let mut looked_at = 0;
-    for (file, tree) in resolved.files.iter().zip(trees) {
-        let grammar = Grammar::for_path(&file.path);
-        let (Some(after), Some(grammar), Some(tree)) = (&file.result, grammar, tree) else {
-            continue;
-        };
-        looked_at += 1;
-        let found = syntax::new_errors(&file.path, grammar, text_before(file), after, tree);
-        suspects
-            .extend(found.into_iter().map(|diagnostic| problem(Stage::Syntax, diagnostic, after)));
-    }
-    (suspects, looked_at)
+/// The files that the change-set leaves alone.
+struct Unchanged<'a> {
+    workspace: &'a Workspace,
+    base: &'a Layout,
+    pairs: &'a [Pair<'a>],
 }
 
-fn breaches(resolved: &Resolved, trees: &[Option<ParseTree>]) -> Result<Vec<Problem>, GateError> {
-    let mut breaches = Vec::new();
-    for (file, tree) in resolved.files.iter().zip(trees) {
-        let Some(after) = &file.result else { continue };
-        let found = rules::new_breaches(&file.path, text_before(file), after, tree.as_ref())?;
-        breaches
-            .extend(found.into_iter().map(|diagnostic| problem(Stage::Rules, diagnostic, after)));
+impl Around for Unchanged<'_> {
+    fn has(&self, path: &str) -> bool {
+        match self.pairs.iter().find(|pair| pair.path.as_str() == path) {
+            Some(pair) => pair.after.is_some(),
+            None => RelPath::new(path).is_ok_and(|path| self.base.tree.files.contains_key(&path)),
+        }
     }
-    Ok(breaches)
+
+    fn paths(&self) -> Vec<RelPath> {
+        let changes = |path: &RelPath| self.pairs.iter().any(|pair| pair.path == path);
+        self.base.tree.files.keys().filter(|path| !changes(path)).cloned().collect()
+    }
+
+    fn text(&self, path: &RelPath) -> Option<String> {
+        match self.base.texts.get(path) {
+            Some(text) => Some(text.clone()),
+            // What cannot be read as text imports nothing that a grammar would see.
+            None => self.workspace.read(path).ok()?.map(|file| file.text),
+        }
+    }
+}
+
+/// Findings with the code around them, as it would be after the change.
+fn problems(stage: Stage, found: Vec<Diagnostic>, pairs: &[Pair<'_>]) -> Vec<Problem> {
+    let text = |diagnostic: &Diagnostic| {
+        pairs.iter().find(|pair| *pair.path == diagnostic.path).and_then(|pair| pair.after)
+    };
+    let framed = found.into_iter().map(|found| {
+        let text = text(&found).unwrap_or_default();
+        problem(stage, found, text)
+    });
+    framed.collect()
 }
 
 pub(super) fn problem(stage: Stage, diagnostic: Diagnostic, text: &str) -> Problem {
     let frame = frame(text, diagnostic.range);
     Problem { stage, diagnostic, frame }
 }
+
+#[cfg(test)]
+#[path = "prepare_tests.rs"]
+mod tests;

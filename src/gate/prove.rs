@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::conditional::{self, Features};
+use super::covered::Covered;
 use super::delta::{self, Changes, Delta};
 use super::diagnostic::{Diagnostic, Range, Severity};
 use super::error::GateError;
-use super::language::{self, Language, Purpose, ToolSpec};
+use super::language::{Covers, Language, Purpose, ServerSpec, ToolSpec};
+use super::languages::{self, Languages};
 use super::mend;
 use super::nested;
 use super::report::{Stage, StageReport, StageVerdict};
@@ -15,10 +17,11 @@ use super::stage::{Answer, Overlay};
 use super::tools::{Answered, Outcome};
 use super::workbench::{Layout, Workbench};
 use crate::workspace::path::RelPath;
-use crate::workspace::resolve::Resolved;
+use crate::workspace::resolve::{Resolved, ResolvedFile};
 
 /// One candidate beside its base.
 pub(super) struct Case<'a> {
+    pub(super) languages: Languages,
     pub(super) resolved: &'a Resolved,
     pub(super) changes: Changes,
     pub(super) base: Layout,
@@ -32,8 +35,12 @@ pub(super) struct Findings {
     pub(super) revealed: Vec<Diagnostic>,
     /// Languages that this stage proved for every changed file of theirs.
     pub(super) proved: BTreeSet<String>,
+    /// Programs that are compilers and servers in one, and as servers have judged every file of the candidate.
+    pub(super) complete: BTreeSet<String>,
     /// Texts of unchanged files that something new was found in, for code frames.
     pub(super) texts: BTreeMap<RelPath, String>,
+    /// How long servers themselves took to answer for the candidate, in microseconds.
+    asked_us: u64,
     asked: bool,
     unverified: Vec<String>,
     notes: Vec<String>,
@@ -66,6 +73,7 @@ impl Findings {
             detail: parts.join("; "),
             tools: self.tools.iter().filter(|name| !name.is_empty()).cloned().collect(),
             us: elapsed_us(began),
+            asked_us: Some(self.asked_us).filter(|us| *us > 0),
         }
     }
 
@@ -108,21 +116,20 @@ pub(super) fn elapsed_us(began: Instant) -> u64 {
 /// The languages whose files the change-set touches, or the description of a project of theirs. (A `package.json` where
 /// no TypeScript is concerns nobody.)
 pub(super) fn touched(case: &Case<'_>) -> Vec<&'static Language> {
-    let is = |found: Option<&Language>, language: &Language| {
-        found.is_some_and(|found| found.name == language.name)
-    };
     let paths = || case.resolved.files.iter().map(|file| &file.path);
     let has_project = |language: &Language| {
         let layouts = [&case.base, &case.candidate].into_iter();
         let mut all = layouts.map(|layout| layout.tree.files.keys());
-        all.any(|paths| !language::project_folders(language, paths).is_empty())
+        all.any(|mut paths| {
+            !languages::project_folders(language, paths.clone()).is_empty()
+                && paths.any(|path| language.speaks(path))
+        })
     };
     let concerns = |language: &&Language| {
-        paths().any(|path| is(language::for_path(path), language))
-            || paths().any(|path| is(language::described_by(path), language))
-                && has_project(language)
+        paths().any(|path| language.speaks(path))
+            || paths().any(|path| language.describes(path)) && has_project(language)
     };
-    language::all().iter().filter(concerns).collect()
+    case.languages.all().iter().filter(concerns).collect()
 }
 
 /// Asks the downstream servers of every touched language.
@@ -134,68 +141,117 @@ pub(super) async fn servers(bench: &mut Workbench, case: &Case<'_>) -> Result<Fi
     }
     bench.show_base(&case.base).await?;
     for language in languages {
-        let before = asked_files(language, case, &case.base);
-        let after = asked_files(language, case, &case.candidate);
-        if after.is_empty() {
-            continue;
-        }
-        // The baseline is pulled before anything of the candidate is shown.
-        let base = bench.ask_server_of_base(language, &case.base, &before).await;
-        let candidate = match &base {
-            Answer::Diagnosed { .. } => {
-                bench.ask_server(language, &overlay(case.resolved), &after).await
-            }
-            Answer::Unverified { .. } => base.clone(),
-        };
-        match (base, candidate) {
-            (
-                Answer::Diagnosed { diagnostics: base, .. },
-                Answer::Diagnosed { diagnostics, server },
-            ) => {
-                let mut delta = delta::compare_plain(&base, &diagnostics, &case.changes);
-                if !language.servers_prove {
-                    delta.leave_to_the_compiler(&case.changes);
-                }
-                if delta.new.is_empty() && language.servers_prove {
-                    findings.proved.insert(language.name.clone());
-                }
-                findings.add(&server, delta);
-                findings.tools.insert(server);
-                findings.read_texts(&bench.servers_root());
-            }
-            (Answer::Unverified { reason }, _) | (_, Answer::Unverified { reason }) => {
-                findings.unverified.push(reason)
-            }
+        servers_of(bench, case, language, &mut findings).await;
+        findings.read_texts(&bench.servers_root());
+        if !findings.new.is_empty() {
+            break;
         }
     }
     Ok(findings)
 }
 
-/// The files that a server is asked about: where asking is a proof, all of the language; else the changed ones.
-fn asked_files(language: &Language, case: &Case<'_>, layout: &Layout) -> Vec<RelPath> {
-    let is_of =
-        |path: &&RelPath| language::for_path(path).is_some_and(|found| found.name == language.name);
-    if language.servers_prove {
-        return layout.tree.files.keys().filter(is_of).cloned().collect();
+/// The edited files first, for they are refused soonest; then all others that a server can judge.
+async fn servers_of(
+    bench: &mut Workbench,
+    case: &Case<'_>,
+    language: &Language,
+    findings: &mut Findings,
+) {
+    let (own, all) = bench.files_to_ask(language, case).await;
+    if all.after.is_empty() {
+        return;
     }
-    let changed = case.resolved.files.iter().map(|file| &file.path);
-    changed.filter(is_of).filter(|path| layout.tree.files.contains_key(*path)).cloned().collect()
+    // The baseline of everything is pulled before anything of the candidate is shown, with the same documents open: which
+    // project a server counts a closed file to may depend on them.
+    let shown = base_overlay(case.resolved);
+    let base = bench.ask_server(language, &case.base, &shown, &all.before).await;
+    let overlay = overlay(case.resolved);
+    // Of a base without any error nothing can have been hidden.
+    let judges_all = language.servers_prove || bench.is_known_clean(language, &case.base);
+    let mut answered = None;
+    for files in [own, all] {
+        if files.after.is_empty() {
+            continue;
+        }
+        let base: Vec<Diagnostic> = match &base {
+            Answer::Diagnosed { diagnostics, .. } => {
+                diagnostics.iter().filter(|d| files.before.contains(&d.path)).cloned().collect()
+            }
+            Answer::Unverified { reason } => return findings.unverified.push(reason.clone()),
+        };
+        let after = bench.ask_server(language, &case.candidate, &overlay, &files.after).await;
+        let (diagnostics, server) = match after {
+            Answer::Diagnosed { diagnostics, server, raw_us } => {
+                findings.asked_us += raw_us;
+                (diagnostics, server)
+            }
+            Answer::Unverified { reason } => return findings.unverified.push(reason),
+        };
+        let mut delta = delta_of_server(judges_all, case, &base, &diagnostics);
+        match bench.ask_base_again(language, &shown, &delta.new, case).await {
+            Answer::Diagnosed { diagnostics: again, .. } => {
+                let more = again.into_iter().filter(|diagnostic| !base.contains(diagnostic));
+                let base: Vec<Diagnostic> = base.iter().cloned().chain(more).collect();
+                delta = delta_of_server(judges_all, case, &base, &diagnostics);
+            }
+            Answer::Unverified { reason } => return findings.unverified.push(reason),
+        }
+        let is_refused = !delta.new.is_empty();
+        answered = Some((server, delta));
+        if is_refused {
+            break;
+        }
+    }
+    let Some((server, delta)) = answered else {
+        return;
+    };
+    if delta.new.is_empty() && language.servers_prove {
+        findings.proved.insert(language.name.clone());
+        findings.complete.extend(language.server_named(&server).map(ServerSpec::program));
+    }
+    findings.add(&server, delta);
+    findings.tools.insert(server);
 }
 
-fn overlay(resolved: &Resolved) -> Overlay {
+fn delta_of_server(
+    judges_all: bool,
+    case: &Case<'_>,
+    base: &[Diagnostic],
+    after: &[Diagnostic],
+) -> Delta {
+    let mut delta = delta::compare_plain(base, after, &case.changes);
+    if !judges_all {
+        delta.leave_to_the_compiler(&case.changes);
+    }
+    delta
+}
+
+/// The texts of the base that the candidate changes.
+fn base_overlay(resolved: &Resolved) -> Overlay {
+    let text =
+        |file: &ResolvedFile| Some((file.path.clone(), Some(file.base.as_ref()?.text.clone())));
+    resolved.files.iter().filter_map(text).collect()
+}
+
+pub(super) fn overlay(resolved: &Resolved) -> Overlay {
     resolved.files.iter().map(|file| (file.path.clone(), file.result.clone())).collect()
 }
 
 /// Asks the native tools of every touched language; of every language of the workspace when a file of no language
 /// changed, for it may be compiled in.
-pub(super) async fn tools(bench: &mut Workbench, case: &Case<'_>) -> Result<Findings, GateError> {
-    let mut findings = Findings::default();
+///
+/// A compiler that has judged every file as a server already (`complete`) is not asked the same once more.
+pub(super) async fn tools(
+    bench: &mut Workbench,
+    case: &Case<'_>,
+    complete: &BTreeSet<String>,
+) -> Result<Findings, GateError> {
+    let mut findings = Findings { complete: complete.clone(), ..Findings::default() };
     let needed = touched(case);
-    let is_known = |path: &RelPath| {
-        language::for_path(path).is_some() || language::described_by(path).is_some()
-    };
+    let is_known =
+        |path: &RelPath| case.languages.all().iter().any(|l| l.speaks(path) || l.describes(path));
     let foreign = case.resolved.files.iter().any(|file| !is_known(&file.path));
-    for language in language::all() {
+    for language in case.languages.all() {
         let must = needed.iter().any(|needed| needed.name == language.name);
         if must || foreign {
             tools_of(bench, case, language, must, &mut findings).await?;
@@ -211,25 +267,39 @@ async fn tools_of(
     must: bool,
     findings: &mut Findings,
 ) -> Result<(), GateError> {
-    let folders = language::project_folders(language, case.candidate.tree.files.keys());
+    let folders = languages::project_folders(language, case.candidate.tree.files.keys());
     if folders.is_empty() && must {
         let root = language.roots.join(" or ");
         findings.unverified.push(format!("no {root} here: nothing can check {}", language.name));
     }
-    let mut covered = BTreeSet::new();
+    if !language.tools.iter().any(|spec| spec.purpose == Purpose::Check) {
+        return Ok(());
+    }
+    let mut covered = Covered::default();
     let mut blind = None;
+    let mut is_judged = false;
     let unverified_before = findings.unverified.len();
     for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
+        if findings.complete.contains(spec.program())
+            && bench.is_same_as_server(spec, &case.candidate)
+        {
+            let note = format!("{}: not run, it has judged every file as a server", spec.name);
+            findings.notes.push(note);
+            is_judged = true;
+            continue;
+        }
         let mut asked = Vec::new();
         let mut next = folders.clone();
         while !next.is_empty() {
             for folder in &next {
                 let question = Question { spec, folder };
-                let Some(answered) = question.ask(bench, case, findings).await? else {
+                let Some((base, answered)) = question.ask(bench, case, findings).await? else {
                     continue;
                 };
-                covered.extend(answered.covered);
-                blind = blind.or(answered.blind);
+                blind = blind.or(answered.blind.clone());
+                if spec.covers != Covers::Nothing {
+                    covered.add(base, answered);
+                }
             }
             asked.append(&mut next);
             let conditional =
@@ -244,6 +314,9 @@ async fn tools_of(
                 next = nested::left(language, case, &covered, &asked, &bench.runner().root);
             }
         }
+    }
+    if findings.new.is_empty() {
+        findings.new.extend(covered.narrowed(language, case));
     }
     findings.read_texts(&bench.runner().root);
     if !must
@@ -263,7 +336,7 @@ async fn tools_of(
         return Ok(());
     }
     let unseen = unseen(language, case, &covered);
-    if unseen.is_empty() {
+    if is_judged || unseen.is_empty() {
         findings.proved.insert(language.name.clone());
     } else {
         let orphaned = "it belongs to nothing that the compiler reads; make it part of the project in the same change";
@@ -280,26 +353,27 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Asks of the base and of the candidate, and weighs the answers; hands back what was said of the candidate.
+    /// Asks of the base and of the candidate, and weighs the answers; hands back what was said of either, where the candidate
+    /// had an answer.
     async fn ask(
         &self,
         bench: &mut Workbench,
         case: &Case<'_>,
         findings: &mut Findings,
-    ) -> Result<Option<Answered>, GateError> {
+    ) -> Result<Option<(Option<Answered>, Answered)>, GateError> {
+        if !bench.is_used(self.spec, self.folder, &case.candidate).await? {
+            return Ok(None);
+        }
         let base = bench.ask_tool(self.spec, self.folder, &case.base).await?;
         if let Outcome::Missing(reason) = base {
             findings.unverified.push(reason);
             return Ok(None);
         }
         let candidate = bench.ask_tool(self.spec, self.folder, &case.candidate).await?;
-        let answered = match &candidate {
-            Outcome::Answered(answered) => Some(answered.clone()),
-            _ => None,
-        };
-        findings.tools.extend(answered.iter().map(|answered| answered.tool.clone()));
+        let answered = (base.answered().cloned(), candidate.answered().cloned());
+        findings.tools.extend(answered.1.iter().map(|answered| answered.tool.clone()));
         self.weigh(bench, base, candidate, case, findings).await?;
-        Ok(answered)
+        Ok(answered.1.map(|after| (answered.0, after)))
     }
 
     /// Compares what the tool said of the base and of the candidate.
@@ -385,7 +459,7 @@ fn with_everything(spec: &ToolSpec) -> ToolSpec {
 fn failure(name: &str, reason: String, case: &Case<'_>) -> Diagnostic {
     let files = || case.resolved.files.iter().map(|file| &file.path);
     let guilty =
-        files().find(|path| language::described_by(path).is_some()).or_else(|| files().next());
+        files().find(|path| case.languages.described_by(path).is_some()).or_else(|| files().next());
     #[expect(clippy::expect_used, reason = "a resolved change-set has at least one file")]
     let path = guilty.expect("a file").clone();
     Diagnostic {
@@ -399,80 +473,18 @@ fn failure(name: &str, reason: String, case: &Case<'_>) -> Diagnostic {
     }
 }
 
-/// The changed files of a language that no tool read.
-pub(super) fn unseen(
-    language: &Language,
-    case: &Case<'_>,
-    covered: &BTreeSet<RelPath>,
-) -> Vec<String> {
+/// The changed files of a language that no tool read. A file that goes must have been read before, or beside others of its
+/// project that were: of a project that was never looked into, nobody knows who needs it.
+pub(super) fn unseen(language: &Language, case: &Case<'_>, covered: &Covered) -> Vec<String> {
     let is_root = |path: &RelPath| {
         let name = path.as_str().rsplit('/').next().unwrap_or_default();
         language.roots.iter().any(|root| root == name)
     };
-    let is_of = |path: &RelPath| {
-        language::for_path(path).is_some_and(|found| found.name == language.name) || is_root(path)
+    let is_of = |path: &RelPath| language.speaks(path) || is_root(path);
+    let is_unseen = |file: &&ResolvedFile| match file.result {
+        Some(_) => !covered.after.contains(&file.path),
+        None => !covered.knew(&file.path),
     };
-    let changed =
-        case.resolved.files.iter().filter(|file| file.result.is_some() && is_of(&file.path));
-    let unseen = changed.filter(|file| !covered.contains(&file.path));
-    unseen.map(|file| file.path.to_string()).collect()
-}
-
-/// Every check tool's word on one tree: what it found, and what kept it from answering.
-pub(super) async fn survey(
-    bench: &mut Workbench,
-    layout: &Layout,
-) -> Result<(Answered, Vec<String>), GateError> {
-    let mut all = Answered::default();
-    let mut unverified = Vec::new();
-    let mut tools = BTreeMap::new();
-    for language in language::all() {
-        let folders = language::project_folders(language, layout.tree.files.keys());
-        for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
-            for folder in &folders {
-                match bench.ask_tool(spec, folder, layout).await? {
-                    Outcome::Answered(answered) => {
-                        all.found.extend(answered.found);
-                        tools.insert(answered.tool.clone(), ());
-                    }
-                    Outcome::Missing(reason) | Outcome::Failed(reason) => unverified.push(reason),
-                }
-            }
-        }
-    }
-    all.tool = tools.into_keys().collect::<Vec<_>>().join("\n");
-    Ok((all, unverified))
-}
-
-/// Runs the test tools over one tree.
-pub(super) async fn tests(
-    bench: &mut Workbench,
-    layout: &Layout,
-) -> Result<StageReport, GateError> {
-    let began = Instant::now();
-    let mut findings = Findings::default();
-    let mut failed = Vec::new();
-    bench.lay_out(layout).await?;
-    for language in language::all() {
-        let folders = language::project_folders(language, layout.tree.files.keys());
-        for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Test) {
-            for folder in folders.iter().filter(|folder| bench.runner().has_tests(spec, folder)) {
-                findings.asked = true;
-                match bench.runner().run(spec, folder).await {
-                    Ok(ended) if ended.success => {
-                        findings.notes.push(format!("{}: passed", spec.name))
-                    }
-                    Ok(ended) => failed.push(format!("{}: {}", spec.name, ended.last_words())),
-                    Err(reason) => findings.unverified.push(reason),
-                }
-                findings.tools.insert(bench.runner().version(spec, folder).await);
-            }
-        }
-    }
-    let mut report = findings.report(Stage::Tests, began);
-    if !failed.is_empty() {
-        report.verdict = StageVerdict::Refused;
-        report.detail = failed.join("\n");
-    }
-    Ok(report)
+    let changed = case.resolved.files.iter().filter(|file| is_of(&file.path));
+    changed.filter(is_unseen).map(|file| file.path.to_string()).collect()
 }

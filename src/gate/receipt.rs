@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::mutants::Mutation;
 use super::report::{Report, StageReport};
 use crate::workspace::hash::sha256;
 
@@ -39,6 +40,9 @@ pub enum Proof {
     Change {
         /// The plan item that it belongs to.
         item: String,
+        /// Hash of the whole tree that it was proved on, before it; receipts of earlier versions do not name it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tree: Option<String>,
         /// What the gate said.
         report: Report,
     },
@@ -50,6 +54,9 @@ pub enum Proof {
         tree: String,
         /// The stages that were run over it.
         stages: Vec<StageReport>,
+        /// Slips in the mission's lines that no check notices; they are hints and refuse nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mutants: Option<Mutation>,
     },
 }
 
@@ -183,6 +190,7 @@ mod tests {
             detail: "0 errors".to_owned(),
             tools: vec!["cargo 1.95.0".to_owned()],
             us: 12_000,
+            asked_us: None,
         };
         let report = Report {
             verdict: Verdict::Accepted,
@@ -200,12 +208,18 @@ mod tests {
         let first = Receipt::next(
             None,
             "m1",
-            Proof::Change { item: item.clone(), report: report.clone() },
+            Proof::Change { item: item.clone(), tree: None, report: report.clone() },
             1,
         );
-        let second = Receipt::next(Some(&first), "m1", Proof::Change { item, report }, 2);
-        let seal =
-            Proof::Seal { plan: sha256(b"plan"), tree: sha256(b"tree"), stages: vec![stage] };
+        let second = Receipt::next(
+            Some(&first),
+            "m1",
+            Proof::Change { item, tree: Some(sha256(b"t")), report },
+            2,
+        );
+        let mutants = Some(Mutation { tried: 3, killed: 3, ..Mutation::default() });
+        let (plan, tree) = (sha256(b"plan"), sha256(b"tree"));
+        let seal = Proof::Seal { plan, tree, stages: vec![stage], mutants };
         let third = Receipt::next(Some(&second), "m1", seal, 3);
         vec![first, second, third]
     }

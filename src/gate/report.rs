@@ -50,6 +50,9 @@ pub struct StageReport {
     pub tools: Vec<String>,
     /// How long it took, in microseconds.
     pub us: u64,
+    /// Of that, from the candidate's first text sent to a server to its last answer, where one was asked, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_us: Option<u64>,
 }
 
 /// The whole verdict.

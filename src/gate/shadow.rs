@@ -1,7 +1,7 @@
 //! Shadow copies of a workspace, where candidates may stand and tools may run; the user's tree is only ever read.
 //!
 //! Two copies: `servers` holds the base (candidates reach servers as overlays, never on a disk that they watch), `tools`
-//! holds candidates too. Files are copied, never hard-linked. A copy removes only what it made itself, which its manifest
+//! holds candidates too. Files are copied (as clones, where the file system has them), never hard-linked. A copy removes only what it made itself, which its manifest
 //! remembers. Each file written gets a time later than any before: compilers believe times.
 
 mod modules;
@@ -51,6 +51,19 @@ pub enum ShadowError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// Links the installed packages of the workspace at `source` into a copy of it at `copy`, for every package among `paths`;
+/// packages of the workspace itself are those of the copy.
+///
+/// # Errors
+/// What the system says.
+pub fn link_packages<'a>(
+    source: &Path,
+    copy: &Path,
+    paths: impl Iterator<Item = &'a RelPath>,
+) -> io::Result<()> {
+    modules::link(source, copy, paths)
 }
 
 /// A workspace's shadow: two copies and a folder for what compilers leave behind.
@@ -184,6 +197,7 @@ impl ShadowCopy {
         let wanted: Vec<(RelPath, String)> =
             wanted.map(|(path, hash)| (path.clone(), hash.clone())).collect();
         modules::link(&self.source, &self.root, tree.files.keys())
+            .and_then(|()| modules::link_environments(&self.source, &self.root, tree.files.keys()))
             .map_err(|error| self.failed(&self.root, error))?;
         if gone.is_empty() && wanted.is_empty() {
             return Ok(Vec::new());
@@ -237,22 +251,28 @@ impl ShadowCopy {
     ) -> Result<(), ShadowError> {
         let place = path.in_root(&self.root);
         let source = path.in_root(&self.source);
-        let bytes = match text {
-            Some(text) => text.clone().into_bytes(),
-            None => fs::read(&source).map_err(|_| ShadowError::Moving { path: path.clone() })?,
-        };
-        if sha256(&bytes) != hash {
+        // Whoever changes the file meanwhile makes the copy differ, so that it is the copy that is looked at.
+        let (made, found) = self.put(&place, &source, text).map_err(|error| {
+            match source.is_file() || text.is_some() {
+                true => self.failed(&place, error),
+                false => ShadowError::Moving { path: path.clone() },
+            }
+        })?;
+        if found != hash {
             return Err(ShadowError::Moving { path: path.clone() });
         }
-        let made = self.put(&place, &source, &bytes).map_err(|error| self.failed(&place, error))?;
-        let modified = made;
-        let made = Made { hash: hash.to_owned(), len: bytes.len() as u64, modified };
-        self.manifest.files.insert(path.clone(), made);
+        self.manifest.files.insert(path.clone(), Made { hash: hash.to_owned(), ..made });
         Ok(())
     }
 
-    /// Writes a file with the mode of its source and a time later than all before; hands back the time as it is kept.
-    fn put(&mut self, place: &Path, source: &Path, bytes: &[u8]) -> io::Result<u64> {
+    /// Makes a file from `text`, else from its source, with the source's mode and a time later than all before; hands back
+    /// what was made and the hash of it. Where the file system shares blocks until they are written to, copying is free.
+    fn put(
+        &mut self,
+        place: &Path,
+        source: &Path,
+        text: Option<&String>,
+    ) -> io::Result<(Made, String)> {
         if let Some(folder) = place.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -261,13 +281,25 @@ impl ShadowCopy {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        fs::write(place, bytes)?;
+        let hash = match text {
+            Some(text) => {
+                fs::write(place, text)?;
+                sha256(text.as_bytes())
+            }
+            None => {
+                fs::copy(source, place)?;
+                sha256(&fs::read(place)?)
+            }
+        };
         copy_mode(source, place)?;
         let now = nanos(Some(SystemTime::now())).max(self.manifest.last + 1_000_000);
         self.manifest.last = now;
         let file = fs::File::options().write(true).open(place)?;
         file.set_modified(UNIX_EPOCH + Duration::from_nanos(now))?;
-        Ok(nanos(file.metadata()?.modified().ok()))
+        let data = file.metadata()?;
+        let made =
+            Made { hash: String::new(), len: data.len(), modified: nanos(data.modified().ok()) };
+        Ok((made, hash))
     }
 
     fn save(&self) -> Result<(), ShadowError> {
@@ -307,7 +339,12 @@ fn copy_mode(source: &Path, place: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn copy_mode(_source: &Path, _place: &Path) -> io::Result<()> {
+fn copy_mode(_source: &Path, place: &Path) -> io::Result<()> {
+    let mut permissions = fs::metadata(place)?.permissions();
+    if permissions.readonly() {
+        permissions.set_readonly(false);
+        fs::set_permissions(place, permissions)?;
+    }
     Ok(())
 }
 

@@ -24,6 +24,9 @@ pub enum Answer {
         diagnostics: Vec<Diagnostic>,
         /// Name and version of the server.
         server: String,
+        /// Microseconds from the first text sent to the last answer received; without waits for other questions, for a
+        /// start or a load, and without the proof that the server looks.
+        raw_us: u64,
     },
     /// It was not; never the same as clean.
     Unverified {
@@ -32,9 +35,19 @@ pub enum Answer {
     },
 }
 
+/// Files that may depend on a change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dependents {
+    /// The likeliest, first those that mention the most names.
+    pub files: Vec<RelPath>,
+    /// How many more there are.
+    pub left_out: usize,
+}
+
 /// Downstream language servers rooted in the `servers` shadow.
 pub trait ServerStage: Send + Sync {
-    /// The diagnostics of `files` with `overlay` laid over the shadow; the overlay is taken back before it returns.
+    /// The diagnostics of `files` with `overlay` laid over the shadow. Asking twice with one overlay, about the edited
+    /// files first and about the others after, costs no more than asking about all of them at once.
     fn diagnose<'a>(
         &'a self,
         language: &'a Language,
@@ -52,6 +65,29 @@ pub trait ServerStage: Send + Sync {
     ) -> Boxed<'a, Vec<Remedy>> {
         let _ = (language, overlay, diagnostic);
         Box::pin(std::future::ready(Vec::new()))
+    }
+
+    /// These files are about to be edited: what must be known of them before their candidates can be judged is found
+    /// out now, while nobody waits.
+    fn warm<'a>(
+        &'a self,
+        language: &'a Language,
+        files: &'a [RelPath],
+        deadline: Duration,
+    ) -> Boxed<'a, ()> {
+        let _ = (language, files, deadline);
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Which of `files` (the language's, of base or candidate) may depend on what `overlay` changes in others.
+    fn dependents<'a>(
+        &'a self,
+        language: &'a Language,
+        overlay: &'a Overlay,
+        files: &'a [RelPath],
+    ) -> Boxed<'a, Dependents> {
+        let _ = (language, overlay, files);
+        Box::pin(std::future::ready(Dependents::default()))
     }
 
     /// The base on the shadow's disk has changed in these files; called before the next [`ServerStage::diagnose`].

@@ -8,7 +8,12 @@ use std::collections::HashMap;
 use tree_sitter::{Node, Parser, Tree};
 
 use super::diagnostic::{Diagnostic, Place, Range, Severity};
+use super::pair::Pair;
+use super::rules::secrets::mask;
 use crate::workspace::path::RelPath;
+
+/// Characters of a place that are looked at for its message.
+const PIECE: usize = 400;
 
 /// A tree-sitter grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +46,17 @@ impl Grammar {
         }
     }
 
+    /// The name of the language that it is a grammar of.
+    pub fn of_language(self) -> &'static str {
+        match self {
+            Grammar::Rust => "rust",
+            Grammar::TypeScript | Grammar::Tsx => "typescript",
+            Grammar::JavaScript => "javascript",
+            Grammar::Python => "python",
+            Grammar::Go => "go",
+        }
+    }
+
     /// The grammar's tables.
     pub fn language(self) -> tree_sitter::Language {
         match self {
@@ -59,39 +75,54 @@ impl Grammar {
         parser.set_language(&self.language()).ok()?;
         parser.parse(text, None)
     }
+
+    /// Parses `text` with what an edited tree still knows of it.
+    pub fn parse_again(self, text: &str, old: &Tree) -> Option<Tree> {
+        let mut parser = Parser::new();
+        parser.set_language(&self.language()).ok()?;
+        parser.parse(text, Some(old))
+    }
 }
 
-/// The errors of `after`, parsed as `tree`, that `base` does not have, as a multiset of kind and surrounding text, never of positions.
-pub fn new_errors(
-    path: &RelPath,
-    grammar: Grammar,
-    base: Option<&str>,
-    after: &str,
-    tree: &Tree,
-) -> Vec<Diagnostic> {
-    let found = errors(tree, after);
-    if found.is_empty() {
+/// The errors of a file's new text that the old one does not have, as a multiset of kind and surrounding text, never of
+/// positions. Trees that grew out of others differ at times from those of the whole text, so before anything is
+/// suspected both texts are parsed in full.
+pub fn new_errors(pair: &Pair<'_>) -> Vec<Diagnostic> {
+    if suspected(pair).is_empty() {
         return Vec::new();
     }
+    suspected(&pair.in_full()).into_iter().map(|fault| fault.into_diagnostic(pair.path)).collect()
+}
+
+fn suspected(pair: &Pair<'_>) -> Vec<Fault> {
+    let (Some(after), Some(tree)) = (pair.after, &pair.tree) else {
+        return Vec::new();
+    };
+    let mut new = errors(tree, after);
+    if new.is_empty() {
+        return new;
+    }
     let mut known: HashMap<(String, String), usize> = HashMap::new();
-    let before = base.and_then(|base| Some((grammar.parse(base)?, base)));
+    let before = pair.base.as_ref().zip(pair.before);
     for fault in before.iter().flat_map(|(tree, base)| errors(tree, base)) {
         *known.entry(fault.key).or_default() += 1;
     }
-    let mut new = Vec::new();
-    for fault in found {
-        match known.get_mut(&fault.key) {
-            Some(count) if *count > 0 => *count -= 1,
-            _ => new.push(fault.into_diagnostic(path)),
+    new.retain(|fault| match known.get_mut(&fault.key) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
         }
-    }
+        _ => true,
+    });
     new
 }
 
 struct Fault {
     /// Kind, and the text around it.
     key: (String, String),
-    message: String,
+    /// What should stand there; `None` where something stands that should not.
+    missing: Option<String>,
+    piece: String,
     range: Range,
 }
 
@@ -99,14 +130,21 @@ impl Fault {
     fn of(node: Node<'_>, text: &str) -> Fault {
         let kind =
             if node.is_missing() { format!("MISSING {}", node.kind()) } else { "ERROR".to_owned() };
-        let message = if node.is_missing() {
-            format!("syntax: `{}` is missing here", node.kind())
-        } else {
-            let piece: String = text[node.byte_range()].chars().take(40).collect();
-            let piece = piece.split_whitespace().collect::<Vec<_>>().join(" ");
-            format!("syntax: `{piece}` does not fit here")
-        };
-        Fault { key: (kind, around(node, text)), message, range: range_of(node) }
+        let missing = node.is_missing().then(|| node.kind().to_owned());
+        let piece = text[node.byte_range()].chars().take(PIECE).collect();
+        Fault { key: (kind, around(node, text)), missing, piece, range: range_of(node) }
+    }
+
+    fn message(&self) -> String {
+        match &self.missing {
+            Some(kind) => format!("syntax: `{kind}` is missing here"),
+            None => {
+                // Masked before it is cut: half a secret is not known as one.
+                let piece: String = mask(&self.piece).chars().take(40).collect();
+                let piece = piece.split_whitespace().collect::<Vec<_>>().join(" ");
+                format!("syntax: `{piece}` does not fit here")
+            }
+        }
     }
 
     fn into_diagnostic(self, path: &RelPath) -> Diagnostic {
@@ -115,7 +153,7 @@ impl Fault {
             range: self.range,
             severity: Severity::Error,
             code: Some("syntax".to_owned()),
-            message: self.message,
+            message: self.message(),
             source: "tree-sitter".to_owned(),
             remedies: Vec::new(),
         }
@@ -139,7 +177,7 @@ fn around(node: Node<'_>, text: &str) -> String {
     squeezed.chars().take(200).collect()
 }
 
-/// Outermost ERROR nodes and all MISSING nodes, in order.
+/// Outermost ERROR nodes and all MISSING nodes, in order. Only what has an error below it is looked into.
 fn errors(tree: &Tree, text: &str) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut waiting = vec![tree.root_node()];
@@ -158,13 +196,14 @@ fn errors(tree: &Tree, text: &str) -> Vec<Fault> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pair::Owned;
     use super::*;
 
     fn check(name: &str, base: Option<&str>, after: &str) -> Vec<String> {
         let path = RelPath::new(name).expect("a good path");
-        let grammar = Grammar::for_path(&path).expect("a known extension");
-        let tree = grammar.parse(after).expect("it parses");
-        let found = new_errors(&path, grammar, base, after, &tree);
+        let (base, after) = (base.map(Owned::new), Owned::new(after));
+        let pair = Pair::new(&path, base.as_ref().map(Owned::known), Some(after.known()));
+        let found = new_errors(&pair);
         found.into_iter().map(|diagnostic| diagnostic.message).collect()
     }
 

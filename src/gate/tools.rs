@@ -4,8 +4,16 @@
 //! decided by the gate, which knows whether the base had an answer.
 
 pub mod cargo;
+pub mod eslint;
+pub mod gnu;
+pub mod golang;
+mod place;
 pub mod process;
+pub mod pyright;
+mod solution;
+pub mod suite;
 pub mod tsc;
+mod used;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -14,9 +22,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::diagnostic::Diagnostic;
-use super::language::{ToolOutput, ToolSpec};
+use super::language::{Covers, ToolOutput, ToolSpec};
+use crate::workspace::hash::sha256;
 use crate::workspace::path::RelPath;
 use process::{Ended, Request};
+use suite::Suite;
 
 /// A diagnostic with the unit of compilation that it was found in (a cargo target, a tsconfig).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +63,16 @@ pub enum Outcome {
     Failed(String),
 }
 
+impl Outcome {
+    /// What it said, where it did its work.
+    pub fn answered(&self) -> Option<&Answered> {
+        match self {
+            Outcome::Answered(answered) => Some(answered),
+            Outcome::Missing(_) | Outcome::Failed(_) => None,
+        }
+    }
+}
+
 /// Where and how a tool is run.
 #[derive(Debug, Clone)]
 pub struct Runner {
@@ -78,12 +98,30 @@ impl Runner {
         let version = self.version(spec, folder).await;
         let outcome = match spec.output {
             ToolOutput::CargoJson => cargo::read(&self.root, &self.target, folder, &ended),
-            ToolOutput::Tsc => tsc::read(&self.root, folder, &ended),
+            ToolOutput::Tsc => {
+                let unit = tsc::unit(folder, &spec.command);
+                match tsc::read(&self.root, folder, &unit, &ended) {
+                    Ok(own) if own.found.is_empty() && own.covered.len() <= 1 => {
+                        self.ask_references(spec, folder, own).await
+                    }
+                    other => other,
+                }
+            }
+            ToolOutput::Pyright => pyright::read(&self.root, folder, &ended),
+            ToolOutput::GoList => golang::read(&self.root, folder, &ended),
+            ToolOutput::GoVet => golang::read_vet(&self.root, folder, &ended),
+            ToolOutput::EslintJson => eslint::read(&self.root, folder, &ended),
+            ToolOutput::Gnu => gnu::read(&self.root, folder, &spec.name, &ended),
             ToolOutput::ExitStatus if ended.success => Ok(Answered::default()),
             ToolOutput::ExitStatus => Err(ended.last_words()),
         };
         match outcome {
-            Ok(answered) => Outcome::Answered(Answered { tool: version, ..answered }),
+            Ok(mut answered) => {
+                if spec.covers == Covers::Everything && ended.success {
+                    answered.covered.extend(used::files_below(&self.root, folder));
+                }
+                Outcome::Answered(Answered { tool: version, ..answered })
+            }
             Err(reason) => {
                 let hint = if self.is_outside(&reason) {
                     "; it needs a file outside of this folder, of which the shadow has no copy: open the outer folder instead"
@@ -95,6 +133,15 @@ impl Runner {
         }
     }
 
+    /// Runs a tool of purpose `test` and reads what it says.
+    ///
+    /// # Errors
+    /// The reason, for people, why it did not run to its end.
+    pub async fn test(&self, spec: &ToolSpec, folder: &str) -> Result<Suite, String> {
+        let ended = self.run(spec, folder).await?;
+        Ok(Suite { tool: self.version(spec, folder).await, ..Suite::read(spec.tests, &ended) })
+    }
+
     /// Runs any tool to its end. A missing cargo registry is no reason to fail: without a network cargo is asked again
     /// to do with what it has.
     ///
@@ -104,7 +151,7 @@ impl Runner {
         let (program, arguments) = self.program(spec, folder)?;
         let request = |offline| Request {
             program: program.clone(),
-            arguments: arguments.to_vec(),
+            arguments: self.arguments(arguments, folder),
             folder: self.folder(folder),
             environment: self.environment(folder, offline),
             deadline: self.deadline,
@@ -119,18 +166,43 @@ impl Runner {
         Ok(ended)
     }
 
+    /// The first of a tool's commands whose program is installed.
     fn program<'a>(
         &self,
         spec: &'a ToolSpec,
         folder: &str,
     ) -> Result<(PathBuf, &'a [String]), String> {
-        let Some((name, arguments)) = spec.command.split_first() else {
-            return Err(format!("{} has no command", spec.name));
+        let folders = self.bin_folders(folder);
+        let find = |command: &'a Vec<String>| {
+            let (name, arguments) = command.split_first()?;
+            // A program of the project's own is looked for in its folder.
+            let own = self.folder(folder).join(name);
+            let name = if Path::new(name).components().count() > 1 { own.to_str()? } else { name };
+            Some((process::find(name, &folders, self.path.as_deref())?, arguments))
         };
-        let found = process::find(name, &self.bin_folders(folder), self.path.as_deref());
-        let program =
-            found.ok_or_else(|| format!("{} is not installed: {}", spec.name, spec.install))?;
-        Ok((program, arguments))
+        let found = std::iter::once(&spec.command).chain(&spec.otherwise).find_map(find);
+        found.ok_or_else(|| {
+            let hint = if spec.install.is_empty() { "put it on PATH" } else { &spec.install };
+            format!("{} is not installed: {hint}", spec.name)
+        })
+    }
+
+    /// Whether the project in the folder uses a tool: one of its conditions holds, or it has none.
+    pub fn is_used(&self, spec: &ToolSpec, folder: &str) -> bool {
+        spec.when.is_empty() || spec.when.iter().any(|when| used::holds(when, &self.root, folder))
+    }
+
+    /// The arguments with `{state}` replaced by a file that only this command in this folder uses, and that stays.
+    fn arguments(&self, arguments: &[String], folder: &str) -> Vec<String> {
+        let name = sha256(arguments.join("\n").as_bytes());
+        let state = self.target_of(folder).join("state").join(&name[..16]);
+        let state = state.to_string_lossy();
+        arguments.iter().map(|argument| argument.replace("{state}", &state)).collect()
+    }
+
+    /// The folder for what compilers of one project leave behind.
+    fn target_of(&self, folder: &str) -> PathBuf {
+        self.target.join(folder.replace('/', "+"))
     }
 
     /// Whether a text names a file beside or above the shadow's root that would be one beside the user's.
@@ -151,11 +223,14 @@ impl Runner {
             .fold(self.root.clone(), |path, part| path.join(part))
     }
 
-    /// `node_modules/.bin` of the project folder and of those above it, the one above the root included.
+    /// `node_modules/.bin` and virtual environments of the project folder and of those above it, `node_modules` above the
+    /// root included.
     fn bin_folders(&self, folder: &str) -> Vec<PathBuf> {
         let project = self.folder(folder);
-        let inside = project.ancestors().take_while(|dir| dir.starts_with(&self.root));
-        inside.chain(self.root.parent()).map(|dir| dir.join("node_modules").join(".bin")).collect()
+        let inside = || project.ancestors().take_while(|dir| dir.starts_with(&self.root));
+        let node = inside().chain(self.root.parent());
+        let node = node.map(|dir| dir.join("node_modules").join(".bin"));
+        node.chain(inside().flat_map(process::virtual_environments)).collect()
     }
 
     fn environment(&self, folder: &str, offline: bool) -> Vec<(OsString, OsString)> {
@@ -164,10 +239,15 @@ impl Runner {
             environment.retain(|(known, _)| known != name);
             environment.push((name.into(), value));
         };
-        if let Some(path) = &self.path {
-            set("PATH", path.clone());
-        }
-        let target = self.target.join(folder.replace('/', "+")).into_os_string();
+        let project = self.folder(folder);
+        let inside = project.ancestors().take_while(|dir| dir.starts_with(&self.root));
+        let own = inside.flat_map(process::virtual_environments);
+        set("PATH", process::path_with(own, self.path.as_deref()));
+        // The candidate's own modules come before those that an editable install takes from the user's tree.
+        let sources = std::env::join_paths([project.clone(), project.join("src")]);
+        set("PYTHONPATH", sources.unwrap_or_default());
+        set("PYTHONDONTWRITEBYTECODE", "1".into());
+        let target = self.target_of(folder).into_os_string();
         set("CARGO_TARGET_DIR", target);
         set("CARGO_TERM_COLOR", "never".into());
         if offline {
@@ -209,6 +289,9 @@ impl Runner {
 
     /// Whether there is anything for a test tool to run: npm needs a `test` script.
     pub fn has_tests(&self, spec: &ToolSpec, folder: &str) -> bool {
+        if !self.is_used(spec, folder) {
+            return false;
+        }
         if spec.command.first().is_none_or(|program| program != "npm") {
             return true;
         }

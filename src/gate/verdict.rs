@@ -1,13 +1,9 @@
 //! From what the stages found to the whole verdict. Pure: nothing is read, asked or written here.
 
-use std::time::Instant;
-
-use super::diagnostic::{Diagnostic, Severity};
 use super::gate::Checked;
-use super::prepare::{cheap, problem};
+use super::prepare::problem;
 use super::prove::{self, Case, Findings};
-use super::report::{Problem, Report, Stage, StageReport, StageVerdict, Verdict};
-use super::tools::Answered;
+use super::report::{Problem, Report, Stage, StageVerdict, Verdict};
 use crate::workspace::FileWrite;
 use crate::workspace::resolve::Resolved;
 
@@ -34,7 +30,7 @@ pub(super) fn refused(mut report: Report) -> Checked {
     if doubted {
         set_verdict(&mut report, Stage::Syntax, StageVerdict::Refused, "");
     }
-    Checked { report, contents: Vec::new() }
+    Checked { report, contents: Vec::new(), base: None }
 }
 
 fn set_verdict(report: &mut Report, stage: Stage, verdict: StageVerdict, more: &str) {
@@ -67,7 +63,7 @@ pub(super) fn conclude(
     }
     if !proved {
         report.verdict = Verdict::Unverified;
-        return Checked { report, contents: Vec::new() };
+        return Checked { report, contents: Vec::new(), base: None };
     }
     report.verdict = Verdict::Accepted;
     let contents = case.resolved.files.iter().map(|file| FileWrite {
@@ -75,36 +71,5 @@ pub(super) fn conclude(
         expect: file.base.as_ref().map(|base| base.hash.clone()),
         result: file.result.as_ref().map(|text| text.clone().into_bytes()),
     });
-    Checked { contents: contents.collect(), report }
-}
-
-pub(super) fn whole_tools(
-    answered: &Answered,
-    unverified: &[String],
-    began: Instant,
-) -> StageReport {
-    let errors: Vec<&Diagnostic> = answered
-        .found
-        .iter()
-        .map(|found| &found.diagnostic)
-        .filter(|diagnostic| diagnostic.severity == Severity::Error)
-        .collect();
-    let (verdict, detail) = if let Some(first) = errors.first() {
-        let place = format!("{}:{}", first.path, first.range.start.line + 1);
-        let message = first.message.lines().next().unwrap_or_default();
-        (
-            StageVerdict::Refused,
-            format!("{} errors stand, the first at {place}: {message}", errors.len()),
-        )
-    } else if !unverified.is_empty() {
-        (StageVerdict::Unverified, unverified.join("; "))
-    } else if answered.tool.is_empty() {
-        (StageVerdict::NotApplicable, "nothing here to check".to_owned())
-    } else {
-        (StageVerdict::Passed, "no error in the whole tree".to_owned())
-    };
-    StageReport {
-        tools: answered.tool.lines().map(str::to_owned).collect(),
-        ..cheap(Stage::Tools, verdict, detail, began)
-    }
+    Checked { contents: contents.collect(), base: Some(case.base.tree.clone()), report }
 }

@@ -17,6 +17,17 @@ pub fn stages(stages: &[StageReport]) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
+/// An accepted change-set in one line: the stages, and what was mended in it on the way.
+pub fn accepted(report: &Report) -> String {
+    let mut text = stages(&report.stages);
+    let mended = report.repairs.iter().map(|repair| format!("{}: {}", repair.path, repair.title));
+    let mended: Vec<String> = mended.collect();
+    if !mended.is_empty() {
+        text.push_str(&format!("; mended on the way: {}", mended.join(", ")));
+    }
+    text
+}
+
 /// Why nothing could prove the change-set.
 pub fn unverified(report: &Report) -> String {
     let open = report.stages.iter().filter(|s| s.verdict == StageVerdict::Unverified);

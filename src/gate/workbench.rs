@@ -1,22 +1,30 @@
 //! Where candidates are laid out and looked at: the shadow, the servers rooted in it, and what is already known of trees
 //! that were looked at before. It judges nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use super::diagnostic::Diagnostic;
+use super::asked::KnownImports;
+use super::diagnostic::{Diagnostic, Remedy, Severity};
 use super::error::GateError;
 use super::gate::Settings;
-use super::language::{Language, ToolSpec};
+use super::language::{self, Language, ToolSpec};
+use super::prove::Case;
 use super::shadow::{self, Shadow, ShadowError};
 use super::stage::{Answer, Overlay, ServerStage};
-use super::tools::{Outcome, Runner};
+use super::tools::suite::Suite;
+use super::tools::{Found, Outcome, Runner};
 use crate::workspace::path::RelPath;
 use crate::workspace::snapshot::Tree;
 
 /// How many outcomes are remembered.
 const MEMORY: usize = 64;
+/// How long the search for remedies may hold up a refusal.
+const REMEDIES_DEADLINE: Duration = Duration::from_secs(5);
+/// Of how many trees it is remembered what servers said of them.
+const TREES: usize = 8;
 
 /// A whole tree, and the texts of it that are not on the user's disk.
 #[derive(Debug, Clone, Default)]
@@ -36,13 +44,23 @@ impl Layout {
 /// What identifies a question that was answered before.
 type Question = (String, String, String);
 
+/// What a language's server said of files of one tree.
+struct Known {
+    language: String,
+    tree: String,
+    server: String,
+    files: BTreeMap<RelPath, Vec<Diagnostic>>,
+}
+
 pub(super) struct Workbench {
     shadow: Arc<Mutex<Shadow>>,
     runner: Runner,
     settings: Settings,
     servers: Option<Arc<dyn ServerStage>>,
     outcomes: VecDeque<(Question, Outcome)>,
-    answers: VecDeque<(Question, Answer)>,
+    answers: VecDeque<Known>,
+    suites: VecDeque<(Question, Suite)>,
+    pub(super) imports: KnownImports,
 }
 
 impl Workbench {
@@ -66,6 +84,8 @@ impl Workbench {
             servers,
             outcomes: VecDeque::new(),
             answers: VecDeque::new(),
+            suites: VecDeque::new(),
+            imports: KnownImports::new(),
         })
     }
 
@@ -108,6 +128,20 @@ impl Workbench {
         Ok(())
     }
 
+    /// Whether the project uses a tool.
+    pub(super) async fn is_used(
+        &self,
+        spec: &ToolSpec,
+        folder: &str,
+        layout: &Layout,
+    ) -> Result<bool, GateError> {
+        if spec.when.is_empty() {
+            return Ok(true);
+        }
+        self.lay_out(layout).await?;
+        Ok(self.runner.is_used(spec, folder))
+    }
+
     /// What a tool says of a tree; from memory when it said it before.
     pub(super) async fn ask_tool(
         &mut self,
@@ -128,32 +162,178 @@ impl Workbench {
         Ok(outcome)
     }
 
+    /// The remedies for each of some diagnostics of the base with `overlay` laid over it: those that came with it, else those
+    /// that a server offers in time.
+    pub(super) async fn remedies(
+        &self,
+        diagnostics: &[Diagnostic],
+        overlay: &Overlay,
+    ) -> Vec<(Diagnostic, Vec<Remedy>)> {
+        let search = async {
+            let mut offers = Vec::new();
+            for diagnostic in diagnostics {
+                let mut remedies = diagnostic.remedies.clone();
+                if let (Some(servers), Some(language), false) = (
+                    &self.servers,
+                    language::for_path(&diagnostic.path),
+                    remedies.iter().any(|remedy| remedy.certain),
+                ) {
+                    remedies = servers.remedies(language, overlay, diagnostic).await;
+                }
+                offers.push((diagnostic.clone(), remedies));
+            }
+            offers
+        };
+        tokio::time::timeout(REMEDIES_DEADLINE, search).await.unwrap_or_default()
+    }
+
+    /// Whether the tool need not be run where its program has judged every file as a server. Asked of a tree that differs from
+    /// the servers' in no description of a project.
+    pub(super) fn is_same_as_server(&self, spec: &ToolSpec, layout: &Layout) -> bool {
+        let Some(words) = &spec.same_as_server_unless else {
+            return false;
+        };
+        let root = self.servers_root();
+        let descriptions = layout.tree.files.keys().filter(|path| path.extension() == Some("json"));
+        !descriptions.filter(|path| path.as_str().contains("config")).any(|path| {
+            let text = std::fs::read_to_string(path.in_root(&root)).unwrap_or_default();
+            words.iter().any(|word| text.contains(word))
+        })
+    }
+
+    /// Whether the language's compilers said of this tree before that it has no error.
+    pub(super) fn is_known_clean(&self, language: &Language, layout: &Layout) -> bool {
+        let of_tree = |((name, _, tree), _): &&(Question, Outcome)| {
+            *tree == layout.hash && language.tools.iter().any(|tool| tool.name == *name)
+        };
+        let is_error = |found: &Found| found.diagnostic.severity == Severity::Error;
+        let is_clean = |outcome: &Outcome| {
+            outcome.answered().is_some_and(|answered| !answered.found.iter().any(is_error))
+        };
+        let mut said = self.outcomes.iter().filter(of_tree).peekable();
+        said.peek().is_some() && said.all(|(_, outcome)| is_clean(outcome))
+    }
+
+    /// Runs the tests of a project; `None` where it has none. What was green of this very tree is remembered; what was not is
+    /// run a second time, and what passes then is taken to have passed.
+    pub(super) async fn run_tests(
+        &mut self,
+        spec: &ToolSpec,
+        folder: &str,
+        layout: &Layout,
+    ) -> Result<Option<Result<Suite, String>>, GateError> {
+        let question = (spec.name.clone(), folder.to_owned(), layout.hash.clone());
+        if let Some((_, known)) = self.suites.iter().find(|(known, _)| *known == question) {
+            return Ok(Some(Ok(known.clone())));
+        }
+        self.lay_out(layout).await?;
+        if !self.runner.has_tests(spec, folder) {
+            return Ok(None);
+        }
+        let mut suite = match self.runner.test(spec, folder).await {
+            Ok(suite) => suite,
+            Err(reason) => return Ok(Some(Err(reason))),
+        };
+        if !suite.failed.is_empty()
+            && let Ok(again) = self.runner.test(spec, folder).await
+            && again.broken.is_none()
+        {
+            suite = again.or_passed(suite);
+        }
+        if suite.is_green() {
+            remember(&mut self.suites, question, suite.clone());
+        }
+        Ok(Some(Ok(suite)))
+    }
+
     /// Brings the tools' copy to `layout`.
     pub(super) async fn lay_out(&self, layout: &Layout) -> Result<(), GateError> {
         self.sync(layout, |shadow| &mut shadow.tools).await.map(|_| ())
     }
 
-    /// What a server says of `files` of the base; from memory when it said it before.
-    pub(super) async fn ask_server_of_base(
+    /// What a server says of `files` of `layout`, which is the base on the servers' disk with `overlay` laid over it; of those
+    /// that it spoke of before, from memory. What it says of a candidate is known again when that has become the base.
+    pub(super) async fn ask_server(
         &mut self,
         language: &Language,
-        base: &Layout,
+        layout: &Layout,
+        overlay: &Overlay,
         files: &[RelPath],
     ) -> Answer {
-        let names: Vec<&str> = files.iter().map(RelPath::as_str).collect();
-        let question = (language.name.clone(), names.join("\n"), base.hash.clone());
-        if let Some((_, known)) = self.answers.iter().find(|(known, _)| *known == question) {
-            return known.clone();
-        }
-        let answer = self.ask_server(language, &Overlay::new(), files).await;
-        if matches!(answer, Answer::Diagnosed { .. }) {
-            remember(&mut self.answers, question, answer.clone());
-        }
-        answer
+        let at = self.known_of(language, layout);
+        let is_known =
+            |path: &RelPath| at.is_some_and(|at| self.answers[at].files.contains_key(path));
+        let asked: Vec<RelPath> = files.iter().filter(|path| !is_known(path)).cloned().collect();
+        let raw;
+        let fresh = match self.put_to_server(language, overlay, &asked).await {
+            Answer::Diagnosed { diagnostics, server, raw_us } => {
+                raw = raw_us;
+                let mut by_file: BTreeMap<RelPath, Vec<Diagnostic>> =
+                    asked.into_iter().map(|path| (path, Vec::new())).collect();
+                for diagnostic in diagnostics {
+                    by_file.entry(diagnostic.path.clone()).or_default().push(diagnostic);
+                }
+                (server, by_file)
+            }
+            unverified => return unverified,
+        };
+        let known = self.learn(language, layout, fresh);
+        let said = files.iter().filter_map(|path| known.files.get(path)).flatten();
+        let (diagnostics, server) = (said.cloned().collect(), known.server.clone());
+        Answer::Diagnosed { diagnostics, server, raw_us: raw }
     }
 
-    /// What a server says of `files` with `overlay` laid over the base.
-    pub(super) async fn ask_server(
+    /// Before an error in a file that nobody edits refuses: what the server says *now* of those files of the base. It is a
+    /// second word on the base, from the same state as the candidate's.
+    pub(super) async fn ask_base_again(
+        &self,
+        language: &Language,
+        shown: &Overlay,
+        new: &[Diagnostic],
+        case: &Case<'_>,
+    ) -> Answer {
+        let changed: BTreeSet<&RelPath> =
+            case.resolved.files.iter().map(|file| &file.path).collect();
+        let others: BTreeSet<RelPath> =
+            new.iter().map(|d| &d.path).filter(|path| !changed.contains(path)).cloned().collect();
+        let others: Vec<RelPath> =
+            others.into_iter().filter(|path| case.base.tree.files.contains_key(path)).collect();
+        self.put_to_server(language, shown, &others).await
+    }
+
+    fn known_of(&self, language: &Language, layout: &Layout) -> Option<usize> {
+        let is_it = |known: &Known| known.language == language.name && known.tree == layout.hash;
+        self.answers.iter().position(is_it)
+    }
+
+    fn learn(
+        &mut self,
+        language: &Language,
+        layout: &Layout,
+        (server, files): (String, BTreeMap<RelPath, Vec<Diagnostic>>),
+    ) -> &Known {
+        let mut known = match self.known_of(language, layout).and_then(|at| self.answers.remove(at))
+        {
+            Some(known) => known,
+            None => Known {
+                language: language.name.clone(),
+                tree: layout.hash.clone(),
+                server: String::new(),
+                files: BTreeMap::new(),
+            },
+        };
+        if !server.is_empty() {
+            known.server = server;
+        }
+        known.files.extend(files);
+        if self.answers.len() >= TREES {
+            self.answers.pop_front();
+        }
+        self.answers.push_back(known);
+        &self.answers[self.answers.len() - 1]
+    }
+
+    async fn put_to_server(
         &self,
         language: &Language,
         overlay: &Overlay,
@@ -163,19 +343,12 @@ impl Workbench {
             return Answer::Unverified { reason: "no language server is set up".to_owned() };
         };
         if files.is_empty() {
-            return Answer::Diagnosed {
-                diagnostics: Vec::<Diagnostic>::new(),
-                server: String::new(),
-            };
+            return Answer::Diagnosed { diagnostics: Vec::new(), server: String::new(), raw_us: 0 };
         }
         let deadline = self.settings.server_deadline;
         // The stage keeps to its deadline itself; this one is for a stage that does not.
-        match tokio::time::timeout(
-            deadline * 2,
-            servers.diagnose(language, overlay, files, deadline),
-        )
-        .await
-        {
+        let asked = servers.diagnose(language, overlay, files, deadline);
+        match tokio::time::timeout(deadline * 2, asked).await {
             Ok(answer) => answer,
             Err(_) => Answer::Unverified {
                 reason: format!("the {} server did not answer in time", language.name),

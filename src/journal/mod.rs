@@ -279,6 +279,69 @@ impl Journal {
         read().map_err(self.store())
     }
 
+    /// Keeps what is needed to build the tree of a receipt again, durable when this returns; what is kept for later
+    /// receipts of the mission is forgotten. `bytes` are found again by their hash.
+    ///
+    /// # Errors
+    /// When it could not be written; then nothing was.
+    pub fn put_tree(
+        &mut self,
+        mission: &MissionId,
+        seq: u64,
+        body: &str,
+        bytes: &[(String, Vec<u8>)],
+    ) -> Result<(), JournalError> {
+        let error = self.store();
+        let mut write = || -> Result<(), rusqlite::Error> {
+            let transaction = self.db.transaction()?;
+            transaction.execute(
+                "DELETE FROM trees WHERE mission = ?1 AND seq >= ?2",
+                params![mission.0, seq as i64],
+            )?;
+            transaction.execute(
+                "INSERT INTO trees (mission, seq, body) VALUES (?1, ?2, ?3)",
+                params![mission.0, seq as i64, body],
+            )?;
+            for (hash, bytes) in bytes {
+                transaction.execute(
+                    "INSERT OR IGNORE INTO blobs (hash, bytes) VALUES (?1, ?2)",
+                    params![hash, bytes],
+                )?;
+            }
+            transaction.commit()
+        };
+        write().map_err(error)
+    }
+
+    /// What was kept of the trees of a mission's receipts, by the receipts' numbers, in order.
+    ///
+    /// # Errors
+    /// When they could not be read.
+    pub fn trees(&self, mission: &MissionId) -> Result<Vec<(u64, String)>, JournalError> {
+        let read = || {
+            let mut query = self
+                .db
+                .prepare_cached("SELECT seq, body FROM trees WHERE mission = ?1 ORDER BY seq")?;
+            let rows = query.query_map([&mission.0], |row| {
+                let seq: i64 = row.get(0)?;
+                Ok((seq as u64, row.get(1)?))
+            })?;
+            rows.collect::<Result<_, rusqlite::Error>>()
+        };
+        read().map_err(self.store())
+    }
+
+    /// Whether bytes with that hash are kept.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    pub fn has_bytes(&self, hash: &str) -> Result<bool, JournalError> {
+        self.db
+            .prepare_cached("SELECT 1 FROM blobs WHERE hash = ?1")
+            .and_then(|mut query| query.exists([hash]))
+            .map_err(self.store())
+    }
+
     /// The bytes with that hash.
     ///
     /// # Errors
@@ -370,6 +433,20 @@ mod tests {
         assert_eq!(other.events(&MissionId("m1".into()), 1).unwrap(), [record(1), record(2)]);
         assert_eq!(other.bytes("h").unwrap().unwrap(), b"bytes");
         assert_eq!(other.missions().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_tree_kept_anew_forgets_those_after_it() {
+        let root = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(root.path()).unwrap();
+        let mission = MissionId("m1".into());
+        for seq in 1..=3 {
+            journal.put_tree(&mission, seq, "old", &[("h".into(), b"bytes".to_vec())]).unwrap();
+        }
+        journal.put_tree(&mission, 2, "new", &[]).unwrap();
+        let kept = [(1, "old".to_owned()), (2, "new".to_owned())];
+        assert_eq!(journal.trees(&mission).unwrap(), kept);
+        assert!(journal.has_bytes("h").unwrap() && !journal.has_bytes("i").unwrap());
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::{BUSY, Journal, JournalError};
 
 /// One step for each format; `user_version` counts those that were taken.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE missions (id TEXT PRIMARY KEY, closed INTEGER NOT NULL);
     CREATE TABLE events (
         mission TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL,
@@ -14,7 +15,13 @@ const STEPS: &[&str] = &["
     ) WITHOUT ROWID;
     CREATE TABLE blobs (hash TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE inbox (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
-"];
+",
+    "
+    CREATE TABLE trees (
+        mission TEXT NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (mission, seq)
+    ) WITHOUT ROWID;
+",
+];
 
 /// Sets the connection up and brings the file to the newest format.
 pub(super) fn prepare(journal: &mut Journal) -> Result<(), JournalError> {

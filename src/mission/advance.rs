@@ -24,7 +24,9 @@ pub(super) fn advance(m: &mut Mission) -> Vec<Effect> {
         return effects;
     }
     serve_gate(m, &mut effects);
+    serve_tests(m, &mut effects);
     open_sessions(m);
+    take_baseline(m, &mut effects);
     if m.ended.is_none()
         && m.phase == Phase::Sealing
         && m.pending.is_empty()
@@ -41,8 +43,34 @@ pub(super) fn advance(m: &mut Mission) -> Vec<Effect> {
     effects
 }
 
-/// The gate proves and applies one change-set at a time.
+/// What stood before is found out while the first Worker thinks: early enough, and not for goals that are declined.
+fn take_baseline(m: &mut Mission, effects: &mut Vec<Effect>) {
+    let is_needed = m.sessions.values().any(|session| session.role == Role::Worker);
+    if is_needed && m.baseline.is_none() && !m.pending.values().any(|act| *act == Act::Baseline) {
+        let effect = m.begin(Act::Baseline);
+        effects.push(effect);
+    }
+}
+
+/// What a Worker called done is tested before it is judged.
+fn serve_tests(m: &mut Mission, effects: &mut Vec<Effect>) {
+    if m.baseline.is_none() {
+        return;
+    }
+    let due = m.work.iter().filter(|(_, work)| work.awaits_tests());
+    let acts = due.map(|(item, _)| Act::Test { item: item.clone() });
+    let acts: Vec<Act> = acts.filter(|act| !m.pending.values().any(|other| other == act)).collect();
+    for act in acts {
+        let effect = m.begin(act);
+        effects.push(effect);
+    }
+}
+
+/// The gate proves and applies one change-set at a time, and none before it knows what stood before.
 fn serve_gate(m: &mut Mission, effects: &mut Vec<Effect>) {
+    if m.baseline.is_none() {
+        return;
+    }
     let Some(first) = m.proposals.front_mut() else {
         return;
     };
@@ -216,7 +244,7 @@ fn begin_tasks(m: &mut Mission, wanted: impl Fn(&Task) -> bool) {
     let mut chosen = Vec::new();
     for task in plan.tasks() {
         let open = matches!(task.mark(), Mark::Pending | Mark::Active);
-        let waits = m.work.get(&task.id).is_some_and(|w| w.deferred.is_some());
+        let waits = m.work.get(&task.id).is_some_and(|w| w.deferred.is_some() || w.awaits_tests());
         let held = waits || busy.contains(&task.id) || at_gate.contains(&task.id);
         let clash = task.files().any(|f| files.iter().any(|g| g == f));
         if free == 0 || !open || held || clash || !wanted(task) || !plan.is_ready(task) {
@@ -235,7 +263,8 @@ fn begin_tasks(m: &mut Mission, wanted: impl Fn(&Task) -> bool) {
 fn begin_task(m: &mut Mission, task: &Task) {
     let work = m.work.entry(task.id.clone()).or_default();
     if let Some(summary) = work.summary.clone() {
-        let brief = brief::task_review(m, task, &summary);
+        let tests = work.tested.clone().unwrap_or_default();
+        let brief = brief::task_review(m, task, &summary, &tests);
         m.tell(LineKind::Step, Some(Role::Reviewer), Some(&task.id), "judges the task");
         return m.open_session(Role::Reviewer, Some(task.id.clone()), brief);
     }

@@ -29,11 +29,12 @@ pub(super) fn worker(m: &Mission, task: &Task) -> String {
     text
 }
 
-pub(super) fn task_review(m: &Mission, task: &Task, summary: &str) -> String {
+pub(super) fn task_review(m: &Mission, task: &Task, summary: &str, tests: &str) -> String {
     let mut text = format!("Judge task {}: {}\n{}", task.id, task.title, steps(task));
     section(&mut text, "goal", &m.goal);
     section(&mut text, "worker", summary);
     section(&mut text, "receipts", &receipts(m, Some(&task.id)));
+    section(&mut text, "tests", tests);
     text
 }
 

@@ -153,6 +153,13 @@ pub enum Act {
         /// The receipt's number in the mission.
         receipt: u64,
     },
+    /// Find out what is wrong with the tree before anything of the mission's is applied.
+    Baseline,
+    /// Run the tests on the tree as a task leaves it.
+    Test {
+        /// The task.
+        item: ItemId,
+    },
     /// Prove the whole tree and write the last link of the chain.
     Seal,
     /// Wait before the session's turn is asked for again.
@@ -202,6 +209,16 @@ pub enum Outcome {
         /// Why, and what a person can do.
         reason: String,
     },
+    /// What stood before the mission is known.
+    Baselined {
+        /// In the gate's own words, which a mission only keeps; empty when nothing could be found out.
+        baseline: String,
+    },
+    /// The tests were run, or not.
+    Tested {
+        /// How they went.
+        verdict: TestVerdict,
+    },
     /// The whole tree was proved, or not.
     Sealed {
         /// The verdict.
@@ -242,6 +259,27 @@ pub enum GateVerdict {
     },
 }
 
+/// How the tests went, compared with the baseline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum TestVerdict {
+    /// No test fails that passed before.
+    Passed {
+        /// One line: what was run, and what fails as before.
+        summary: String,
+    },
+    /// Something that passed before the mission fails now.
+    Failed {
+        /// Which, and what it said.
+        report: String,
+    },
+    /// They could not be run. Never the same as passed.
+    Unverified {
+        /// Why, and what a person can do.
+        reason: String,
+    },
+}
+
 /// The verdict on the whole tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
@@ -252,6 +290,9 @@ pub enum SealVerdict {
         hash: String,
         /// One line: what was run.
         summary: String,
+        /// What no check would notice; worth knowing, never in the way.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hints: Vec<NewFinding>,
     },
     /// A check is red.
     Red {

@@ -67,6 +67,8 @@ pub struct Mission {
     pub(super) next_effect: EffectId,
     /// Tasks that a person asked for while the plan waits.
     pub(super) chosen: Vec<ItemId>,
+    /// What was wrong with the tree before the mission, once that is known; nothing is proved before.
+    pub(super) baseline: Option<String>,
     /// The receipt that a person takes back, until that is begun.
     pub(super) undoing: Option<u64>,
     /// Attempts at the plan.
@@ -225,8 +227,17 @@ pub(super) struct Work {
     pub feedback: String,
     /// What the Worker said when it was done; set while a review is due.
     pub summary: Option<String>,
+    /// How the tests went after that, in one line; a review waits for it.
+    pub tested: Option<String>,
     /// What the Worker points to.
     pub notes: Vec<NewFinding>,
+}
+
+impl Work {
+    /// Whether the Worker is done and nobody knows yet whether its tests pass.
+    pub fn awaits_tests(&self) -> bool {
+        self.summary.is_some() && self.tested.is_none()
+    }
 }
 
 /// A change-set on its way through the gate.
@@ -314,11 +325,17 @@ impl Mission {
             pending: BTreeMap::new(),
             next_effect: 1,
             chosen: Vec::new(),
+            baseline: None,
             undoing: None,
             plannings: 0,
             rounds: 0,
             direct: false,
         }
+    }
+
+    /// What was wrong with the tree before the mission, in the gate's words; `None` until that is known.
+    pub fn baseline(&self) -> Option<&str> {
+        self.baseline.as_deref()
     }
 
     /// The open session with that number.

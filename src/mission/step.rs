@@ -4,7 +4,7 @@ use super::advance::{advance, is_all_done};
 use super::command;
 use super::event::{Act, Effect, EffectId, Event, Outcome, SealVerdict};
 use super::session::SessionState;
-use super::state::{End, LineKind, Mission, Phase};
+use super::state::{End, FoundBy, LineKind, Mission, Phase};
 use super::{proposal, turn, work};
 
 /// Applies one event, stamped with the milliseconds since the epoch, and says what is to be done next.
@@ -77,6 +77,8 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
         (Act::Check { .. }, Outcome::Checked { verdict }) => proposal::checked(m, verdict),
         (Act::Apply { .. }, Outcome::Stale { reason }) => proposal::stale(m, reason),
         (Act::Apply { .. }, Outcome::NotApplied { reason }) => proposal::not_applied(m, reason),
+        (Act::Baseline, Outcome::Baselined { baseline }) => m.baseline = Some(baseline.clone()),
+        (Act::Test { item }, Outcome::Tested { verdict }) => work::tested(m, &item, verdict),
         (Act::Seal, Outcome::Sealed { verdict }) => sealed(m, verdict),
         (Act::Wait { session, .. }, Outcome::Waited) => {
             if let Some(session) = m.sessions.get_mut(&session) {
@@ -95,8 +97,11 @@ fn sealed(m: &mut Mission, verdict: &SealVerdict) {
             m.tell(LineKind::Good, None, None, format!("green: {summary}"));
             unsettled(m);
         }
-        SealVerdict::Green { hash, summary } => {
+        SealVerdict::Green { hash, summary, hints } => {
             m.tell(LineKind::Good, None, None, format!("green: {summary}"));
+            for hint in hints {
+                m.find(None, FoundBy::Gate, hint.clone());
+            }
             m.end(End::Sealed { hash: hash.clone() });
         }
         SealVerdict::Red { report } => {
@@ -140,6 +145,8 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::Applied => "an application",
         Outcome::Stale { .. } => "a stale base",
         Outcome::NotApplied { .. } => "a failed application",
+        Outcome::Baselined { .. } => "a baseline",
+        Outcome::Tested { .. } => "a test verdict",
         Outcome::Sealed { .. } => "a seal verdict",
         Outcome::Waited => "the end of a wait",
         Outcome::Aborted => "an abort",

@@ -3,7 +3,7 @@
 use super::brief;
 use super::control::{Decision, Done, Triage, Verdict};
 use super::conversation::Role;
-use super::event::{Gravity, Mode, NewFinding, SessionId};
+use super::event::{Gravity, Mode, NewFinding, SessionId, TestVerdict};
 use super::plan::{self, ItemId, Mark, Milestone, Plan, Step, Task};
 use super::state::{End, FoundBy, LineKind, Mission, Phase};
 
@@ -128,6 +128,28 @@ pub(super) fn done(m: &mut Mission, id: SessionId, done: Done) {
     let work = m.work.entry(item).or_default();
     work.notes = done.notes;
     work.summary = Some(done.summary);
+    work.tested = None;
+}
+
+/// The tests have spoken: a review is due, or another attempt.
+pub(super) fn tested(m: &mut Mission, item: &ItemId, verdict: &TestVerdict) {
+    let (kind, told) = match verdict {
+        TestVerdict::Passed { summary } => (LineKind::Step, format!("tests: {summary}")),
+        TestVerdict::Unverified { reason } => {
+            (LineKind::Warning, format!("tests were not run: {reason}"))
+        }
+        TestVerdict::Failed { report } => {
+            let first = report.lines().next().unwrap_or_default();
+            let text = format!("tests fail that passed before: {}", shorten(first));
+            m.tell(LineKind::Refused, None, Some(item), text);
+            let feedback = format!("Tests fail that passed before:\n{report}");
+            return attempt_failed(m, item, feedback);
+        }
+    };
+    m.tell(kind, None, Some(item), shorten(&plan::one_line(&told)));
+    if let Some(work) = m.work.get_mut(item) {
+        work.tested = Some(told);
+    }
 }
 
 pub(super) fn gave_up(m: &mut Mission, id: SessionId, reason: &str) {

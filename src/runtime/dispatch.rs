@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Mail;
 use super::perform::{Job, Performer};
 use crate::mission::conversation::Usage;
-use crate::mission::event::{Fault, FaultKind, GateVerdict, SealVerdict};
+use crate::mission::event::{Fault, FaultKind, GateVerdict, SealVerdict, TestVerdict};
 use crate::mission::{Act, Effect, Mission, Outcome};
 
 pub(super) struct Dispatcher {
@@ -69,6 +69,8 @@ fn panicked(act: &Act, why: &str) -> Outcome {
         Act::Tool { .. } => Outcome::Called { content: reason, is_error: true },
         Act::Check { .. } => Outcome::Checked { verdict: GateVerdict::Unverified { reason } },
         Act::Apply { .. } | Act::Undo { .. } => Outcome::NotApplied { reason },
+        Act::Baseline => Outcome::Baselined { baseline: String::new() },
+        Act::Test { .. } => Outcome::Tested { verdict: TestVerdict::Unverified { reason } },
         Act::Seal => Outcome::Sealed { verdict: SealVerdict::Unverified { reason } },
         Act::Wait { .. } => Outcome::Waited,
     }

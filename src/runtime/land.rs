@@ -1,6 +1,7 @@
 //! Lets proved bytes land: through the editor where a file is open, on the disk else; all of them or none.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::VersionedEdit;
 use super::perform::Performer;
@@ -8,6 +9,7 @@ use super::store::{chain, locked};
 use crate::gate::receipt::{Proof, Receipt};
 use crate::journal::Journal;
 use crate::mission::{MissionId, Outcome};
+use crate::workspace::files::TEMPORARY;
 use crate::workspace::hash::sha256;
 use crate::workspace::{ApplyError, FileWrite, OpenTexts, RelPath, apply};
 
@@ -22,11 +24,13 @@ impl Performer {
             Ok(edits) => edits,
             Err(reason) => return Outcome::Stale { reason },
         };
-        // An earlier process may have been killed between two renames: what it left is finished.
-        let left = files.iter().filter(|file| !is_applied(&self.root, file)).cloned().collect();
+        // An earlier process may have been killed between two renames: what it left is finished, or else undone.
+        sweep(&self.root, &files);
+        let (done, left): (Vec<_>, Vec<_>) =
+            files.iter().cloned().partition(|file| is_applied(&self.root, file));
         match self.put(left).await {
             Ok(()) => {}
-            Err(Unput::Stale(reason)) => return Outcome::Stale { reason },
+            Err(Unput::Stale(reason)) => return self.take_back(&done, reason).await,
             Err(Unput::Failed(reason)) => return Outcome::NotApplied { reason },
         }
         if let (Some(editor), false) = (&self.editor, edits.is_empty())
@@ -103,6 +107,33 @@ enum Unput {
     Stale(String),
     /// They cannot be written.
     Failed(String),
+}
+
+/// Removes what a process that was killed while it wrote these files left beside them: files under our own temporary name
+/// that hold their former or their new text, or the beginning of it. Both are in the journal.
+fn sweep(root: &Path, files: &[FileWrite]) {
+    let folders: BTreeSet<PathBuf> = files
+        .iter()
+        .filter_map(|file| file.path.in_root(root).parent().map(Path::to_owned))
+        .collect();
+    for entry in folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
+        let Ok(path) = entry.map(|entry| entry.path()) else {
+            continue;
+        };
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if !name.starts_with(TEMPORARY) || !path.is_file() {
+            continue;
+        }
+        let is_ours = std::fs::read(&path).is_ok_and(|found| {
+            let hash = sha256(&found);
+            let mut results = files.iter().filter_map(|file| file.result.as_ref());
+            results.any(|result| result.starts_with(&found))
+                || files.iter().any(|file| file.expect.as_ref() == Some(&hash))
+        });
+        if is_ours && let Err(error) = std::fs::remove_file(&path) {
+            tracing::warn!(%error, path = %path.display(), "a temporary file was left behind");
+        }
+    }
 }
 
 /// Whether the file is what it is to become. What cannot be read is not.

@@ -5,6 +5,7 @@
 //! takes over. A [`Handle`] looks the same from both sides. Nothing here decides what a mission does.
 
 mod attach;
+mod baseline;
 mod board;
 mod dispatch;
 mod engine;
@@ -12,9 +13,11 @@ mod land;
 mod perform;
 mod projection;
 mod prove;
+pub mod rerun;
 mod seal;
 pub mod settings;
 mod store;
+mod trees;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Editor, Settings, StartError, seal};
+use super::{Editor, Settings, StartError, baseline, seal};
 use crate::agents::{self, Agent, Ask};
 use crate::gate::gate::OpenServers;
 use crate::gate::servers::Servers;
-use crate::gate::{self, Gate};
+use crate::gate::{self, Baseline, Gate};
 use crate::journal::Journal;
 use crate::mission::conversation::{ToolCall, Usage};
 use crate::mission::event::{Fault, FaultKind, SealVerdict};
@@ -39,10 +39,15 @@ pub(super) enum Job {
         mission: MissionId,
         receipt: u64,
     },
+    Baseline,
+    Test {
+        baseline: Baseline,
+    },
     Seal {
         mission: MissionId,
         plan: String,
         links: usize,
+        baseline: Baseline,
     },
     Wait(Duration),
     /// The state and the effect do not fit, which is a defect.
@@ -73,9 +78,12 @@ impl Job {
             }
             Act::Apply { receipt } => Job::Apply { mission: m.id.clone(), receipt: *receipt },
             Act::Undo { receipt } => Job::Undo { mission: m.id.clone(), receipt: *receipt },
+            Act::Baseline => Job::Baseline,
+            Act::Test { .. } => Job::Test { baseline: baseline::of(m) },
             Act::Seal => {
                 let plan = m.plan.as_ref().map(render).unwrap_or_default();
-                Job::Seal { mission: m.id.clone(), plan: sha256(plan.as_bytes()), links }
+                let (mission, plan) = (m.id.clone(), sha256(plan.as_bytes()));
+                Job::Seal { mission, plan, links, baseline: baseline::of(m) }
             }
             Act::Wait { ms, .. } => Job::Wait(Duration::from_millis(*ms)),
         }
@@ -103,6 +111,7 @@ pub(super) struct Performer {
     label: String,
     toolbox: Toolbox,
     pub(super) journal: Arc<Mutex<Journal>>,
+    pub(super) mutants: Option<Duration>,
     pub(super) editor: Option<Arc<dyn Editor>>,
 }
 
@@ -122,6 +131,7 @@ impl Performer {
             gate,
             agent,
             journal,
+            mutants: settings.mutants,
             editor,
         })
     }
@@ -165,8 +175,10 @@ impl Performer {
                 Ok(writes) => self.land(writes).await,
                 Err(reason) => Outcome::NotApplied { reason },
             },
-            Job::Seal { mission, plan, links } => {
-                let verdict = seal::seal(self, &mission, plan, links).await;
+            Job::Baseline => Outcome::Baselined { baseline: self.baseline().await },
+            Job::Test { baseline } => Outcome::Tested { verdict: self.test(&baseline).await },
+            Job::Seal { mission, plan, links, baseline } => {
+                let verdict = seal::seal(self, &mission, plan, links, &baseline).await;
                 Outcome::Sealed {
                     verdict: verdict.unwrap_or_else(|reason| SealVerdict::Unverified { reason }),
                 }

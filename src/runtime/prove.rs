@@ -2,6 +2,7 @@
 
 use super::perform::Performer;
 use super::store::{chain, locked, now_ms};
+use super::trees;
 use crate::gate::receipt::{Proof, Receipt};
 use crate::gate::report::{Report, Verdict};
 use crate::gate::{self, Checked};
@@ -10,7 +11,7 @@ use crate::mission::conversation::ToolCall;
 use crate::mission::event::{GateVerdict, NewFinding};
 use crate::mission::plan::ItemId;
 use crate::workspace::hash::sha256;
-use crate::workspace::{ChangeSet, OpenTexts, RelPath};
+use crate::workspace::{ChangeSet, OpenTexts, RelPath, Tree};
 
 impl Performer {
     pub(super) async fn check(
@@ -33,6 +34,7 @@ impl Performer {
         match checked.report.verdict {
             Verdict::Accepted => self
                 .accept(mission, item, checked, &open, links)
+                .await
                 .unwrap_or_else(|reason| GateVerdict::Unverified { reason }),
             Verdict::Refused => refused(&checked.report),
             Verdict::Unverified => {
@@ -42,11 +44,11 @@ impl Performer {
     }
 
     /// Keeps the receipt and the bytes that it names; from then on they may be applied.
-    fn accept(
+    async fn accept(
         &self,
         mission: &MissionId,
         item: &ItemId,
-        checked: Checked,
+        mut checked: Checked,
         open: &OpenTexts,
         links: usize,
     ) -> Result<GateVerdict, String> {
@@ -55,17 +57,42 @@ impl Performer {
             bytes.extend(file.result.iter().map(|b| (sha256(b), b.clone())));
             bytes.extend(self.base_bytes(&file.path, open).map(|b| (sha256(&b), b)));
         }
+        let tree = match checked.base.take() {
+            Some(tree) => Some(self.keep_tree(mission, links, tree, open).await),
+            None => None,
+        };
         let mut journal = locked(&self.journal);
         let chain = chain(&journal, mission)?;
-        let summary = gate::words::stages(&checked.report.stages);
+        let summary = gate::words::accepted(&checked.report);
         let files = checked.report.files.iter().map(|f| f.path.to_string()).collect();
-        let proof = Proof::Change { item: item.to_string(), report: checked.report };
+        let proof = Proof::Change { item: item.to_string(), tree, report: checked.report };
         let prev = links.checked_sub(1).and_then(|at| chain.get(at));
         let receipt = Receipt::next(prev, &mission.0, proof, now_ms());
         journal
             .put_receipt(mission, receipt.seq, &receipt.to_json(), &bytes)
             .map_err(|error| error.to_string())?;
         Ok(GateVerdict::Accepted { receipt: receipt.seq, files, summary })
+    }
+
+    /// Keeps what is needed to build the tree of the next receipt again, and answers with its hash. Where that fails the
+    /// receipt stands all the same; it only cannot be proved again.
+    pub(super) async fn keep_tree(
+        &self,
+        mission: &MissionId,
+        links: usize,
+        tree: Tree,
+        open: &OpenTexts,
+    ) -> String {
+        let hash = tree.hash();
+        let (journal, root) = (self.journal.clone(), self.root.clone());
+        let (mission, open, seq) = (mission.clone(), open.clone(), links as u64 + 1);
+        let kept = tokio::task::spawn_blocking(move || {
+            trees::keep(&journal, &mission, seq, &tree, &root, &open)
+        });
+        if let Err(error) = kept.await.map_err(|e| e.to_string()).flatten() {
+            tracing::warn!(%error, "the tree of a receipt could not be kept");
+        }
+        hash
     }
 
     fn base_bytes(&self, path: &RelPath, open: &OpenTexts) -> Option<Vec<u8>> {

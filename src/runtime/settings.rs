@@ -3,6 +3,7 @@
 //! Only the user's own file and environment are read: nothing in a workspace can point a model, and so a key, elsewhere.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -18,6 +19,8 @@ pub struct Settings {
     pub models: model::Settings,
     /// How the gate works.
     pub gate: gate::Settings,
+    /// How long a seal may look for slips that no check notices; `None`: not at all.
+    pub mutants: Option<Duration>,
     /// Whether unfinished missions go on by themselves when the workspace is opened.
     pub wake: bool,
 }
@@ -51,8 +54,24 @@ pub enum SettingsError {
 #[serde(default, deny_unknown_fields)]
 struct File {
     limits: Limits,
+    gate: gate::languages::Additions,
+    seal: Seal,
     model: Option<model::ModelSettings>,
     roles: std::collections::BTreeMap<crate::mission::conversation::Role, model::ModelSettings>,
+}
+
+/// `[seal]`, as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Seal {
+    /// Seconds; 0: not at all.
+    mutants: u64,
+}
+
+impl Default for Seal {
+    fn default() -> Seal {
+        Seal { mutants: 20 }
+    }
 }
 
 impl Settings {
@@ -68,7 +87,14 @@ impl Settings {
         };
         let models = model::Settings { default: file.model, roles: file.roles };
         let models = model::Settings::from_env(models, lookup)?;
-        Ok(Settings { limits: file.limits, models, gate: gate::Settings::default(), wake: true })
+        let mutants = Duration::from_secs(file.seal.mutants);
+        Ok(Settings {
+            limits: file.limits,
+            models,
+            gate: gate::Settings { additions: file.gate, ..gate::Settings::default() },
+            mutants: Some(mutants).filter(|time| !time.is_zero()),
+            wake: true,
+        })
     }
 }
 
@@ -108,13 +134,14 @@ mod tests {
         let path = folder.path().join("config.toml");
         std::fs::write(
             &path,
-            "[limits]\ncalls = 7\n[model]\nmodel = \"m\"\n[roles.worker]\nmodel = \"w\"\n",
+            "[limits]\ncalls = 7\n[seal]\nmutants = 3\n[model]\nmodel = \"m\"\n[roles.worker]\nmodel = \"w\"\n",
         )
         .unwrap();
         let file = read(&path).unwrap();
         assert_eq!(file.limits.calls, 7);
         assert_eq!(file.limits.attempts, Limits::default().attempts);
         assert_eq!(file.roles.len(), 1);
+        assert_eq!(file.seal.mutants, 3);
         std::fs::write(&path, "[limits]\ncals = 7\n").unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("cals"));
         assert!(read(&folder.path().join("none.toml")).is_ok());

@@ -184,6 +184,7 @@ fn diagnostic(placed: &Placed, range: Range) -> Diagnostic {
         severity: Some(match what.severity {
             Gravity::Error => DiagnosticSeverity::ERROR,
             Gravity::Warning => DiagnosticSeverity::WARNING,
+            Gravity::Info if what.kind.as_deref() == Some("mutant") => DiagnosticSeverity::HINT,
             Gravity::Info => DiagnosticSeverity::INFORMATION,
         }),
         code: Some(NumberOrString::String(what.kind.clone().unwrap_or_else(|| by.to_owned()))),
@@ -269,5 +270,15 @@ mod tests {
         assert_eq!(diagnostic.source.as_deref(), Some(SOURCE));
         assert_eq!(diagnostic.message, "it is wrong\nTo mend it: right it");
         assert_eq!(diagnostic.data, Some(json!({"mission": "m", "finding": 1, "by": "reviewer"})));
+    }
+
+    #[test]
+    fn a_mutant_that_survives_is_a_hint() {
+        let mut placed = findings(&[Arc::new(view("m", 1, None))])[0].clone();
+        placed.finding.what.severity = Gravity::Info;
+        let severity = |placed: &Placed| diagnostic(placed, Range::default()).severity;
+        assert_eq!(severity(&placed), Some(DiagnosticSeverity::INFORMATION));
+        placed.finding.what.kind = Some("mutant".into());
+        assert_eq!(severity(&placed), Some(DiagnosticSeverity::HINT));
     }
 }

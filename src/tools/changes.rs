@@ -43,7 +43,7 @@ pub fn diff(
     let mut files: BTreeMap<RelPath, (Option<String>, Option<String>)> = BTreeMap::new();
     for text in journal.receipts(mission).map_err(|e| e.to_string())?.into_iter().take(applied) {
         let receipt = Receipt::from_json(&text).map_err(|e| e.to_string())?;
-        let Proof::Change { item: of, report } = receipt.proof else {
+        let Proof::Change { item: of, report, .. } = receipt.proof else {
             continue;
         };
         if item.is_some_and(|wanted| wanted != of) {

@@ -3,7 +3,6 @@
 # the packages of a later Debian suite, unpacked (no root is needed). Where the packages come from is apt's own setting.
 set -eu
 prefix=$1
-suite=forky
 packages='neovim neovim-runtime libc6 libgcc-s1 libluajit-5.1-2 libluajit-5.1-common libtree-sitter0.26 libunibilium4
   libutf8proc3 libuv1t64 libmsgpack-c2 lua-lpeg lua-luv libvterm0'
 
@@ -19,27 +18,8 @@ for program in "$found" "$prefix/nvim"; do
   fi
 done
 
-command -v apt-get >/dev/null || { echo 'Neovim 0.11 or later is not on PATH, and there is no apt-get to get it with' >&2; exit 1; }
-mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep -v security | head -n 1)
-keys=/usr/share/keyrings/debian-archive-keyring.gpg
-[ -n "$mirror" ] && [ -f "$keys" ] || { echo 'apt has no mirror of Debian; install Neovim 0.11 or later' >&2; exit 1; }
-
-rm -rf "$prefix"
-mkdir -p "$prefix/apt/lists/partial" "$prefix/apt/archives/partial" "$prefix/debs"
-echo "deb [signed-by=$keys] $mirror $suite main" >"$prefix/apt/sources.list"
-apt() {
-  apt-get -q -o Dir::State="$prefix/apt" -o Dir::State::status=/dev/null -o Dir::Cache="$prefix/apt" \
-    -o Dir::Etc::sourcelist="$prefix/apt/sources.list" -o Dir::Etc::sourceparts=- \
-    -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none -o DPkg::Post-Invoke= -o APT::Update::Post-Invoke= \
-    "$@" >&2
-}
-apt update
 # shellcheck disable=SC2086 # one word each
-(cd "$prefix/debs" && apt download $packages)
-for package in "$prefix"/debs/*.deb; do
-  dpkg-deb -x "$package" "$prefix"
-done
-rm -rf "$prefix/apt" "$prefix/debs"
+sh "$(dirname "$0")/../it/support/debian.sh" "$prefix" $packages || { echo 'install Neovim 0.11 or later' >&2; exit 1; }
 
 # The packages' own loader and C library, as those of this system may be older.
 libraries=$(dirname "$(find "$prefix/usr/lib" -name 'ld-linux*.so.*' -path '*-linux-gnu*' | head -n 1)")

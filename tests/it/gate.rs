@@ -13,14 +13,16 @@ use orchestrator_lsp::gate::language::Language;
 use orchestrator_lsp::gate::servers::Servers;
 use orchestrator_lsp::gate::stage::Boxed;
 use orchestrator_lsp::gate::{
-    Answer, Checked, Diagnostic, Gate, Overlay, Place, Range, ServerStage, Settings, Severity,
-    Stage, StageVerdict, Verdict,
+    Answer, Baseline, Checked, Diagnostic, Gate, Overlay, Place, Range, ServerStage, Settings,
+    Severity, Stage, StageVerdict, Verdict,
 };
 use orchestrator_lsp::workspace::{Change, ChangeSet, Edit, OpenText, OpenTexts, RelPath, apply};
 
 use crate::support::tools;
 
 mod attacks;
+mod repair;
+mod rows;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -334,7 +336,7 @@ async fn the_whole_tree_is_diagnosed_with_remedies_and_sealed() -> Outcome {
         .find(|remedy| remedy.title.contains("std::collections::HashMap"))
         .ok_or("a remedy")?;
     assert_eq!(gate.diagnose(&none).await?, diagnosis);
-    let seal = gate.whole(&none).await?;
+    let seal = gate.whole(&none, &Baseline::default()).await?;
     assert_eq!(seal[0].verdict, StageVerdict::Refused, "{seal:#?}");
     let checked = gate.check(&remedy.change, &none).await?;
     accepted(&checked);
@@ -352,7 +354,7 @@ async fn the_whole_tree_is_diagnosed_with_remedies_and_sealed() -> Outcome {
         apply(&project.root, &checked.contents)?;
     }
     assert!(gate.diagnose(&none).await?.diagnostics.is_empty());
-    let seal = gate.whole(&none).await?;
+    let seal = gate.whole(&none, &Baseline::default()).await?;
     assert!(seal.iter().all(|stage| stage.verdict == StageVerdict::Passed), "{seal:#?}");
     Ok(())
 }
@@ -392,6 +394,7 @@ fn diagnosed(messages: &[&str]) -> Answer {
     Answer::Diagnosed {
         diagnostics: messages.iter().map(diagnostic).collect(),
         server: "stand-in 1.0".to_owned(),
+        raw_us: 0,
     }
 }
 
@@ -418,12 +421,16 @@ async fn servers_refuse_early_and_never_by_silence() -> Outcome {
     refused_by(&checked, Stage::Servers);
     assert_eq!(checked.report.problems.len(), 1);
     assert_eq!(verdict_of(&checked, Stage::Tools), None);
+    // What was said of a tree is remembered; of another it is asked.
+    refused_by(&gate.check(&change, &OpenTexts::new()).await?, Stage::Servers);
+    let change = ChangeSet { changes: vec![edit("src/lib.rs", "a + b", "b * a")] };
     let checked = gate.check(&change, &OpenTexts::new()).await?;
     assert_eq!(verdict_of(&checked, Stage::Servers), Some(StageVerdict::Unverified));
     accepted(&checked);
     let asked = stand_in.asked.lock().expect("no panic");
     assert_eq!(asked.len(), 3);
-    assert!(asked[0].0.is_empty(), "the baseline is pulled before anything is shown");
+    let shown = asked[0].0.get(&path("src/lib.rs"));
+    assert_eq!(shown, Some(&Some(LIB.to_owned())), "the baseline is pulled before the candidate");
     assert_eq!(asked[1].1, [path("src/lib.rs")]);
     Ok(())
 }
@@ -492,7 +499,8 @@ async fn the_servers_see_a_caller_in_another_file_before_any_tool_is_run() -> Ou
     let project = with_servers(typescript()?, Some(path_with_typescript()?));
     let gate = project.gate()?;
     let none = OpenTexts::new();
-    let wrong = ChangeSet { changes: vec![edit("src/sum.ts", "b: number)", "b: string)")] };
+    let sum = "export function sum(a: number, b: string): number {\n  return a + Number(b);\n}\n";
+    let wrong = ChangeSet { changes: vec![write("src/sum.ts", sum)] };
     let checked = gate.check(&wrong, &none).await?;
     refused_by(&checked, Stage::Servers);
     assert!(
@@ -507,6 +515,8 @@ async fn the_servers_see_a_caller_in_another_file_before_any_tool_is_run() -> Ou
         let checked = gate.check(&right, &none).await?;
         accepted(&checked);
         assert_eq!(verdict_of(&checked, Stage::Servers), Some(StageVerdict::Passed));
+        // The server is the compiler.
+        assert_eq!(verdict_of(&checked, Stage::Tools), Some(StageVerdict::NotApplicable));
     }
     Ok(())
 }

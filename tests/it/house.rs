@@ -93,6 +93,17 @@ fn imports_run_downwards() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The gate is offered to others as it is.
+#[test]
+fn the_gate_knows_nothing_of_missions() {
+    for (name, text) in source_files().iter().filter(|(name, _)| name.starts_with("gate/")) {
+        for room in imports(text) {
+            let known = ["gate", "workspace", "wire"].contains(&room.as_str());
+            assert!(known, "{name} imports {room}");
+        }
+    }
+}
+
 #[test]
 fn the_core_is_pure() {
     let forbidden = [

@@ -9,17 +9,24 @@
 
 mod bad_input;
 mod bench_gate;
+mod check;
 mod cli;
+#[cfg(unix)]
+mod crash;
 mod deadlock;
 mod demo;
 mod gate;
+mod gate_languages;
 mod gate_servers;
 mod house;
 mod mission_rust;
+mod mission_tests;
 mod mission_typescript;
+mod mutants;
 #[cfg(unix)]
 mod neovim;
 mod protocol;
+mod rerun;
 mod support;
 mod symbolic_engine;
 mod vscode;

@@ -28,6 +28,8 @@ fn fix_all_diagnostics_seals_a_rust_project() {
     assert!(clean && !errors.contains("warning"), "{errors}");
     only_hunks_changed(&before, &project);
     assert_eq!(project.run(&["verify"]).code, 0);
+    let again = project.run(&["verify", "--rerun"]);
+    assert_eq!(again.code, 0, "{}", again.out);
     assert!(!project.root().join("target").exists(), "the user's target is not touched");
     let todo = project.read(".opencode/todo.md");
     assert!(todo.contains("- [x] S1.1.1:") && !todo.contains("- [ ]"), "{todo}");

@@ -29,6 +29,8 @@ fn fix_all_diagnostics_seals_a_typescript_project() {
     assert!(clean, "{errors}");
     only_hunks_changed(&before, &project);
     assert_eq!(project.run(&["verify"]).code, 0);
+    let again = project.run(&["verify", "--rerun"]);
+    assert_eq!(again.code, 0, "{}", again.out);
 }
 
 fn git(root: &Path) {

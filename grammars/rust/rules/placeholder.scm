@@ -6,10 +6,10 @@
 ; fails: fn a() { panic!("not implemented") }
 ; fails: fn a() { panic!("Not yet implemented: {}", 1) }
 ; fails: fn a() { // TODO: implement
-; fails: }
+; fails| }
 ; passes: fn a() { panic!("the index {} is not below the length", 1) }
 ; passes: fn a() { // TODO: a faster way
-; passes:   b() }
+; passes|   b() }
 ; passes: fn todo() { list.todo(); }
 (macro_invocation
   macro: [(identifier) @name (scoped_identifier name: (identifier) @name)]

@@ -1,11 +1,11 @@
 ; message: a placeholder is not an implementation; write the body
 ; severity: error
-; fails: function a(): number { throw new Error("not implemented"); }
+; fails: function a() { throw new Error("not implemented"); }
 ; fails: class A { b() { throw new Error('Method not implemented.'); } }
 ; fails: const a = () => { throw new Error(`TODO: ${1}`); };
 ; fails: function a() { /* TODO: implement */ }
 ; fails: const a = () => { // TODO
-; fails: };
+; fails| };
 ; passes: function a() { throw new Error("the file does not exist"); }
 ; passes: function a() { /* TODO: a faster way */ return b(); }
 ; passes: const noop = () => {};

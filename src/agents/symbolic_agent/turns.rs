@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::agents::Ask;
 use crate::agents::symbolic::{Cluster, Goal, Kind, plan};
+use crate::gate::Diagnosis;
 use crate::gate::diagnostic::{Diagnostic, Severity};
-use crate::gate::{Diagnosis, language};
+use crate::gate::languages::Languages;
 use crate::mission::conversation::{ToolCall, Turn};
 use crate::mission::plan::{ItemId, Mark, Milestone, Plan, Size, Step, Task, render};
 
@@ -34,8 +35,9 @@ pub(super) fn commander(ask: &Ask, root: &Path) -> Turn {
             "a model for this goal: {MODEL}. Without one, goals such as \"fix all diagnostics\", \"fix all errors in src/a.rs\" or \"remove unused imports\" are served"
         ));
     }
-    if language::detect(root).is_empty() {
-        let names: Vec<String> = language::all().iter().flat_map(|l| l.roots.clone()).collect();
+    if Languages::default().detect(root).is_empty() {
+        let names: Vec<String> =
+            Languages::default().all().iter().flat_map(|l| l.roots.clone()).collect();
         return decline(format!(
             "a project that can be checked: there is no {} in this workspace",
             names.join(" or ")

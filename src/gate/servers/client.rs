@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::process::{Pipes, Process};
+use super::uri;
 use crate::wire::{
     Frame, FrameReader, Id, Message, Notification, Request, Response, ResponseError, code,
     write_frame,
@@ -34,6 +36,8 @@ pub struct Status {
     pub quiescent: Option<bool>,
     /// `experimental/serverStatus`: what ails it, `None` while all is well.
     pub ailment: Option<String>,
+    /// How often it was heard to be loading or ailing; what was proved before the last time is proved no more.
+    pub unsettled: u64,
     /// `$/typescriptVersion`: the compiler that works behind the server.
     pub compiler: Option<String>,
     /// The title of the work that was begun last, for people who wait.
@@ -56,6 +60,15 @@ pub enum CallError {
     },
 }
 
+/// What a server published of one file last.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Published {
+    /// The version of the document that it speaks of, where it says so.
+    pub version: Option<i64>,
+    /// The diagnostics as they came.
+    pub items: Vec<Value>,
+}
+
 type Pending = HashMap<i64, oneshot::Sender<Result<Value, ResponseError>>>;
 
 /// What the tasks and the callers share.
@@ -65,6 +78,7 @@ struct Shared {
     out: mpsc::UnboundedSender<Message>,
     pending: Mutex<Pending>,
     status: watch::Sender<Status>,
+    published: watch::Sender<HashMap<PathBuf, Published>>,
     settings: Value,
     stderr: Mutex<VecDeque<String>>,
 }
@@ -87,6 +101,7 @@ impl Client {
             out,
             pending: Mutex::default(),
             status: watch::Sender::default(),
+            published: watch::Sender::default(),
             settings,
             stderr: Mutex::default(),
         });
@@ -131,6 +146,11 @@ impl Client {
     /// What the server says of itself, as it changes.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.shared.status.subscribe()
+    }
+
+    /// What the server published of each file last, as it changes.
+    pub fn published(&self) -> watch::Receiver<HashMap<PathBuf, Published>> {
+        self.shared.published.subscribe()
     }
 
     /// The id of the server's process, while it runs.
@@ -241,7 +261,11 @@ impl Shared {
                 status.quiescent = params["quiescent"].as_bool();
                 let message = params["message"].as_str().unwrap_or("it gave no reason");
                 status.ailment = (params["health"] != "ok").then(|| message.trim().to_owned());
+                if status.quiescent != Some(true) || status.ailment.is_some() {
+                    status.unsettled += 1;
+                }
             }),
+            "textDocument/publishDiagnostics" => self.publish(params),
             "$/typescriptVersion" => self.status.send_modify(|status| {
                 status.compiler =
                     params["version"].as_str().map(|version| format!("typescript {version}"));
@@ -253,6 +277,17 @@ impl Shared {
             }
             _ => {}
         }
+    }
+}
+
+impl Shared {
+    fn publish(&self, params: &Value) {
+        let Some(path) = params["uri"].as_str().and_then(uri::to_path) else {
+            return;
+        };
+        let items = params["diagnostics"].as_array().cloned().unwrap_or_default();
+        let published = Published { version: params["version"].as_i64(), items };
+        self.published.send_modify(|all| drop(all.insert(path, published)));
     }
 }
 

@@ -1,13 +1,21 @@
 //! Downstream language servers, rooted in the shadow: what they say of texts that are on no disk, and their quick fixes.
 //!
-//! Candidates are shown as overlays and taken back before a question ends; one question at a time is put to a server.
+//! Candidates are shown as overlays, and each question says which; one question at a time is put to a server.
 //! An answer is given only when the server was proved to be looking: it has loaded the project and it reported a known
 //! error in each file that was edited. Everything else is [`Answer::Unverified`], with the reason.
-//! It must not know of missions, deltas or verdicts, and it never writes a file.
+//! It must not know of missions, deltas or verdicts. It writes no file but takes those off the shadow's disk, for one
+//! question, that a candidate deletes.
 
+mod absence;
 mod actions;
+mod ask;
 mod client;
+mod dependents;
+mod documents;
+pub mod farm;
+mod memory;
 mod process;
+mod proof;
 mod session;
 mod slot;
 mod text;
@@ -19,13 +27,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex as Table, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard, RwLock};
 
+use self::ask::Told;
+use self::farm::{Asking, Farm};
 use self::session::{Session, Trouble};
 use self::slot::{Slot, Surroundings};
 use super::diagnostic::{Diagnostic, Remedy};
 use super::language::{DiagnosticsBy, Language, ServerSpec};
-use super::stage::{Answer, Boxed, Overlay, ServerStage};
+use super::stage::{Answer, Boxed, Dependents, Overlay, ServerStage};
 use crate::workspace::path::RelPath;
 
 /// How long the search for quick fixes may take, starting a server included.
@@ -33,14 +43,27 @@ const REMEDIES_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a server is given to end by itself.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(3);
 
-/// By language and server.
-type Slots = BTreeMap<(String, String), (Arc<Language>, Arc<Mutex<Slot>>)>;
+/// By the server's name: languages that name one server share it, for their files may use each other.
+type Slots = BTreeMap<String, (Speakers, Arc<Mutex<Slot>>)>;
+/// The languages that a server is asked about.
+type Speakers = Vec<Arc<Language>>;
 
 /// The servers of one shadow. Dropping them kills them.
 #[derive(Debug)]
 pub struct Servers {
     around: Surroundings,
     slots: Table<Slots>,
+}
+
+/// A server that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// Its name, as in `language.toml`.
+    pub name: String,
+    /// The id of its process, which leads a process group.
+    pub process: u32,
+    /// The resident memory of the whole group in bytes, where the system tells.
+    pub memory: Option<u64>,
 }
 
 impl Servers {
@@ -50,7 +73,15 @@ impl Servers {
         // Servers answer with real paths; a root behind a link would not match them.
         let root = if cfg!(windows) { root } else { root.canonicalize().unwrap_or(root) };
         let path = std::env::var_os("PATH").unwrap_or_default();
-        Servers { around: Surroundings { root, project, path }, slots: Table::default() }
+        let (farm, disk) = (Farm::shared(), Arc::new(RwLock::new(())));
+        let around = Surroundings { root, project, path, farm, disk };
+        Servers { around, slots: Table::default() }
+    }
+
+    /// Keeps to another farm's limits instead of those that the whole process shares.
+    pub fn with_farm(mut self, farm: Arc<Farm>) -> Servers {
+        self.around.farm = farm;
+        self
     }
 
     /// Looks for programs on `path` instead of PATH, and shows that to the servers.
@@ -59,8 +90,9 @@ impl Servers {
         self
     }
 
-    /// What the language's first working server says of `files` when `overlay` is laid over the disk.
-    /// An overlay that deletes files or changes project files is beyond them.
+    /// What the language's first working server says of `files` when `overlay` is laid over the disk. What was shown
+    /// stays shown until another overlay is asked about: to ask about some files first and about others after costs no
+    /// more than to ask about all at once. An overlay that changes project files is beyond servers.
     pub async fn diagnose(
         &self,
         language: &Language,
@@ -79,7 +111,11 @@ impl Servers {
         let answer =
             tokio::time::timeout(deadline, self.ask(language, overlay, files, &mut asked)).await;
         match answer {
-            Ok(Ok((diagnostics, server))) => Answer::Diagnosed { diagnostics, server },
+            Ok(Ok((told, server))) => Answer::Diagnosed {
+                diagnostics: told.found.into_iter().map(|found| found.diagnostic).collect(),
+                server,
+                raw_us: told.raw_us,
+            },
             Ok(Err(reason)) => Answer::Unverified { reason },
             Err(_) => {
                 let who = if asked.is_empty() { "a language server".to_owned() } else { asked };
@@ -94,20 +130,20 @@ impl Servers {
         overlay: &Overlay,
         files: &[RelPath],
         asked: &mut String,
-    ) -> Result<(Vec<Diagnostic>, String), String> {
+    ) -> Result<(Told, String), String> {
         let mut reasons = Vec::new();
         for spec in &language.servers {
             asked.clone_from(&spec.name);
-            let slot = self.slot(language, spec);
-            let mut slot = slot.lock().await;
-            let session = match slot.begin(&self.around).await {
+            let (mut slot, _asking) = self.enter(language, spec).await;
+            let own = Arc::downgrade(OwnedMutexGuard::mutex(&slot));
+            let session = match slot.begin(&self.around, own).await {
                 Ok(session) => session,
                 Err(reason) => {
                     reasons.push(reason);
                     continue;
                 }
             };
-            let answer = diagnose(session, spec, language, overlay, files).await;
+            let answer = self.diagnose_with(session, spec, language, overlay, files).await;
             slot.end(answer.as_ref().err());
             return answer.map_err(|trouble| trouble.to_string());
         }
@@ -115,6 +151,78 @@ impl Servers {
             reasons.push(format!("no language server is known for {}", language.name));
         }
         Err(reasons.join("; "))
+    }
+
+    /// The slot of a server, for one question; who waits for a seat is told when it is left.
+    async fn enter(
+        &self,
+        language: &Language,
+        spec: &ServerSpec,
+    ) -> (OwnedMutexGuard<Slot>, Asking) {
+        let slot = self.slot(language, spec).lock_owned().await;
+        (slot, Asking(Arc::clone(&self.around.farm)))
+    }
+
+    async fn diagnose_with(
+        &self,
+        session: &mut Session,
+        spec: &ServerSpec,
+        language: &Language,
+        overlay: &Overlay,
+        files: &[RelPath],
+    ) -> Result<(Told, String), Trouble> {
+        let languages = speakers(language, spec);
+        let own = |(path, _): &(&RelPath, &Option<String>)| any_speaks(&languages, path);
+        let overlay: Overlay =
+            overlay.iter().filter(own).map(|(path, text)| (path.clone(), text.clone())).collect();
+        let deleted = overlay.iter().find(|(_, text)| text.is_none());
+        // There is nothing to say of a file that is not there.
+        let is_there = |path: &&RelPath| overlay.get(*path).is_none_or(Option::is_some);
+        let files: Vec<RelPath> = files.iter().filter(is_there).cloned().collect();
+        if let Some((path, _)) = deleted.filter(|_| !spec.sees_deletions) {
+            let name = session.name();
+            return Err(Trouble::Unfit(format!("{path} is deleted, which {name} is not shown")));
+        }
+        session.loaded().await?;
+        let told = if deleted.is_some() {
+            let _alone = self.around.disk.write().await;
+            session.told_without(&overlay, &files).await?
+        } else {
+            let _shared = self.around.disk.read().await;
+            session.told(&overlay, &files).await?
+        };
+        Ok((told, session.name()))
+    }
+
+    /// Proves ahead that the server looks at `files`, which are about to be edited, so that the question about their
+    /// candidate need not. What fails here fails again there, with the reason.
+    pub async fn warm(&self, language: &Language, files: &[RelPath], deadline: Duration) {
+        let Some(spec) = language.servers.first() else {
+            return;
+        };
+        let prove = async {
+            let (mut slot, _asking) = self.enter(language, spec).await;
+            let own = Arc::downgrade(OwnedMutexGuard::mutex(&slot));
+            let session = slot.begin(&self.around, own).await?;
+            let _shared = self.around.disk.read().await;
+            let proved = async {
+                session.loaded().await?;
+                let there = |path: &&RelPath| session.documents.on_disk(path).is_some();
+                let files: Vec<RelPath> = files.iter().filter(there).cloned().collect();
+                match spec.diagnostics {
+                    DiagnosticsBy::Push => Ok(()),
+                    _ => session.prove(&Overlay::new(), &files).await,
+                }
+            };
+            let proved = proved.await;
+            slot.end(proved.as_ref().err());
+            proved.map_err(|trouble| trouble.to_string())
+        };
+        match tokio::time::timeout(deadline, prove).await {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => tracing::debug!("not proved ahead: {reason}"),
+            Err(_) => tracing::debug!("not proved ahead: {} did not answer in time", spec.name),
+        }
     }
 
     /// The quick fixes of the language's servers for a diagnostic of the text that `overlay` and disk make up: those of
@@ -127,9 +235,10 @@ impl Servers {
     ) -> Vec<Remedy> {
         for spec in &language.servers {
             let search = async {
-                let slot = self.slot(language, spec);
-                let mut slot = slot.lock().await;
-                let session = slot.begin(&self.around).await?;
+                let (mut slot, _asking) = self.enter(language, spec).await;
+                let own = Arc::downgrade(OwnedMutexGuard::mutex(&slot));
+                let session = slot.begin(&self.around, own).await?;
+                let _shared = self.around.disk.read().await;
                 let found = search(session, overlay, diagnostic).await;
                 slot.end(found.as_ref().err());
                 found.map_err(|trouble| trouble.to_string())
@@ -144,14 +253,30 @@ impl Servers {
         Vec::new()
     }
 
+    /// The files among `files` that may depend on what `overlay` changes, by their words; see [`dependents`].
+    pub async fn dependents(
+        &self,
+        language: &Language,
+        overlay: &Overlay,
+        files: &[RelPath],
+    ) -> Dependents {
+        let _shared = self.around.disk.read().await;
+        let root = self.around.root.clone();
+        let (language, overlay, files) = (language.clone(), overlay.clone(), files.to_vec());
+        let search = move || dependents::find(&language, &root, &overlay, &files);
+        tokio::task::spawn_blocking(search).await.unwrap_or_default()
+    }
+
     /// Tells the running servers that the shadow's disk was changed to a new base in these files. A server whose
     /// project files changed is started anew, because only that proves what it has read.
     pub async fn disk_changed(&self, paths: &[RelPath]) {
-        for (language, slot) in self.all().into_values() {
+        for (languages, slot) in self.all().into_values() {
             let mut slot = slot.lock().await;
             let own: Vec<RelPath> =
-                paths.iter().filter(|path| speaks(&language, path)).cloned().collect();
-            if paths.iter().any(|path| is_project_file(&language, path)) {
+                paths.iter().filter(|path| any_speaks(&languages, path)).cloned().collect();
+            let is_project_file =
+                |path| languages.iter().any(|language| is_project_file(language, path));
+            if paths.iter().any(is_project_file) {
                 drop(slot.retire());
             } else if let Some(session) = slot.running()
                 && !own.is_empty()
@@ -174,15 +299,21 @@ impl Servers {
         }
     }
 
-    /// The process ids of the servers that run, by name; for tests and for `doctor`.
-    pub async fn running(&self) -> Vec<(String, u32)> {
+    /// The servers that run; for benchmarks and for `doctor`.
+    pub async fn running(&self) -> Vec<Running> {
         let mut running = Vec::new();
-        for ((_, name), (_, slot)) in self.all() {
+        for (name, (_, slot)) in self.all() {
             let mut slot = slot.lock().await;
             let session =
                 slot.running().filter(|session| session.client.status().borrow().gone.is_none());
-            let id = session.and_then(|session| session.client.process_id());
-            running.extend(id.map(|id| (name, id)));
+            let process = session.and_then(|session| session.client.process_id());
+            running.extend(process.map(|process| Running { name, process, memory: None }));
+        }
+        let processes: Vec<u32> = running.iter().map(|running| running.process).collect();
+        let measured = tokio::task::spawn_blocking(move || memory::of_groups(&processes)).await;
+        let measured = measured.unwrap_or_default();
+        for running in &mut running {
+            running.memory = measured.get(&running.process).copied();
         }
         running
     }
@@ -193,38 +324,10 @@ impl Servers {
 
     fn slot(&self, language: &Language, spec: &ServerSpec) -> Arc<Mutex<Slot>> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (language.name.clone(), spec.name.clone());
-        let (_, slot) = slots.entry(key).or_insert_with(|| {
-            let slot = Slot::new(spec.clone());
-            (Arc::new(language.clone()), Arc::new(Mutex::new(slot)))
-        });
+        let new = || (speakers(language, spec), Arc::new(Mutex::new(Slot::new(spec.clone()))));
+        let (_, slot) = slots.entry(spec.name.clone()).or_insert_with(new);
         slot.clone()
     }
-}
-
-async fn diagnose(
-    session: &mut Session,
-    spec: &ServerSpec,
-    language: &Language,
-    overlay: &Overlay,
-    files: &[RelPath],
-) -> Result<(Vec<Diagnostic>, String), Trouble> {
-    let overlay: Overlay = overlay
-        .iter()
-        .filter(|(path, _)| speaks(language, path))
-        .map(|(path, text)| (path.clone(), text.clone()))
-        .collect();
-    // tsserver speaks only of files that are open.
-    let opened = if spec.diagnostics == DiagnosticsBy::TsserverRequest { files } else { &[] };
-    session.loaded().await?;
-    let edited: Vec<RelPath> =
-        files.iter().filter(|path| overlay.contains_key(*path)).cloned().collect();
-    session.prove(&overlay, if edited.is_empty() { &files[..1] } else { &edited }).await?;
-    session.show(&overlay, opened).await?;
-    let found = session.diagnose(files).await?;
-    let name = session.name();
-    session.show(&Overlay::new(), &[]).await?;
-    Ok((found.into_iter().map(|found| found.diagnostic).collect(), name))
 }
 
 async fn search(
@@ -234,23 +337,18 @@ async fn search(
 ) -> Result<Vec<Remedy>, Trouble> {
     let file = std::slice::from_ref(&diagnostic.path);
     session.loaded().await?;
-    if !session.awake {
+    if !session.proved.awake {
         session.prove(overlay, file).await?;
     }
     session.show(overlay, file).await?;
-    let remedies = actions::quick_fixes(session, diagnostic).await?;
-    session.show(&Overlay::new(), &[]).await?;
-    Ok(remedies)
+    actions::quick_fixes(session, diagnostic).await
 }
 
-/// Why no server could judge this overlay: the protocol has no way to show that a file is not there, and files that are
-/// not of the language are read from the disk only.
+/// Why no server could judge this overlay: files that are not of the language are read from the disk only.
 fn beyond(language: &Language, overlay: &Overlay) -> Option<String> {
-    let reason = |(path, text): (&RelPath, &Option<String>)| {
+    let reason = |(path, _): (&RelPath, &Option<String>)| {
         if is_project_file(language, path) {
             Some(format!("{path} changes, which language servers read from the disk only"))
-        } else if text.is_none() && speaks(language, path) {
-            Some(format!("{path} is deleted, which language servers cannot be shown"))
         } else {
             None
         }
@@ -264,6 +362,19 @@ fn is_project_file(language: &Language, path: &RelPath) -> bool {
     let mut kinds =
         language.roots.iter().map(|root| root.rsplit_once('.').map(|(_, extension)| extension));
     extension.is_some() && !speaks(language, path) && kinds.any(|kind| kind == extension)
+}
+
+/// The languages that share the server with this one, itself among them.
+fn speakers(language: &Language, spec: &ServerSpec) -> Speakers {
+    let shares = |other: &&Language| {
+        other.name != language.name && other.servers.iter().any(|server| server.name == spec.name)
+    };
+    let others = super::language::all().iter().filter(shares);
+    std::iter::once(language).chain(others).cloned().map(Arc::new).collect()
+}
+
+fn any_speaks(languages: &[Arc<Language>], path: &RelPath) -> bool {
+    languages.iter().any(|language| speaks(language, path))
 }
 
 fn speaks(language: &Language, path: &RelPath) -> bool {
@@ -288,6 +399,24 @@ impl ServerStage for Servers {
         diagnostic: &'a Diagnostic,
     ) -> Boxed<'a, Vec<Remedy>> {
         Box::pin(self.remedies(language, overlay, diagnostic))
+    }
+
+    fn warm<'a>(
+        &'a self,
+        language: &'a Language,
+        files: &'a [RelPath],
+        deadline: Duration,
+    ) -> Boxed<'a, ()> {
+        Box::pin(self.warm(language, files, deadline))
+    }
+
+    fn dependents<'a>(
+        &'a self,
+        language: &'a Language,
+        overlay: &'a Overlay,
+        files: &'a [RelPath],
+    ) -> Boxed<'a, Dependents> {
+        Box::pin(self.dependents(language, overlay, files))
     }
 
     fn base_changed<'a>(&'a self, files: &'a [RelPath]) -> Boxed<'a, ()> {

@@ -5,15 +5,18 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::{Mutex, RwLock};
 use tokio::time::Instant;
 
 use super::client::{CallError, Start};
+use super::farm::{Farm, Ticket};
 use super::session::{Session, Trouble};
 use crate::gate::language::ServerSpec;
-use crate::gate::tools::process::find;
+use crate::gate::tools::process::{find, path_with, virtual_environments};
 
 /// So many starts within [`WINDOW`] and no more.
 const STARTS: usize = 4;
@@ -29,13 +32,18 @@ pub struct Surroundings {
     pub project: PathBuf,
     /// PATH.
     pub path: OsString,
+    /// Who says how many may run.
+    pub farm: Arc<Farm>,
+    /// Held for writing while files are off the shadow's disk for a candidate's sake.
+    pub disk: Arc<RwLock<()>>,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Slot {
     spec: ServerSpec,
-    session: Option<Session>,
+    /// The server, and its right to run; given up in this order.
+    session: Option<(Session, Ticket)>,
     starts: VecDeque<Instant>,
     off: Option<(Instant, String)>,
     /// Set while a question is under way; found set, the last question was abandoned.
@@ -50,34 +58,42 @@ impl Slot {
 
     /// The running server, if there is one.
     pub fn running(&mut self) -> Option<&mut Session> {
-        self.session.as_mut()
+        self.session.as_mut().map(|(session, _)| session)
     }
 
-    /// The server, started if need be, for one question.
+    /// The server, started if need be, for one question; `own` is this slot.
     ///
     /// # Errors
     /// When it cannot be started, with the reason.
-    pub async fn begin(&mut self, around: &Surroundings) -> Result<&mut Session, String> {
-        if let Some(session) = &self.session {
+    pub async fn begin(
+        &mut self,
+        around: &Surroundings,
+        own: Weak<Mutex<Slot>>,
+    ) -> Result<&mut Session, String> {
+        if let Some((session, _)) = &self.session {
             let gone = session.client.status().borrow().gone.is_some();
             // One that was still loading at the deadline may go on loading; one that was awake must say something.
-            let stuck = self.asking && session.awake && !session.is_alive().await;
-            if gone || stuck {
+            let stuck = self.asking && session.proved.awake && !session.is_alive().await;
+            if gone || stuck || session.astray {
                 self.session = None;
             }
         }
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => self.start(around).await?,
+        let (session, ticket) = match self.session.take() {
+            Some(running) => running,
+            None => self.start(around, own).await?,
         };
+        ticket.asked();
         self.asking = true;
-        Ok(self.session.insert(session))
+        Ok(&mut self.session.insert((session, ticket)).0)
     }
 
     /// The question is answered, or failed with this.
     pub fn end(&mut self, trouble: Option<&Trouble>) {
         self.asking = false;
-        if let Some(Trouble::Call(CallError::Gone(_))) = trouble {
+        if let Some((_, ticket)) = &self.session {
+            ticket.asked();
+        }
+        if let Some(Trouble::Call(CallError::Gone(_)) | Trouble::Lost(_)) = trouble {
             self.session = None;
         }
     }
@@ -86,10 +102,14 @@ impl Slot {
     pub fn retire(&mut self) -> Option<Session> {
         self.starts.clear();
         self.off = None;
-        self.session.take()
+        self.session.take().map(|(session, _)| session)
     }
 
-    async fn start(&mut self, around: &Surroundings) -> Result<Session, String> {
+    async fn start(
+        &mut self,
+        around: &Surroundings,
+        own: Weak<Mutex<Slot>>,
+    ) -> Result<(Session, Ticket), String> {
         if let Some((when, why)) = &self.off
             && when.elapsed() < WINDOW
         {
@@ -99,9 +119,10 @@ impl Slot {
         let (program, args) =
             command.split_first().ok_or_else(|| format!("{name}: its command is empty"))?;
         // A package of a monorepo finds its tools in the folders above it, as node itself does.
-        let own: Vec<PathBuf> =
-            around.project.ancestors().map(|folder| folder.join("node_modules/.bin")).collect();
-        let Some(found) = find(program, &own, Some(&around.path)) else {
+        let node = around.project.ancestors().map(|folder| folder.join("node_modules/.bin"));
+        let installed: Vec<PathBuf> = node.chain(virtual_environments(&around.root)).collect();
+        let path = path_with(virtual_environments(&around.root), Some(&around.path));
+        let Some(found) = find(program, &installed, Some(&around.path)) else {
             return Err(format!(
                 "{name}: `{program}` is not in node_modules/.bin nor on PATH; to get it: {install}"
             ));
@@ -117,20 +138,23 @@ impl Slot {
             program: &found,
             args,
             folder: &around.root,
-            path: &around.path,
+            path: &path,
             environment: &self.spec.environment,
         };
+        let ticket = around.farm.take_seat(own).await;
         let begun = match start.client(settings.clone()) {
             Ok(client) => Session::initialize(client, &self.spec, &around.root, settings)
                 .await
                 .map_err(|e| e.to_string()),
             Err(error) => Err(error.to_string()),
         };
-        begun.map_err(|error| {
+        let session = begun.map_err(|error| {
             let why = format!("failed to start {} ({}): {error}", self.spec.name, found.display());
             self.off = Some((Instant::now(), why.clone()));
             why
-        })
+        })?;
+        ticket.running(session.client.process_id());
+        Ok((session, ticket))
     }
 
     /// Waits a little longer before each start, and refuses one too many.

@@ -1,4 +1,4 @@
-//! `node_modules` in a shadow: links to the user's installed packages, which are only read.
+//! `node_modules` and virtual environments in a shadow: links to the user's installed packages, which are only read.
 //!
 //! A package of the workspace itself (npm and pnpm link those) must be the shadow's copy, else a compiler would look at
 //! the user's tree instead of the candidate; such a `node_modules` is rebuilt as a folder of links.
@@ -34,6 +34,28 @@ pub(super) fn link<'a>(
             rebuild(source, shadow, &here, &entries)?;
         } else {
             point(&here, &real)?;
+        }
+    }
+    Ok(())
+}
+
+/// Links the Python environments that lie in the root and in the projects among `paths`.
+pub(super) fn link_environments<'a>(
+    source: &Path,
+    shadow: &Path,
+    paths: impl Iterator<Item = &'a RelPath>,
+) -> io::Result<()> {
+    let projects = paths.filter_map(|path| path.as_str().strip_suffix("/pyproject.toml"));
+    for folder in std::iter::once("").chain(projects) {
+        for name in [".venv", "venv"] {
+            let real = source.join(folder).join(name);
+            let here = shadow.join(folder).join(name);
+            if real.join("pyvenv.cfg").is_file() {
+                fs::create_dir_all(shadow.join(folder))?;
+                point(&here, &real)?;
+            } else {
+                forget(&here)?;
+            }
         }
     }
     Ok(())

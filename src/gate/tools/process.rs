@@ -63,6 +63,24 @@ const ALLOWED: &[&str] = &[
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "PYENV_ROOT",
+    "PYENV_VERSION",
+    "VOLTA_HOME",
+    "GOPATH",
+    "GOCACHE",
+    "GOMODCACHE",
+    "GOROOT",
+    "GOTOOLCHAIN",
+    "GOPROXY",
+    "GOSUMDB",
+    "GOPRIVATE",
+    "GONOPROXY",
+    "GONOSUMDB",
+    "GOOS",
+    "GOARCH",
+    "CGO_ENABLED",
 ];
 
 /// Families of variables that configure cargo's sources and network, none of which holds a secret.
@@ -91,6 +109,22 @@ pub fn find(name: &str, first: &[PathBuf], path: Option<&OsStr>) -> Option<PathB
     // A relative entry would be looked up in whatever folder the child is run in.
     let absolute = folders.filter(|folder| folder.is_absolute());
     absolute.flat_map(|folder| spellings(&folder, name)).find(|file| is_program(file))
+}
+
+/// The programs of the Python environments that a folder holds.
+pub fn virtual_environments(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let programs = if cfg!(windows) { "Scripts" } else { "bin" };
+    let environments = [".venv", "venv"].map(|name| folder.join(name));
+    let real = environments.into_iter().filter(|place| place.join("pyvenv.cfg").is_file());
+    real.map(move |place| place.join(programs))
+}
+
+/// A search path with `first` before `path` (this process's PATH when `None`).
+pub fn path_with(first: impl Iterator<Item = PathBuf>, path: Option<&OsStr>) -> OsString {
+    let own = std::env::var_os("PATH");
+    let path = path.or(own.as_deref()).unwrap_or_default();
+    // A folder whose name cannot stand in a search path is left out with the others before it.
+    std::env::join_paths(first.chain(std::env::split_paths(path))).unwrap_or_else(|_| path.into())
 }
 
 #[cfg(windows)]

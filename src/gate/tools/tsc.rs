@@ -1,24 +1,27 @@
 //! The output of `tsc --pretty false --listFiles`.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
+use super::place::{Columns, word};
 use super::process::Ended;
 use super::{Answered, Found, rel_path};
-use crate::gate::diagnostic::{Diagnostic, Place, Range, Severity};
+use crate::gate::diagnostic::{Diagnostic, Severity};
 use crate::workspace::path::RelPath;
 
-/// Reads what tsc said.
+/// The path of the project file that a command names, else of the one that tsc takes by itself.
+pub fn unit(folder: &str, command: &[String]) -> String {
+    let named = command.iter().skip_while(|word| *word != "-p").nth(1);
+    let config = named.map_or("tsconfig.json", String::as_str);
+    if folder.is_empty() { config.to_owned() } else { format!("{folder}/{config}") }
+}
+
+/// Reads what tsc, run in `folder`, said of the project file `unit`.
 ///
 /// # Errors
 /// The reason, for people, when it gave up without saying where.
-pub fn read(root: &Path, folder: &str, ended: &Ended) -> Result<Answered, String> {
-    let unit = if folder.is_empty() {
-        "tsconfig.json".to_owned()
-    } else {
-        format!("{folder}/tsconfig.json")
-    };
+pub fn read(root: &Path, folder: &str, unit: &str, ended: &Ended) -> Result<Answered, String> {
+    let unit = unit.to_owned();
     let mut answered = Answered { units: BTreeSet::from([unit.clone()]), ..Answered::default() };
     let mut about_project = Vec::new();
     for line in ended.stdout.lines() {
@@ -80,11 +83,11 @@ fn is_about_project(found: &Found) -> bool {
     found.diagnostic.path.as_str().ends_with(".json")
 }
 
-/// … and only when everything parses. Some errors of these codes are found later; then others stand beside them, or the
+/// … and only when everything parses; in JavaScript the TypeScript in it (TS8010) does not. Some errors of these codes are found later; then others stand beside them, or the
 /// answer is taken for less than it is.
 fn is_syntactic(found: &Found) -> bool {
     let code = found.diagnostic.code.as_deref().unwrap_or_default();
-    code.len() == 6 && code.starts_with("TS1")
+    code.len() == 6 && (code.starts_with("TS1") || code.starts_with("TS80"))
 }
 
 /// What is imported from a project that `references` names and that was not built has no types at all.
@@ -151,26 +154,17 @@ fn parse_at(line: &str) -> Option<Line<'_>> {
     })
 }
 
-/// The diagnostic, its place in UTF-8 bytes of the text that was checked.
 fn diagnostic(
     root: &Path,
     path: RelPath,
-    (line, column): (u32, u32),
+    place: (u32, u32),
     severity: Severity,
     code: &str,
     message: &str,
 ) -> Diagnostic {
-    let line = line.saturating_sub(1);
-    let text = fs::read_to_string(path.in_root(root)).unwrap_or_default();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let row = text.lines().nth(line as usize).unwrap_or_default();
-    let start = utf8_column(row, column.saturating_sub(1));
     Diagnostic {
+        range: word(root, &path, place, Columns::Utf16),
         path,
-        range: Range {
-            start: Place { line, column: start },
-            end: Place { line, column: start + word_at(row, start) },
-        },
         severity,
         code: Some(code.to_owned()),
         message: message.to_owned(),
@@ -179,30 +173,12 @@ fn diagnostic(
     }
 }
 
-/// The UTF-8 column of a UTF-16 one.
-fn utf8_column(row: &str, utf16: u32) -> u32 {
-    let mut units = 0;
-    for (at, c) in row.char_indices() {
-        if units >= utf16 as usize {
-            return u32::try_from(at).unwrap_or(u32::MAX);
-        }
-        units += c.len_utf16();
-    }
-    u32::try_from(row.len()).unwrap_or(u32::MAX)
-}
-
-/// The length in bytes of the word at a column (tsc does not say where a place ends); at least the character there.
-fn word_at(row: &str, start: u32) -> u32 {
-    let rest = row.get(start as usize..).unwrap_or_default();
-    let word =
-        rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
-    let width = word.max(rest.chars().next().map_or(0, char::len_utf8));
-    u32::try_from(width).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::gate::diagnostic::Place;
 
     fn ended(success: bool, stdout: &str) -> Ended {
         Ended {
@@ -225,7 +201,8 @@ mod tests {
             "src/a.ts(1,17): error TS2304: Cannot find name 'missing'.\n  Did you mean it?\n{lib}\n{}\n",
             own.display()
         );
-        let answered = read(root.path(), "", &ended(false, &output)).expect("it answered");
+        let answered =
+            read(root.path(), "", "tsconfig.json", &ended(false, &output)).expect("it answered");
         let diagnostic = &answered.found[0].diagnostic;
         assert_eq!(diagnostic.code.as_deref(), Some("TS2304"));
         assert_eq!(diagnostic.message, "Cannot find name 'missing'.\n  Did you mean it?");
@@ -240,16 +217,19 @@ mod tests {
     fn what_hides_the_types_is_no_clean_answer() {
         let syntax =
             ended(false, "src/b.ts(1,17): error TS1109: Expression expected.\n/src/a.ts\n");
-        let answered = read(Path::new("/"), "", &syntax).expect("it answered");
+        let answered = read(Path::new("/"), "", "tsconfig.json", &syntax).expect("it answered");
         assert!(answered.covered.is_empty() && answered.blind.is_some());
         let unbuilt = "src/b.ts(1,1): error TS6305: Output file has not been built.\n/src/a.ts\n";
-        let answered = read(Path::new("/"), "", &ended(false, unbuilt)).expect("it answered");
+        let answered =
+            read(Path::new("/"), "", "tsconfig.json", &ended(false, unbuilt)).expect("it answered");
         assert!(answered.covered.is_empty() && answered.blind.is_some());
         let config = "tsconfig.json(1,3): error TS5107: Option is deprecated.\n/src/a.ts\n";
-        assert!(read(Path::new("/"), "", &ended(false, config)).is_err());
+        assert!(read(Path::new("/"), "", "tsconfig.json", &ended(false, config)).is_err());
         let types = "src/b.ts(1,17): error TS2322: Not assignable.\n/src/a.ts\n";
         assert_eq!(
-            read(Path::new("/"), "", &ended(false, types)).expect("it answered").blind,
+            read(Path::new("/"), "", "tsconfig.json", &ended(false, types))
+                .expect("it answered")
+                .blind,
             None
         );
     }
@@ -258,11 +238,11 @@ mod tests {
     fn an_error_about_the_project_is_no_answer() {
         let output = "error TS18003: No inputs were found in config file 'tsconfig.json'.\n";
         assert!(
-            read(Path::new("/"), "", &ended(false, output))
+            read(Path::new("/"), "", "tsconfig.json", &ended(false, output))
                 .expect_err("no answer")
                 .contains("No inputs")
         );
-        assert!(read(Path::new("/"), "", &ended(false, "")).is_err());
-        assert!(read(Path::new("/"), "", &ended(true, "")).is_ok());
+        assert!(read(Path::new("/"), "", "tsconfig.json", &ended(false, "")).is_err());
+        assert!(read(Path::new("/"), "", "tsconfig.json", &ended(true, "")).is_ok());
     }
 }

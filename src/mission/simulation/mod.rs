@@ -5,7 +5,7 @@ mod random;
 use serde_json::{Value, json};
 
 use super::conversation::{Role, ToolCall, Turn, Usage};
-use super::event::{Fault, FaultKind, GateVerdict, NewFinding, SealVerdict};
+use super::event::{Fault, FaultKind, GateVerdict, NewFinding, SealVerdict, TestVerdict};
 use super::*;
 
 const PLAN: &str = "# Mission: g\n## M1: m\n### T1.1: a\n- [ ] S1.1.1: x | file:a.rs\n### T1.2: b | depends:T1.1\n- [ ] S1.2.1: y | file:b.rs\n";
@@ -30,6 +30,10 @@ fn accepted(receipt: u64) -> Outcome {
             summary: "ok".into(),
         },
     }
+}
+
+fn tested(verdict: TestVerdict) -> Outcome {
+    Outcome::Tested { verdict }
 }
 
 fn begin(mode: Mode, limits: fuel::Limits) -> (Mission, Vec<Effect>) {
@@ -75,8 +79,14 @@ fn good(m: &Mission, effect: &Effect) -> Outcome {
         Act::Tool { .. } => Outcome::Called { content: "text".into(), is_error: false },
         Act::Check { .. } => accepted(m.receipts.len() as u64 + 1),
         Act::Apply { .. } | Act::Undo { .. } => Outcome::Applied,
+        Act::Baseline => Outcome::Baselined { baseline: "b".into() },
+        Act::Test { .. } => tested(TestVerdict::Passed { summary: "1 passed".into() }),
         Act::Seal => Outcome::Sealed {
-            verdict: SealVerdict::Green { hash: "h".repeat(64), summary: "ok".into() },
+            verdict: SealVerdict::Green {
+                hash: "h".repeat(64),
+                summary: "ok".into(),
+                hints: Vec::new(),
+            },
         },
         Act::Wait { .. } => Outcome::Waited,
     }
@@ -134,6 +144,49 @@ fn a_refusal_goes_back_to_the_worker_and_becomes_a_finding() {
     assert!(worker_saw.contains("refused at tools"), "{worker_saw}");
     assert!(matches!(m.ended, Some(End::Sealed { .. })), "{:?}", m.ended);
     assert_eq!(m.findings.iter().filter(|f| f.is_obligation()).count(), 0);
+}
+
+#[test]
+fn what_stood_before_is_known_before_anything_is_proved() {
+    let (m, effects) = begin(Mode::Task, fuel::Limits::default());
+    let mut known = 0;
+    let m = run(m, effects, |m, e| {
+        match &e.act {
+            Act::Baseline => known += 1,
+            Act::Check { .. } | Act::Apply { .. } | Act::Seal => assert_eq!(known, 1),
+            _ => {}
+        }
+        good(m, e)
+    });
+    assert!(matches!(m.ended, Some(End::Sealed { .. })), "{:?}", m.ended);
+    assert_eq!(known, 1);
+}
+
+#[test]
+fn a_test_that_breaks_sends_the_task_back_before_it_is_judged() {
+    let (m, effects) = begin(Mode::Task, fuel::Limits::default());
+    let (mut runs, mut seen) = (0, String::new());
+    let m = run(m, effects, |m, e| match &e.act {
+        Act::Test { .. } => {
+            runs += 1;
+            match runs {
+                1 => tested(TestVerdict::Failed { report: "adds::carries".into() }),
+                _ => good(m, e),
+            }
+        }
+        Act::Ask { session } => {
+            let s = m.session(*session).unwrap();
+            assert!(runs > 0 || s.role != Role::Reviewer, "judged before it was tested");
+            if s.role == Role::Worker && runs == 1 && seen.is_empty() {
+                seen = format!("{:?}", s.messages);
+            }
+            good(m, e)
+        }
+        _ => good(m, e),
+    });
+    assert!(seen.contains("adds::carries"), "{seen}");
+    assert_eq!(runs, 3, "the first task twice, the second once");
+    assert!(matches!(m.ended, Some(End::Sealed { .. })), "{:?}", m.ended);
 }
 
 #[test]
@@ -282,12 +335,16 @@ fn tell(m: Mission, command: Command) -> (Mission, Vec<Effect>) {
     step(m, at, &Event::Commanded { command })
 }
 
-/// Runs until `stop` says so of an effect that comes up, and hands that one back.
+/// Runs until `stop` says so of an effect that comes up, and hands that one back; what was begun beside it ends.
 fn run_to(mode: Mode, stop: impl Fn(&Mission, &Act) -> bool) -> (Mission, Effect) {
     let (mut m, mut queue) = begin(mode, fuel::Limits::default());
     loop {
         let effect = queue.remove(0);
         if stop(&m, &effect.act) {
+            for beside in queue {
+                let outcome = good(&m, &beside);
+                m = step(m, 2_000, &Event::Finished { effect: beside.id, outcome }).0;
+            }
             return (m, effect);
         }
         let outcome = good(&m, &effect);
@@ -325,7 +382,8 @@ fn nothing_is_sealed_over_the_head_of_a_person_who_adds_work() {
 
 #[test]
 fn a_person_takes_a_task_over_from_a_paused_or_blocked_mission() {
-    let (m, ask) = run_to(Mode::Task, |m, _| m.phase == Phase::Working);
+    let asks = |m: &Mission, act: &Act| m.phase == Phase::Working && matches!(act, Act::Ask { .. });
+    let (m, ask) = run_to(Mode::Task, asks);
     let item = plan::ItemId::parse("T1.1").unwrap();
     let by_hand = Command::SetItem { item, mark: plan::Mark::Done, evidence: None };
     let (refused, _) = tell(m.clone(), by_hand.clone());
@@ -420,4 +478,28 @@ fn a_change_is_taken_back_once_and_also_after_the_seal() {
     let m = run(m, effects, |_, _| Outcome::Stale { reason: "typed since".into() });
     assert!(!m.receipts[1].undone);
     assert!(m.story.back().unwrap().text.contains("typed since"));
+}
+
+#[test]
+fn hints_of_a_seal_are_findings_and_block_nothing() {
+    let (m, effects) = begin(Mode::Task, fuel::Limits::default());
+    let m = run(m, effects, |m, e| match &e.act {
+        Act::Seal => {
+            let hint = NewFinding {
+                file: Some("a.rs".into()),
+                line: Some(2),
+                severity: event::Gravity::Info,
+                message: "no check would notice if `<` were `<=`".into(),
+                fix: None,
+                kind: Some("mutant".into()),
+            };
+            let (hash, summary) = ("h".to_owned(), "ok".to_owned());
+            Outcome::Sealed { verdict: SealVerdict::Green { hash, summary, hints: vec![hint] } }
+        }
+        _ => good(m, e),
+    });
+    assert!(matches!(m.ended, Some(End::Sealed { .. })), "{:?}", m.ended);
+    assert_eq!(m.obligations(), 0);
+    let hint = m.findings.last().unwrap();
+    assert_eq!((hint.status.clone(), hint.by), (FindingStatus::Open, FoundBy::Gate));
 }

