@@ -304,7 +304,11 @@ async fn tools_of(
             asked.append(&mut next);
             let conditional =
                 conditional::left_out(case, &[Features::Default], &bench.runner().root);
-            if !conditional.is_empty() && findings.new.is_empty() && !spec.everything.is_empty() {
+            // Another platform's code is compiled with no feature.
+            let both = [Features::Default, Features::All];
+            let hopeless = conditional::left_out(case, &both, &bench.runner().root);
+            let helps = conditional.len() > hopeless.len();
+            if helps && findings.new.is_empty() && !spec.everything.is_empty() {
                 let spec = with_everything(spec);
                 for folder in &asked {
                     Question { spec: &spec, folder }.ask(bench, case, findings).await?;

@@ -1,6 +1,6 @@
 //! Real commits as change-sets, newest first. It must not judge them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::super::super::CliError;
@@ -17,7 +17,11 @@ pub struct Commit {
 }
 
 /// Up to `count` commits that touch a source of a known language and are no merges.
-pub fn newest(root: &Path, count: usize, extensions: &[String]) -> Result<Vec<Commit>, CliError> {
+pub fn newest(
+    root: &Path,
+    count: usize,
+    extensions: &BTreeSet<&str>,
+) -> Result<Vec<Commit>, CliError> {
     let patterns: Vec<String> = extensions.iter().map(|end| format!("*.{end}")).collect();
     let limit = format!("-n{count}");
     let mut arguments = vec!["log", "--no-merges", "--format=%H %P", &limit, "--"];

@@ -1,7 +1,6 @@
 //! One edit, what the compiler said of it and what the gate did: and so whether the gate was right. Pure.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::edits::Kind;
 use super::oracle::Ruling;
@@ -83,7 +82,7 @@ impl Row {
     fn read(&mut self, report: &Report) {
         self.verdict = report.verdict;
         self.stages = report.stages.iter().map(|stage| (stage.stage, stage.us)).collect();
-        self.raw_us = report.stages.iter().find_map(raw_us);
+        self.raw_us = report.stages.iter().find_map(|stage| stage.asked_us);
         let mut refusing =
             report.stages.iter().rev().filter(|stage| stage.verdict == StageVerdict::Refused);
         if report.verdict == Verdict::Refused {
@@ -126,11 +125,6 @@ impl Row {
     pub fn id(&self) -> String {
         format!("{}#{}", self.class, self.name)
     }
-}
-
-/// The servers' own time, where a report carries it.
-fn raw_us(stage: &StageReport) -> Option<u64> {
-    serde_json::to_value(stage).ok()?.get("raw_us").and_then(Value::as_u64)
 }
 
 /// The first problem, or why it was not verified.

@@ -1,5 +1,6 @@
 //! The run: copies, oracle and gate are set up, each edit is judged by both, and what came of it is handed back.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +15,6 @@ use super::oracle::Oracle;
 use super::row::Row;
 use super::speed;
 use super::table::{Results, remark};
-use crate::gate::languages::Languages;
 use crate::gate::{Gate, Settings, Stage};
 use crate::runtime::with_servers;
 use crate::workspace::{Change, ChangeSet, OpenTexts};
@@ -198,8 +198,8 @@ impl Bench {
                 found.into_iter().collect()
             }
             None => {
-                let here = Languages::default().detect(&self.copy.root).into_iter();
-                let extensions: Vec<String> = here.flat_map(|l| l.extensions.clone()).collect();
+                let read = self.oracle.base().read.iter();
+                let extensions: BTreeSet<&str> = read.filter_map(|path| path.extension()).collect();
                 commits::newest(&self.copy.root, count, &extensions)?
             }
         };
