@@ -154,7 +154,11 @@ impl Workbench {
             return Ok(known.clone());
         }
         self.lay_out(layout).await?;
-        let outcome = self.runner.check(spec, folder).await;
+        let mut outcome = self.runner.check(spec, folder).await;
+        if let Outcome::Answered(answered) = &mut outcome {
+            let root = &self.runner.root;
+            answered.found.iter_mut().for_each(|found| in_own_words(&mut found.diagnostic, root));
+        }
         // A tool that was missing may be installed by the next time.
         if !matches!(outcome, Outcome::Missing(_)) {
             remember(&mut self.outcomes, question, outcome.clone());
@@ -349,11 +353,27 @@ impl Workbench {
         // The stage keeps to its deadline itself; this one is for a stage that does not.
         let asked = servers.diagnose(language, overlay, files, deadline);
         match tokio::time::timeout(deadline * 2, asked).await {
-            Ok(answer) => answer,
+            Ok(Answer::Diagnosed { mut diagnostics, server, raw_us }) => {
+                let root = self.servers_root();
+                diagnostics.iter_mut().for_each(|found| in_own_words(found, &root));
+                Answer::Diagnosed { diagnostics, server, raw_us }
+            }
+            Ok(unverified) => unverified,
             Err(_) => Answer::Unverified {
                 reason: format!("the {} server did not answer in time", language.name),
             },
         }
+    }
+}
+
+/// Names files as the workspace does, not as the shadow: an error is known again by its words, and people read them.
+fn in_own_words(diagnostic: &mut Diagnostic, root: &Path) {
+    let root = root.to_string_lossy();
+    if diagnostic.message.contains(root.as_ref()) {
+        let inside = [format!("{root}/"), format!("{root}\\")];
+        let shorter =
+            inside.iter().fold(diagnostic.message.clone(), |text, root| text.replace(root, ""));
+        diagnostic.message = shorter.replace(root.as_ref(), ".");
     }
 }
 
