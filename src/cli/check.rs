@@ -12,6 +12,7 @@ use super::watch::Output;
 use super::{CliError, asynchronously, environment};
 use crate::gate::servers::Servers;
 use crate::gate::{Checked, Gate, Report, Settings, StageVerdict, Verdict};
+use crate::runtime;
 use crate::workspace::{ChangeSet, OpenTexts, apply};
 
 /// The largest change-set that is read, in bytes.
@@ -30,7 +31,7 @@ pub(super) struct Args {
 pub(super) fn check(root: &Path, args: &Args, out: &Output) -> Result<u8, CliError> {
     let change = read(std::io::stdin().lock())?;
     let checked = asynchronously(async {
-        let gate = Gate::open(root, settings(root, args)).map_err(environment)?;
+        let gate = Gate::open(root, settings(root, args)?).map_err(environment)?;
         gate.check(&change, &OpenTexts::new()).await.map_err(environment)
     })?;
     let applies = args.apply && checked.report.verdict == Verdict::Accepted;
@@ -45,15 +46,16 @@ pub(super) fn check(root: &Path, args: &Args, out: &Output) -> Result<u8, CliErr
     })
 }
 
-fn settings(root: &Path, args: &Args) -> Settings {
-    let mut settings = Settings::default();
+/// The gate as the user's configuration has it.
+fn settings(root: &Path, args: &Args) -> Result<Settings, CliError> {
+    let mut settings = runtime::Settings::load().map_err(environment)?.gate;
     if !args.no_servers {
         let project = root.to_path_buf();
         settings.servers = Some(Arc::new(move |shadow: &Path| {
             Arc::new(Servers::new(shadow.to_path_buf(), project.clone()))
         }));
     }
-    settings
+    Ok(settings)
 }
 
 fn read(input: impl Read) -> Result<ChangeSet, CliError> {

@@ -10,9 +10,10 @@ use super::paint::Colour;
 use super::watch::Output;
 use super::{CliError, asynchronously, environment};
 use crate::gate::receipt::{Proof, Receipt, verify_chain};
-use crate::gate::{Gate, Settings, words};
+use crate::gate::{Gate, words};
 use crate::journal::Journal;
 use crate::mission::MissionId;
+use crate::runtime::Settings;
 use crate::runtime::rerun::{self, Again, Repeated};
 use crate::workspace::hash::sha256;
 use crate::workspace::{OpenTexts, RelPath};
@@ -74,7 +75,8 @@ fn prove_again(root: &Path, mission: &MissionId, out: &Output) -> Result<u8, Cli
             code = worse(code, code_of(&repeated.again));
             show_again(mission, repeated, out);
         };
-        rerun::rerun(root, mission, Settings::default(), tell).await.map_err(environment)
+        let settings = Settings::load().map_err(environment)?.gate;
+        rerun::rerun(root, mission, settings, tell).await.map_err(environment)
     })?;
     Ok(code)
 }
@@ -134,7 +136,8 @@ fn check(root: &Path, journal: &Journal, mission: MissionId) -> Result<Finding, 
             }
             Proof::Seal { tree, stages, .. } => {
                 finding.sealed = Some(format!("{} ({})", receipt.hash, words::stages(stages)));
-                let gate = Gate::open(root, Settings::default()).map_err(environment)?;
+                let settings = Settings::load().map_err(environment)?.gate;
+                let gate = Gate::open(root, settings).map_err(environment)?;
                 let now = asynchronously(async {
                     gate.tree_hash(&OpenTexts::new()).await.map_err(environment)
                 })?;

@@ -11,7 +11,7 @@ use super::delta::Changes;
 use super::diagnostic::Diagnostic;
 use super::error::GateError;
 use super::gate::Gate;
-use super::language::{self, Purpose, ToolSpec};
+use super::language::{Language, Purpose, ToolSpec};
 use super::languages;
 use super::mutate::{self, AcceptedFile, Mutant};
 use super::prepare::lay_over;
@@ -242,10 +242,8 @@ impl Gate {
         candidate: &Layout,
     ) -> Result<bool, GateError> {
         let path = resolved.files.first().map(|file| &file.path);
-        let language = path.and_then(language::for_path);
-        let builds = |language: &language::Language| {
-            language.tools.iter().any(|spec| !spec.build.is_empty())
-        };
+        let language = path.and_then(|path| self.languages.for_path(path));
+        let builds = |language: &Language| language.tools.iter().any(|spec| !spec.build.is_empty());
         if language.is_some_and(builds) {
             return Ok(self.build(ground, candidate).await?.is_some());
         }

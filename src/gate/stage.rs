@@ -47,7 +47,8 @@ pub struct Dependents {
 /// Downstream language servers rooted in the `servers` shadow.
 pub trait ServerStage: Send + Sync {
     /// The diagnostics of `files` with `overlay` laid over the shadow. Asking twice with one overlay, about the edited
-    /// files first and about the others after, costs no more than asking about all of them at once.
+    /// files first and about the others after, costs no more than asking about all of them at once. An overlay with the
+    /// base's own texts of the files that are about to be edited also proves, ahead, that the server looks at them.
     fn diagnose<'a>(
         &'a self,
         language: &'a Language,
@@ -65,18 +66,6 @@ pub trait ServerStage: Send + Sync {
     ) -> Boxed<'a, Vec<Remedy>> {
         let _ = (language, overlay, diagnostic);
         Box::pin(std::future::ready(Vec::new()))
-    }
-
-    /// These files are about to be edited: what must be known of them before their candidates can be judged is found
-    /// out now, while nobody waits.
-    fn warm<'a>(
-        &'a self,
-        language: &'a Language,
-        files: &'a [RelPath],
-        deadline: Duration,
-    ) -> Boxed<'a, ()> {
-        let _ = (language, files, deadline);
-        Box::pin(std::future::ready(()))
     }
 
     /// Which of `files` (the language's, of base or candidate) may depend on what `overlay` changes in others.

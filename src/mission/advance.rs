@@ -57,7 +57,7 @@ fn serve_tests(m: &mut Mission, effects: &mut Vec<Effect>) {
     if m.baseline.is_none() {
         return;
     }
-    let due = m.work.iter().filter(|(_, work)| work.awaits_tests());
+    let due = m.work.iter().filter(|(_, work)| work.is_untested());
     let acts = due.map(|(item, _)| Act::Test { item: item.clone() });
     let acts: Vec<Act> = acts.filter(|act| !m.pending.values().any(|other| other == act)).collect();
     for act in acts {
@@ -244,7 +244,7 @@ fn begin_tasks(m: &mut Mission, wanted: impl Fn(&Task) -> bool) {
     let mut chosen = Vec::new();
     for task in plan.tasks() {
         let open = matches!(task.mark(), Mark::Pending | Mark::Active);
-        let waits = m.work.get(&task.id).is_some_and(|w| w.deferred.is_some() || w.awaits_tests());
+        let waits = m.work.get(&task.id).is_some_and(|w| w.deferred.is_some() || w.is_untested());
         let held = waits || busy.contains(&task.id) || at_gate.contains(&task.id);
         let clash = task.files().any(|f| files.iter().any(|g| g == f));
         if free == 0 || !open || held || clash || !wanted(task) || !plan.is_ready(task) {

@@ -235,7 +235,7 @@ pub(super) struct Work {
 
 impl Work {
     /// Whether the Worker is done and nobody knows yet whether its tests pass.
-    pub fn awaits_tests(&self) -> bool {
+    pub fn is_untested(&self) -> bool {
         self.summary.is_some() && self.tested.is_none()
     }
 }

@@ -36,7 +36,7 @@
 ; Several patterns may match one assertion; the last one has the word.
 ((assert_statement) @weakened-assertion
   (#set! strength "1"))
-((assert_statement . [(not_operator) (boolean_operator)]) @weakened-assertion
+((assert_statement . (boolean_operator)) @weakened-assertion
   (#set! strength "2"))
 ((assert_statement . (call function: (identifier) @function)) @weakened-assertion
   (#match? @function "^(isinstance|issubclass|all|any)$")

@@ -79,11 +79,10 @@ impl Mutant {
         let Some(text) = self.applied(after) else {
             return false;
         };
-        let hashes = [sha256(after.as_bytes()), sha256(text.as_bytes())];
-        let before = Known { text: after, hash: &hashes[0] };
-        let pair =
-            Pair::new(&self.path, Some(before), Some(Known { text: &text, hash: &hashes[1] }));
-        pair.tree.is_some() && syntax::new_errors(&pair).is_empty()
+        let (base, result) = (sha256(after.as_bytes()), sha256(text.as_bytes()));
+        let base = Known { text: after, hash: &base };
+        let result = Known { text: &text, hash: &result };
+        syntax::new_errors(&Pair::new(&self.path, Some(base), Some(result))).is_empty()
     }
 
     /// The hint for a person, once nothing has noticed it.

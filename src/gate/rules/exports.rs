@@ -123,12 +123,12 @@ fn gone<'v, 'r>(view: &'v View<'_, 'r>, views: &'v [View<'_, 'r>]) -> Vec<Gone<'
 }
 
 fn export<'h>(hit: &'h Hit<'_>) -> Option<&'h str> {
-    let is_export = hit.rule.header.fires == Fires::WhenMissed && hit.source.is_none();
+    let is_export = hit.rule.header.fires == Fires::Missed && hit.source.is_none();
     hit.name.as_deref().filter(|_| is_export)
 }
 
 fn import(hit: &Hit<'_>) -> Option<Import> {
-    let is_import = hit.rule.header.fires == Fires::WhenMissed;
+    let is_import = hit.rule.header.fires == Fires::Missed;
     let (name, source) = hit.name.clone().zip(hit.source.clone()).filter(|_| is_import)?;
     Some(Import { name, source })
 }

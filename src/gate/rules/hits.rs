@@ -178,7 +178,7 @@ fn hit<'r>(
     let rule = &set.rules[set.of_pattern[matched.pattern_index]];
     let text_of = |name| captured(set, matched, name).map(|n| text[n.byte_range()].to_owned());
     let own = match rule.header.fires {
-        Fires::WhenGone => String::new(),
+        Fires::Gone => String::new(),
         _ => squeezed(&text[node.byte_range()]),
     };
     Hit {
@@ -190,7 +190,7 @@ fn hit<'r>(
         source: text_of("source"),
         strength: set.strengths[matched.pattern_index],
         key: match rule.header.fires {
-            Fires::WhenNew => format!("{own} in {}", home(node, text)),
+            Fires::New => format!("{own} in {}", home(node, text)),
             _ => own,
         },
         pattern: matched.pattern_index,

@@ -16,10 +16,11 @@ mod text;
 mod thorough;
 mod units;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::Diagnostic;
 use super::language;
 use super::pair::Pair;
 use super::syntax::Grammar;
@@ -52,10 +53,10 @@ pub fn check(files: &[Pair<'_>], project: &Project, around: &dyn Around) -> Resu
     ruled.breaches.extend(files.iter().flat_map(|file| text::breaches(file, files)));
     let mut book = Book::new();
     for grammar in files.iter().filter_map(|file| file.grammar) {
-        if !book.contains_key(&grammar) {
+        if let Entry::Vacant(place) = book.entry(grammar) {
             let (sets, faults) = rules_of(grammar, project)?;
             ruled.faults.extend(faults);
-            book.insert(grammar, sets);
+            place.insert(sets);
         }
     }
     if files.iter().any(|file| is_suspicious(file, &book)) {
@@ -91,7 +92,7 @@ fn is_suspicious(file: &Pair<'_>, book: &Book) -> bool {
     };
     let before = touched(file, sets, Side::Before);
     let after = touched(file, sets, Side::After);
-    let tells = |hit: &Hit<'_>| matches!(hit.rule.header.fires, Fires::WhenNew | Fires::WhenMarked);
+    let tells = |hit: &Hit<'_>| matches!(hit.rule.header.fires, Fires::New | Fires::Marked);
     if after.iter().any(tells) {
         return true;
     }
@@ -123,8 +124,8 @@ fn tally<'h>(hits: &'h [Hit<'_>]) -> BTreeMap<(&'h str, &'h str), u32> {
     let mut counted = BTreeMap::new();
     for hit in hits {
         let name = match hit.rule.header.fires {
-            Fires::WhenGone | Fires::WhenMissed if hit.source.is_none() => hit.name.as_deref(),
-            Fires::WhenWeaker => Some(unit_of(hit, hits)),
+            Fires::Gone | Fires::Missed if hit.source.is_none() => hit.name.as_deref(),
+            Fires::Weaker => Some(unit_of(hit, hits)),
             _ => continue,
         };
         *counted.entry((hit.rule.name.as_str(), name.unwrap_or_default())).or_default() +=
@@ -136,17 +137,12 @@ fn tally<'h>(hits: &'h [Hit<'_>]) -> BTreeMap<(&'h str, &'h str), u32> {
 /// The name of the innermost unit that a match stands in.
 fn unit_of<'h>(hit: &Hit<'_>, hits: &'h [Hit<'_>]) -> &'h str {
     let holds = |unit: &&Hit<'_>| {
-        unit.rule.header.fires == Fires::WhenGone
+        unit.rule.header.fires == Fires::Gone
             && unit.bytes.start <= hit.of.start
             && hit.of.end <= unit.bytes.end
     };
     let innermost = hits.iter().filter(holds).min_by_key(|unit| unit.bytes.len());
     innermost.and_then(|unit| unit.name.as_deref()).unwrap_or_default()
-}
-
-/// Whether a breach refuses.
-pub fn refuses(breach: &Diagnostic) -> bool {
-    breach.severity == Severity::Error
 }
 
 #[cfg(test)]

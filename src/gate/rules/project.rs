@@ -182,8 +182,8 @@ type Compiled = Result<Arc<RuleSet>, BadRule>;
 
 /// A rule of a project, compiled once for each text of it.
 fn compiled(grammar: Grammar, source: &Source) -> Compiled {
-    static CACHE: LazyLock<Mutex<HashMap<(Grammar, String, String), Compiled>>> =
-        LazyLock::new(Mutex::default);
+    type Cache = HashMap<(Grammar, String, String), Compiled>;
+    static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
     let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     if cache.len() >= MEMORY {
         cache.clear();

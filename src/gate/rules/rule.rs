@@ -18,15 +18,15 @@ use crate::workspace::path::RelPath;
 pub enum Fires {
     /// A match that the base does not have, in a line that the change wrote.
     #[default]
-    WhenNew,
+    New,
     /// A match of the base (a *unit*, known by its `@name`) without a counterpart in the whole change-set.
-    WhenGone,
+    Gone,
     /// A unit that is matched now, and was not before.
-    WhenMarked,
+    Marked,
     /// A unit that lost matches, and got none as strong in their place.
-    WhenWeaker,
+    Weaker,
     /// A match of the base that is gone while something in the tree still imports it by its `@name`.
-    WhenMissed,
+    Missed,
 }
 
 /// What a rule's header says.
@@ -153,11 +153,11 @@ pub fn severity(word: &str) -> Result<Severity, String> {
 
 fn fires(word: &str) -> Result<Fires, String> {
     match word {
-        "when-new" => Ok(Fires::WhenNew),
-        "when-gone" => Ok(Fires::WhenGone),
-        "when-marked" => Ok(Fires::WhenMarked),
-        "when-weaker" => Ok(Fires::WhenWeaker),
-        "when-missed" => Ok(Fires::WhenMissed),
+        "when-new" => Ok(Fires::New),
+        "when-gone" => Ok(Fires::Gone),
+        "when-marked" => Ok(Fires::Marked),
+        "when-weaker" => Ok(Fires::Weaker),
+        "when-missed" => Ok(Fires::Missed),
         other => Err(format!(
             "`{other}` is no time to fire; say when-new, when-gone, when-marked, when-weaker or when-missed"
         )),

@@ -50,10 +50,10 @@ fn new_matches(views: &[View<'_, '_>]) -> Vec<Diagnostic> {
     let mut new: Vec<(&View<'_, '_>, &Hit<'_>)> = Vec::new();
     for view in views {
         let mut known: HashMap<(&str, &str), usize> = HashMap::new();
-        for hit in view.before.iter().filter(|hit| hit.rule.header.fires == Fires::WhenNew) {
+        for hit in view.before.iter().filter(|hit| hit.rule.header.fires == Fires::New) {
             *known.entry((&hit.rule.name, &hit.key)).or_default() += 1;
         }
-        for hit in view.after.iter().filter(|hit| hit.rule.header.fires == Fires::WhenNew) {
+        for hit in view.after.iter().filter(|hit| hit.rule.header.fires == Fires::New) {
             match known.get_mut(&(hit.rule.name.as_str(), hit.key.as_str())) {
                 Some(count) if *count > 0 => *count -= 1,
                 _ => new.push((view, hit)),
@@ -94,6 +94,7 @@ fn of_units(views: &[View<'_, '_>]) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let subjects = Subjects::of(views, &base);
+    let helpers = asserting(views);
     let mut found = Vec::new();
     for (old, fate) in base.iter().zip(fates(&base, &after)) {
         match fate {
@@ -102,13 +103,33 @@ fn of_units(views: &[View<'_, '_>]) -> Vec<Diagnostic> {
                 let new = &after[new];
                 let marked = marked(old, new, views);
                 // What does not run, or has no body, asserts nothing either: that is told once.
-                let weaker = || weaker(old, new, views, &subjects.gone);
+                let weaker = || weaker(old, new, views, &subjects.gone, &helpers);
                 found.extend(if marked.is_empty() { weaker() } else { marked });
             }
             _ => {}
         }
     }
     found
+}
+
+/// How strongly each named thing of the new texts asserts.
+fn asserting(views: &[View<'_, '_>]) -> BTreeMap<String, u32> {
+    let mut strengths: BTreeMap<String, u32> = BTreeMap::new();
+    for view in views {
+        let (Some(tree), Some(text)) = (&view.file.tree, view.file.after) else { continue };
+        for hit in view.after.iter().filter(|hit| hit.rule.header.fires == Fires::Weaker) {
+            let root = tree.root_node();
+            let mut at = root.descendant_for_byte_range(hit.bytes.start, hit.bytes.end);
+            while let Some(node) = at {
+                if let Some(name) = node.child_by_field_name("name") {
+                    let known = strengths.entry(text[name.byte_range()].to_owned()).or_default();
+                    *known = hit.strength.max(*known);
+                }
+                at = node.parent();
+            }
+        }
+    }
+    strengths
 }
 
 fn named(rule: &Rule, name: &str) -> String {
@@ -141,11 +162,13 @@ fn weaker(
     new: &Unit<'_>,
     views: &[View<'_, '_>],
     gone: &BTreeSet<String>,
+    helpers: &BTreeMap<String, u32>,
 ) -> Vec<Diagnostic> {
     let rules: BTreeMap<&str, &Rule> =
         old.parts.iter().map(|part| (part.rule.name.as_str(), part.rule)).collect();
     let path = views[new.file].file.path;
-    let lost = rules.into_values().filter_map(|rule| Some((rule, lost(old, new, rule, gone)?)));
+    let lost =
+        rules.into_values().filter_map(|rule| Some((rule, lost(old, new, rule, gone, helpers)?)));
     let found = lost.map(|(rule, part)| {
         let text: String = part.key.chars().take(120).collect();
         let message = format!("{}: `{text}` stood there", named(rule, &new.name));

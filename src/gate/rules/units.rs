@@ -95,7 +95,7 @@ fn count(text: &str) -> Words {
 
 /// The units among the matches in one file, each with what marks it and what counts in it.
 pub fn collect<'r>(hits: &[Hit<'r>], file: usize, text: &str) -> Vec<Unit<'r>> {
-    let is_unit = |hit: &&Hit<'r>| hit.rule.header.fires == Fires::WhenGone;
+    let is_unit = |hit: &&Hit<'r>| hit.rule.header.fires == Fires::Gone;
     let mut units: Vec<Unit<'r>> =
         hits.iter().filter(is_unit).map(|hit| Unit::of(hit, file, text)).collect();
     for hit in hits {
@@ -108,9 +108,9 @@ pub fn collect<'r>(hits: &[Hit<'r>], file: usize, text: &str) -> Vec<Unit<'r>> {
         let innermost = units.iter_mut().filter(of).filter(|unit| holds(unit));
         let innermost = innermost.min_by_key(|unit| unit.bytes.len());
         match (hit.rule.header.fires, innermost) {
-            (Fires::WhenMarked, Some(unit)) => unit.marks.push(part),
+            (Fires::Marked, Some(unit)) => unit.marks.push(part),
             // A mark around units marks them all.
-            (Fires::WhenMarked, None) => {
+            (Fires::Marked, None) => {
                 let inside = |unit: &&mut Unit<'r>| {
                     hit.of.start <= unit.bytes.start && unit.bytes.end <= hit.of.end
                 };
@@ -213,12 +213,14 @@ fn alike(a: &Unit<'_>, b: &Unit<'_>) -> f64 {
 }
 
 /// What a unit lost by a rule that counts: `None` when nothing was lost that something as strong does not replace.
-/// What names something that is gone itself may go.
+/// What names something that is gone itself may go, and what the unit calls now may do it in its place: `helpers` are
+/// the strongest matches in each function.
 pub fn lost<'u, 'r>(
     old: &'u Unit<'r>,
     new: &'u Unit<'r>,
     rule: &Rule,
     gone: &BTreeSet<String>,
+    helpers: &BTreeMap<String, u32>,
 ) -> Option<&'u Part<'r>> {
     let of = |unit: &'u Unit<'r>| -> Vec<&'u Part<'r>> {
         unit.parts.iter().filter(|part| part.rule.name == rule.name).collect()
@@ -232,7 +234,10 @@ pub fn lost<'u, 'r>(
     let lost = missing_in(&before, &after).into_iter().filter(|part| !excused(part));
     let strongest = lost.max_by_key(|part| part.strength)?;
     let gained = missing_in(&after, &before);
-    let replaced = gained.iter().any(|part| part.strength >= strongest.strength);
+    let called = new.words.keys().filter(|word| !old.words.contains_key(*word));
+    let called = called.filter_map(|word| helpers.get(word).copied());
+    let replaced =
+        gained.iter().map(|part| part.strength).chain(called).any(|now| now >= strongest.strength);
     (strongest.strength > 0 && !replaced).then_some(strongest)
 }
 

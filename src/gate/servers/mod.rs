@@ -34,7 +34,7 @@ use self::farm::{Asking, Farm};
 use self::session::{Session, Trouble};
 use self::slot::{Slot, Surroundings};
 use super::diagnostic::{Diagnostic, Remedy};
-use super::language::{DiagnosticsBy, Language, ServerSpec};
+use super::language::{Language, ServerSpec};
 use super::stage::{Answer, Boxed, Dependents, Overlay, ServerStage};
 use crate::workspace::path::RelPath;
 
@@ -192,37 +192,6 @@ impl Servers {
             session.told(&overlay, &files).await?
         };
         Ok((told, session.name()))
-    }
-
-    /// Proves ahead that the server looks at `files`, which are about to be edited, so that the question about their
-    /// candidate need not. What fails here fails again there, with the reason.
-    pub async fn warm(&self, language: &Language, files: &[RelPath], deadline: Duration) {
-        let Some(spec) = language.servers.first() else {
-            return;
-        };
-        let prove = async {
-            let (mut slot, _asking) = self.enter(language, spec).await;
-            let own = Arc::downgrade(OwnedMutexGuard::mutex(&slot));
-            let session = slot.begin(&self.around, own).await?;
-            let _shared = self.around.disk.read().await;
-            let proved = async {
-                session.loaded().await?;
-                let there = |path: &&RelPath| session.documents.on_disk(path).is_some();
-                let files: Vec<RelPath> = files.iter().filter(there).cloned().collect();
-                match spec.diagnostics {
-                    DiagnosticsBy::Push => Ok(()),
-                    _ => session.prove(&Overlay::new(), &files).await,
-                }
-            };
-            let proved = proved.await;
-            slot.end(proved.as_ref().err());
-            proved.map_err(|trouble| trouble.to_string())
-        };
-        match tokio::time::timeout(deadline, prove).await {
-            Ok(Ok(())) => {}
-            Ok(Err(reason)) => tracing::debug!("not proved ahead: {reason}"),
-            Err(_) => tracing::debug!("not proved ahead: {} did not answer in time", spec.name),
-        }
     }
 
     /// The quick fixes of the language's servers for a diagnostic of the text that `overlay` and disk make up: those of
@@ -399,15 +368,6 @@ impl ServerStage for Servers {
         diagnostic: &'a Diagnostic,
     ) -> Boxed<'a, Vec<Remedy>> {
         Box::pin(self.remedies(language, overlay, diagnostic))
-    }
-
-    fn warm<'a>(
-        &'a self,
-        language: &'a Language,
-        files: &'a [RelPath],
-        deadline: Duration,
-    ) -> Boxed<'a, ()> {
-        Box::pin(self.warm(language, files, deadline))
     }
 
     fn dependents<'a>(

@@ -47,7 +47,7 @@ pub fn read(root: &Path, folder: &str, ended: &Ended) -> Result<Answered, String
     }
     let description = |name: &&str| rel_path(root, folder, name);
     let there = |path: &RelPath| path.in_root(root).is_file();
-    answered.covered.extend(DESCRIPTIONS.iter().filter_map(|name| description(name)).filter(there));
+    answered.covered.extend(DESCRIPTIONS.iter().filter_map(description).filter(there));
     Ok(answered)
 }
 

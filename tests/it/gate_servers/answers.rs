@@ -218,13 +218,3 @@ async fn callers_are_found_by_name_and_refused_early() {
     assert_eq!(codes(&callers), ["E0107"]);
     servers.shutdown().await;
 }
-
-#[tokio::test]
-async fn what_is_proved_ahead_is_believed() {
-    let (_shadow, servers, language) = typescript(true);
-    let files = [rel("src/a.ts")];
-    servers.warm(&language, &files, PATIENCE).await;
-    let broken = [("src/a.ts", "export const a: number = \"\";\n")];
-    assert_eq!(codes(&ask(&servers, &language, &broken, &["src/a.ts"]).await), ["TS2322"]);
-    servers.shutdown().await;
-}

@@ -105,7 +105,9 @@ impl Bench {
         let copy = Copy::make(repo, &work.join("repository"))?;
         let oracle =
             Oracle::open(Copy::make(repo, &work.join("oracle"))?, &work.join("oracle-target"))?;
-        let settings = Settings { cache_dir: Some(work.join("cache")), ..Settings::default() };
+        // What is refused is to be seen, not mended.
+        let cache_dir = Some(work.join("cache"));
+        let settings = Settings { cache_dir, repair_rounds: 0, ..Settings::default() };
         let settings = with_servers(settings, &copy.root);
         let gate = Arc::new(Gate::open(&copy.root, settings).map_err(environment)?);
         let mut results = Results {
