@@ -136,7 +136,8 @@ fn said(report: &Report) -> String {
         return format!("{}:{} {code} {message}", diagnostic.path, diagnostic.range.start.line + 1);
     }
     let open = report.stages.iter().filter(|stage| stage.verdict == StageVerdict::Unverified);
-    open.map(|stage| stage.detail.clone()).collect::<Vec<_>>().join("; ")
+    let first_line = |stage: &StageReport| stage.detail.lines().next().map(str::to_owned);
+    open.filter_map(first_line).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
