@@ -251,6 +251,9 @@ impl Gate {
         if bench.is_none() {
             *bench = Some(Workbench::open(self.workspace.root(), &self.settings)?);
         }
+        if let Some(bench) = bench.as_mut() {
+            bench.look_around().await;
+        }
         MutexGuard::try_map(bench, Option::as_mut)
             .map_err(|_| GateError::Internal { why: "the workbench is gone".to_owned() })
     }

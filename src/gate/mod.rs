@@ -63,6 +63,7 @@ pub mod rules;
 pub mod servers;
 pub mod shadow;
 pub mod stage;
+mod surroundings;
 pub mod syntax;
 pub mod tools;
 mod verdict;

@@ -14,6 +14,7 @@ use super::language::{self, Language, ToolSpec};
 use super::prove::Case;
 use super::shadow::{self, Shadow, ShadowError};
 use super::stage::{Answer, Overlay, ServerStage};
+use super::surroundings::{self, Surroundings};
 use super::tools::suite::Suite;
 use super::tools::{Found, Outcome, Runner};
 use crate::workspace::path::RelPath;
@@ -61,6 +62,8 @@ pub(super) struct Workbench {
     answers: VecDeque<Known>,
     suites: VecDeque<(Question, Suite)>,
     pub(super) imports: KnownImports,
+    root: PathBuf,
+    surroundings: Surroundings,
 }
 
 impl Workbench {
@@ -86,7 +89,25 @@ impl Workbench {
             answers: VecDeque::new(),
             suites: VecDeque::new(),
             imports: KnownImports::new(),
+            root: root.to_owned(),
+            surroundings: Surroundings::of(root),
         })
+    }
+
+    /// Forgets what was said before packages or toolchains changed.
+    pub(super) async fn look_around(&mut self) {
+        let now = Surroundings::of(&self.root);
+        if now == self.surroundings {
+            return;
+        }
+        self.surroundings = now;
+        self.outcomes.clear();
+        self.answers.clear();
+        self.suites.clear();
+        self.runner.versions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if let Some(servers) = &self.servers {
+            servers.base_changed(&surroundings::described()).await;
+        }
     }
 
     pub(super) fn servers(&self) -> Option<&Arc<dyn ServerStage>> {
