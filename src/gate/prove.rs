@@ -39,7 +39,7 @@ pub(super) struct Findings {
     pub(super) complete: BTreeSet<String>,
     /// Texts of unchanged files that something new was found in, for code frames.
     pub(super) texts: BTreeMap<RelPath, String>,
-    /// How long servers themselves took to answer for the candidate, in microseconds.
+    /// How long servers themselves took to answer, in microseconds.
     asked_us: u64,
     asked: bool,
     unverified: Vec<String>,
@@ -165,6 +165,9 @@ async fn servers_of(
     // project a server counts a closed file to may depend on them.
     let shown = base_overlay(case.resolved);
     let base = bench.ask_server(language, &case.base, &shown, &all.before).await;
+    if let Answer::Diagnosed { raw_us, .. } = &base {
+        findings.asked_us += raw_us;
+    }
     let overlay = overlay(case.resolved);
     // Of a base without any error nothing can have been hidden.
     let judges_all = language.servers_prove || bench.is_known_clean(language, &case.base);

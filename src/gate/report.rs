@@ -50,7 +50,8 @@ pub struct StageReport {
     pub tools: Vec<String>,
     /// How long it took, in microseconds.
     pub us: u64,
-    /// Of that, from the candidate's first text sent to a server to its last answer, where one was asked, in microseconds.
+    /// Of that, what servers themselves took: from the first text sent to the last answer, in microseconds; for base and
+    /// candidate alike, where they were asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_us: Option<u64>,
 }
