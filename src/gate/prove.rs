@@ -12,7 +12,7 @@ use super::language::{Covers, Language, Purpose, ServerSpec, ToolSpec};
 use super::languages::{self, Languages};
 use super::mend;
 use super::nested;
-use super::report::{Stage, StageReport, StageVerdict};
+use super::report::{Asked, Stage, StageReport, StageVerdict};
 use super::stage::{Answer, Overlay};
 use super::tools::{Answered, Outcome};
 use super::workbench::{Layout, Workbench};
@@ -39,8 +39,8 @@ pub(super) struct Findings {
     pub(super) complete: BTreeSet<String>,
     /// Texts of unchanged files that something new was found in, for code frames.
     pub(super) texts: BTreeMap<RelPath, String>,
-    /// How long servers themselves took to answer, in microseconds.
-    asked_us: u64,
+    /// What the questions about the candidate took.
+    questions: Asked,
     asked: bool,
     unverified: Vec<String>,
     notes: Vec<String>,
@@ -73,7 +73,7 @@ impl Findings {
             detail: parts.join("; "),
             tools: self.tools.iter().filter(|name| !name.is_empty()).cloned().collect(),
             us: elapsed_us(began),
-            asked_us: Some(self.asked_us).filter(|us| *us > 0),
+            asked: Some(self.questions).filter(|asked| asked.server_us > 0),
         }
     }
 
@@ -165,9 +165,6 @@ async fn servers_of(
     // project a server counts a closed file to may depend on them.
     let shown = base_overlay(case.resolved);
     let base = bench.ask_server(language, &case.base, &shown, &all.before).await;
-    if let Answer::Diagnosed { raw_us, .. } = &base {
-        findings.asked_us += raw_us;
-    }
     let overlay = overlay(case.resolved);
     // Of a base without any error nothing can have been hidden.
     let judges_all = language.servers_prove || bench.is_known_clean(language, &case.base);
@@ -182,10 +179,14 @@ async fn servers_of(
             }
             Answer::Unverified { reason } => return findings.unverified.push(reason.clone()),
         };
+        let began = Instant::now();
         let after = bench.ask_server(language, &case.candidate, &overlay, &files.after).await;
         let (diagnostics, server) = match after {
             Answer::Diagnosed { diagnostics, server, raw_us } => {
-                findings.asked_us += raw_us;
+                if raw_us > 0 {
+                    findings.questions.us += elapsed_us(began);
+                    findings.questions.server_us += raw_us;
+                }
                 (diagnostics, server)
             }
             Answer::Unverified { reason } => return findings.unverified.push(reason),
