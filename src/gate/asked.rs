@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use super::described;
 use super::language::Language;
 use super::prove::{self, Case};
 use super::reach::{self, Imports, Reach, Setting};
@@ -27,8 +28,12 @@ impl Files {
     }
 }
 
-/// What is known of the specifiers in texts, by hash and by what bears on their meaning.
-pub(super) type KnownImports = HashMap<(String, Setting), Imports>;
+/// What is known of the specifiers in texts, by hash; it holds for one meaning of names.
+#[derive(Debug, Default)]
+pub(super) struct KnownImports {
+    meaning: (Setting, BTreeSet<String>),
+    by_hash: HashMap<String, Imports>,
+}
 
 /// When there are more, those of trees that are long gone are forgotten.
 const MOST_KNOWN: usize = 20_000;
@@ -80,21 +85,22 @@ impl Workbench {
     /// The imports of every file, before and after.
     fn imports(&mut self, case: &Case<'_>, all: &BTreeSet<&RelPath>) -> BTreeMap<RelPath, Imports> {
         let root = self.servers_root();
-        let (setting, own) = setting(case, &root);
-        if self.imports.len() > MOST_KNOWN {
-            self.imports.clear();
+        let meaning = setting(case, &root);
+        if self.imports.meaning != meaning || self.imports.by_hash.len() > MOST_KNOWN {
+            self.imports = KnownImports { meaning, ..KnownImports::default() };
         }
+        let KnownImports { meaning: (setting, own), by_hash } = &mut self.imports;
         let mut imports: BTreeMap<RelPath, Imports> = BTreeMap::new();
         for layout in [&case.base, &case.candidate] {
             for path in all {
                 let Some(hash) = layout.tree.files.get(*path) else {
                     continue;
                 };
-                let known = self.imports.entry((hash.clone(), setting)).or_insert_with(|| {
+                let known = by_hash.entry(hash.clone()).or_insert_with(|| {
                     let on_disk =
                         || std::fs::read_to_string(path.in_root(&root)).unwrap_or_default();
                     let text = layout.texts.get(*path).cloned().unwrap_or_else(on_disk);
-                    Imports::of(path, &text, setting, &own)
+                    Imports::of(path, &text, *setting, own)
                 });
                 imports.entry((*path).clone()).or_default().join(known);
             }
@@ -107,18 +113,17 @@ impl Workbench {
 fn setting(case: &Case<'_>, root: &Path) -> (Setting, BTreeSet<String>) {
     let mut setting = Setting::default();
     let mut own = BTreeSet::new();
-    for path in case.base.tree.files.keys().filter(|path| path.extension() == Some("json")) {
-        let name = path.as_str().rsplit('/').next().unwrap_or_default();
-        let is_package = name == "package.json";
-        if !is_package && !name.contains("config") {
-            continue;
-        }
+    let paths = || case.base.tree.files.keys();
+    match described::texts(root, paths()) {
+        Some(texts) => texts.iter().for_each(|text| setting.add(text)),
+        None => setting = Setting::UNKNOWN,
+    }
+    let is_package = |path: &&RelPath| path.as_str().rsplit('/').next() == Some("package.json");
+    for path in paths().filter(is_package) {
         let text = std::fs::read_to_string(path.in_root(root)).unwrap_or_default();
         setting.add(&text);
-        if is_package {
-            let package: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            own.extend(package["name"].as_str().map(str::to_owned));
-        }
+        let package: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        own.extend(package["name"].as_str().map(str::to_owned));
     }
     (setting, own)
 }

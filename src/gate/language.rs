@@ -145,8 +145,8 @@ pub enum DiagnosticsBy {
 pub struct ToolSpec {
     /// For people: `cargo check`.
     pub name: String,
-    /// Program and arguments, looked for like a server's. `{state}` in an argument is the name of a file, for what the
-    /// program wants to remember until its next run.
+    /// Program and arguments, looked for like a server's. `{state}` in an argument (also of `incremental`) is the name of a
+    /// file, for what the program wants to remember until its next run.
     pub command: Vec<String>,
     /// Commands in place of that one where its program is not installed.
     #[serde(default)]
@@ -160,6 +160,12 @@ pub struct ToolSpec {
     /// Arguments that are added, in a run of its own, for code that the command alone does not compile.
     #[serde(default)]
     pub everything: Vec<String>,
+    /// Arguments that are added so that it goes on from what it knew, `{state}` among them.
+    #[serde(default)]
+    pub incremental: Vec<String>,
+    /// Beginnings of versions (`tsc 7.`) that are not to be believed with those arguments, and run without.
+    #[serde(default)]
+    pub incremental_except: Vec<String>,
     /// Arguments that make a test tool build what it would run and stop there.
     #[serde(default)]
     pub build: Vec<String>,

@@ -41,6 +41,7 @@ mod baseline;
 mod conditional;
 mod covered;
 pub mod delta;
+mod described;
 pub mod diagnostic;
 mod error;
 pub mod frame;

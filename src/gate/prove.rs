@@ -12,6 +12,7 @@ use super::language::{Covers, Language, Purpose, ServerSpec, ToolSpec};
 use super::languages::{self, Languages};
 use super::mend;
 use super::nested;
+use super::reach;
 use super::report::{Asked, Stage, StageReport, StageVerdict};
 use super::stage::{Answer, Overlay};
 use super::tools::{Answered, Outcome};
@@ -285,6 +286,7 @@ async fn tools_of(
     let unverified_before = findings.unverified.len();
     for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
         if findings.complete.contains(spec.program())
+            && reach::keeps_members(case.resolved, |path| language.speaks(path))
             && bench.is_same_as_server(spec, &case.candidate)
         {
             let note = format!("{}: not run, it has judged every file as a server", spec.name);

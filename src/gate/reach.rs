@@ -7,8 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use similar::{DiffTag, TextDiff};
-use tree_sitter::{Node, Tree};
+use tree_sitter::Node;
 
 use super::syntax::Grammar;
 use crate::workspace::path::RelPath;
@@ -28,11 +27,17 @@ pub(super) struct Imports {
 pub(super) struct Setting {
     /// Names may be aliases of files, or of packages of the workspace itself.
     pub(super) aliases: bool,
+    /// Names may have endings that specifiers do not say.
+    pub(super) suffixes: bool,
     /// Files with JSX import a module that they do not name.
     pub(super) implicit_jsx: bool,
 }
 
 impl Setting {
+    /// Where nobody knows what they say, names may mean anything.
+    pub(super) const UNKNOWN: Setting =
+        Setting { aliases: true, suffixes: true, implicit_jsx: true };
+
     /// Reads it from the text of a `tsconfig.json` or `package.json`.
     pub(super) fn add(&mut self, description: &str) {
         let mentions = |word: &str| description.contains(word);
@@ -40,6 +45,7 @@ impl Setting {
             ["\"paths\"", "\"imports\"", "\"workspaces\"", "\"baseUrl\"", "\"rootDirs\""]
                 .iter()
                 .any(|word| mentions(word));
+        self.suffixes |= mentions("moduleSuffixes");
         self.implicit_jsx |= mentions("jsxImportSource");
     }
 }
@@ -54,19 +60,11 @@ impl Imports {
     ) -> Imports {
         let mut imports = Imports::default();
         let has_jsx = path.as_str().ends_with('x');
-        imports.on_all = has_jsx && setting.implicit_jsx || text.contains("@jsxImportSource");
-        let words = ["import", "from", "require", "reference", "declare module"];
-        for line in text.lines().filter(|line| words.iter().any(|word| line.contains(word))) {
-            for specifier in quoted(line) {
-                imports.add(specifier, setting, own);
-            }
-        }
-        // A specifier on a line of its own follows `import(` or `from`; the lines before say so.
-        for pair in text.lines().zip(text.lines().skip(1)) {
-            let end = pair.0.trim_end();
-            if ["from", "import(", "require(", "import"].iter().any(|word| end.ends_with(word)) {
-                quoted(pair.1).for_each(|specifier| imports.add(specifier, setting, own));
-            }
+        imports.on_all = setting.suffixes
+            || has_jsx && setting.implicit_jsx
+            || text.contains("@jsxImportSource");
+        for specifier in specifiers(text) {
+            imports.add(specifier, setting, own);
         }
         imports
     }
@@ -95,9 +93,30 @@ impl Imports {
     }
 }
 
-/// The pieces of a line between equal quotes.
+/// What a text may name as another file or package: strings on lines that speak of imports, those on a line of their own
+/// behind such a line, and whatever looks like a path beside.
+fn specifiers(text: &str) -> BTreeSet<&str> {
+    let words = ["import", "from", "require", "reference", "declare module"];
+    let ends = ["from", "import(", "require(", "import"];
+    let mut found = BTreeSet::new();
+    let mut goes_on = false;
+    for line in text.lines() {
+        let speaks = goes_on || words.iter().any(|word| line.contains(word));
+        found.extend(quoted(line).filter(|piece| speaks || piece.starts_with('.')));
+        let line = line.trim();
+        goes_on = goes_on && (line.is_empty() || line.starts_with("//"))
+            || ends.iter().any(|word| line.ends_with(word));
+    }
+    found
+}
+
+/// The pieces of a line between equal quotes. Of what stands between two of them nobody knows here whether it is inside or
+/// outside (an apostrophe is a quote, too), so both are taken.
 fn quoted(line: &str) -> impl Iterator<Item = &str> {
-    ['"', '\'', '`'].into_iter().flat_map(move |quote| line.split(quote).skip(1).step_by(2))
+    ['"', '\'', '`'].into_iter().flat_map(move |quote| {
+        let last = line.matches(quote).count();
+        line.split(quote).skip(1).take(last.saturating_sub(1))
+    })
 }
 
 /// A file's name without its extensions.
@@ -134,7 +153,9 @@ pub(super) fn of(resolved: &Resolved, speaks: impl Fn(&RelPath) -> bool) -> Reac
     for file in resolved.files.iter().filter(|file| speaks(&file.path)) {
         let before = file.base.as_ref().map(|base| base.text.as_str());
         let texts = [before, file.result.as_deref()];
-        if file.path.as_str().contains(".d.") || texts.into_iter().flatten().any(is_global) {
+        if file.path.as_str().contains(".d.")
+            || texts.into_iter().flatten().any(|text| is_global(&file.path, text))
+        {
             return Reach::All;
         }
         if !is_inside(file) {
@@ -145,14 +166,32 @@ pub(super) fn of(resolved: &Resolved, speaks: impl Fn(&RelPath) -> bool) -> Reac
 }
 
 /// Whether a text adds to what every file sees: a script without imports and exports, or a declaration into others.
-fn is_global(text: &str) -> bool {
-    let is_module = text.lines().any(|line| {
-        let line = line.trim_start();
-        line.starts_with("import") || line.starts_with("export")
-    });
+fn is_global(path: &RelPath, text: &str) -> bool {
+    let into_others = ["declare global", "declare module"].iter().any(|word| text.contains(word));
     // An empty file is a script, and adds nothing.
-    !is_module && !text.trim().is_empty()
-        || ["declare global", "declare module"].iter().any(|word| text.contains(word))
+    into_others || !text.trim().is_empty() && !is_module(path, text)
+}
+
+/// Whether it imports or exports at the top. (What a namespace exports makes no module of the file.)
+fn is_module(path: &RelPath, text: &str) -> bool {
+    let Some(tree) = Grammar::for_path(path).and_then(|grammar| grammar.parse(text)) else {
+        return false;
+    };
+    let root = tree.root_node();
+    let mut cursor = root.walk();
+    let mut top = root.children(&mut cursor);
+    top.any(|node| ["import_statement", "export_statement"].contains(&node.kind()))
+}
+
+/// Whether a change-set leaves it as it is which files belong to the project: none comes or goes, none is of a kind that
+/// the language does not speak, and all import what they did. What an import brings in can be seen by all.
+pub(super) fn keeps_members(resolved: &Resolved, speaks: impl Fn(&RelPath) -> bool) -> bool {
+    resolved.files.iter().all(|file| match (&file.base, &file.result) {
+        (Some(before), Some(after)) => {
+            speaks(&file.path) && specifiers(&before.text) == specifiers(after)
+        }
+        _ => false,
+    })
 }
 
 /// The files among `imports` that depend on one of `from`.
@@ -182,74 +221,56 @@ pub(super) fn dependents(
     }
 }
 
-/// Whether nothing of a file's change can be seen from outside of it.
+/// Whether nothing of a file's change can be seen from outside of it: without what is hidden, the texts are the same.
 fn is_inside(file: &ResolvedFile) -> bool {
     let (Some(before), Some(after), Some(grammar)) =
         (&file.base, &file.result, Grammar::for_path(&file.path))
     else {
         return false;
     };
-    let Some((old, new)) = grammar.parse(&before.text).zip(grammar.parse(after)) else {
-        return false;
-    };
-    let diff = TextDiff::from_lines(before.text.as_str(), after.as_str());
-    let starts = [line_starts(&before.text), line_starts(after)];
-    let changed = diff.ops().iter().filter(|op| op.tag() != DiffTag::Equal);
-    changed.into_iter().all(|op| {
-        let side = |tree: &Tree, text: &str, starts: &[usize], lines: std::ops::Range<usize>| {
-            is_hidden(tree, text, starts[lines.start]..starts[lines.end])
-        };
-        side(&old, &before.text, &starts[0], op.old_range())
-            && side(&new, after, &starts[1], op.new_range())
-    })
+    match (visible(grammar, &before.text), visible(grammar, after)) {
+        (Some(old), Some(new)) => old == new,
+        _ => false,
+    }
 }
 
-/// The byte at which each line begins, and the end.
-fn line_starts(text: &str) -> Vec<usize> {
-    let mut starts = vec![0];
-    starts.extend(text.split_inclusive('\n').scan(0, |at, line| {
-        *at += line.len();
-        Some(*at)
-    }));
-    starts
-}
-
-/// Whether what stands in these bytes is blank, a comment, or inside of a body whose function says what it returns.
-fn is_hidden(tree: &Tree, text: &str, range: std::ops::Range<usize>) -> bool {
-    let piece = &text[range.clone()];
-    let blank = piece.len() - piece.trim_start().len();
-    let (start, end) = (range.start + blank, range.start + piece.trim_end().len());
-    if start >= end || tree.root_node().has_error() {
-        return start >= end;
+/// The tree of a text as far as others can see it: kinds of nodes and their words, but for comments and for bodies of
+/// functions that say what they return. `None` where the text does not parse, so that nobody knows what is a body.
+fn visible(grammar: Grammar, text: &str) -> Option<Vec<(u16, &str)>> {
+    let tree = grammar.parse(text)?;
+    if tree.root_node().has_error() {
+        return None;
     }
-    let Some(mut node) = tree.root_node().descendant_for_byte_range(start, end) else {
-        return false;
-    };
-    if node.kind() == "comment" {
-        return true;
-    }
-    if only_comments(node, start, end) {
-        return true;
-    }
-    while let Some(parent) = node.parent() {
-        let is_body = parent.child_by_field_name("body").is_some_and(|body| body.id() == node.id());
-        // On the lines of the braces stands what others see.
-        let within = node.start_byte() < start && end < node.end_byte();
-        if is_body && within && parent.child_by_field_name("return_type").is_some() {
-            return true;
+    let mut seen = Vec::new();
+    let mut left = vec![tree.root_node()];
+    while let Some(node) = left.pop() {
+        let word = &text[node.byte_range()];
+        if node.kind() == "comment" {
+            // Some comments speak to the compiler.
+            let speaks = word.starts_with("///") || word.contains("@jsx");
+            seen.extend(speaks.then_some((node.kind_id(), word)));
+            continue;
         }
-        node = parent;
+        // Within a text blanks count.
+        let is_whole = node.child_count() == 0 || node.kind().starts_with("template");
+        let is_hidden = is_hidden_body(node);
+        seen.push((node.kind_id(), if is_whole && !is_hidden { word } else { "" }));
+        if is_whole || is_hidden {
+            continue;
+        }
+        let mut cursor = node.walk();
+        let parts: Vec<Node<'_>> = node.children(&mut cursor).collect();
+        left.extend(parts.into_iter().rev());
     }
-    false
+    Some(seen)
 }
 
-fn only_comments(node: Node<'_>, start: usize, end: usize) -> bool {
-    let mut cursor = node.walk();
-    let touched = node
-        .children(&mut cursor)
-        .filter(|child| child.start_byte() < end && start < child.end_byte());
-    let touched: Vec<Node<'_>> = touched.collect();
-    !touched.is_empty() && touched.iter().all(|child| child.kind() == "comment")
+/// Whether it is the body of a function that says what it returns.
+fn is_hidden_body(node: Node<'_>) -> bool {
+    node.parent().is_some_and(|parent| {
+        parent.child_by_field_name("return_type").is_some()
+            && parent.child_by_field_name("body").is_some_and(|body| body.id() == node.id())
+    })
 }
 
 #[cfg(test)]
@@ -295,6 +316,46 @@ mod tests {
         assert_eq!(reach(TEXT, &TEXT.replace("): number {", "): string {")), outside());
         // One brace closes another function than it did before.
         assert_eq!(reach(TEXT, &TEXT.replace("  return b\n}\n", "  return b\n")), outside());
+    }
+
+    #[test]
+    fn what_is_commented_out_is_no_comment() {
+        let hidden = TEXT.replace("  x = 1\n", "/*\n  x = 1\n*/\n");
+        assert_eq!(reach(TEXT, &hidden), outside());
+        assert_eq!(reach(TEXT, &format!("/// <reference path=\"x.ts\" />\n{TEXT}")), outside());
+        // What was a function of its own is a part of a text in another's body.
+        let swallowed =
+            TEXT.replace("= a\n", "= a\n  `\n").replace("  return \"\"", "`;return \"\"");
+        assert_eq!(reach(TEXT, &swallowed), outside());
+    }
+
+    #[test]
+    fn only_imports_and_exports_at_the_top_make_a_module() {
+        for script in [
+            "namespace A {\n  export const a = 1\n}\n",
+            "/*\nimport a\n*/\nvar a = 1\n",
+            "exporter()\nimportScripts('a')\n",
+        ] {
+            assert_eq!(reach(script, &format!("{script}var b = 1\n")), Reach::All, "{script}");
+        }
+    }
+
+    #[test]
+    fn specifiers_are_found_wherever_they_stand() {
+        let text = "log(\"can't\"); import('./a')\nconst b = import(\n\n  // b\n  './b')\nf(import(/* c */\n'./c'))\n";
+        let found = specifiers(text);
+        assert!(["./a", "./b", "./c"].iter().all(|name| found.contains(name)), "{found:?}");
+        let file = |before: &str, after: Option<&str>| ResolvedFile {
+            path: path("src/a.ts"),
+            base: Some(FileText::new(before.to_owned())),
+            result: after.map(str::to_owned),
+            renamed_from: None,
+        };
+        let keeps = |file| keeps_members(&Resolved { files: vec![file] }, |_| true);
+        assert!(keeps(file("import 'a'\nb()\n", Some("import 'a'\nc()\n"))));
+        assert!(!keeps(file("import 'a'\n", Some("import 'b'\n"))));
+        assert!(!keeps(file("import './x/a'\n", Some("import './y/a'\n"))));
+        assert!(!keeps(file("import 'a'\n", None)));
     }
 
     #[test]

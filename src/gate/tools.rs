@@ -149,9 +149,15 @@ impl Runner {
     /// The reason, for people, why it did not run to its end.
     pub async fn run(&self, spec: &ToolSpec, folder: &str) -> Result<Ended, String> {
         let (program, arguments) = self.program(spec, folder)?;
+        let mut arguments = arguments.to_vec();
+        if !spec.incremental.is_empty() {
+            let version = self.version(spec, folder).await;
+            let is_wrong = spec.incremental_except.iter().any(|begin| version.starts_with(begin));
+            arguments.extend(spec.incremental.iter().filter(|_| !is_wrong).cloned());
+        }
         let request = |offline| Request {
             program: program.clone(),
-            arguments: self.arguments(arguments, folder),
+            arguments: self.arguments(&arguments, folder),
             folder: self.folder(folder),
             environment: self.environment(folder, offline),
             deadline: self.deadline,

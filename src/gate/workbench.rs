@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::asked::KnownImports;
+use super::described;
 use super::diagnostic::{Diagnostic, Remedy, Severity};
 use super::error::GateError;
 use super::gate::Settings;
@@ -88,7 +89,7 @@ impl Workbench {
             outcomes: VecDeque::new(),
             answers: VecDeque::new(),
             suites: VecDeque::new(),
-            imports: KnownImports::new(),
+            imports: KnownImports::default(),
             root: root.to_owned(),
             surroundings: Surroundings::of(root),
         })
@@ -218,11 +219,9 @@ impl Workbench {
         let Some(words) = &spec.same_as_server_unless else {
             return false;
         };
-        let root = self.servers_root();
-        let descriptions = layout.tree.files.keys().filter(|path| path.extension() == Some("json"));
-        !descriptions.filter(|path| path.as_str().contains("config")).any(|path| {
-            let text = std::fs::read_to_string(path.in_root(&root)).unwrap_or_default();
-            words.iter().any(|word| text.contains(word))
+        let texts = described::texts(&self.servers_root(), layout.tree.files.keys());
+        texts.is_some_and(|texts| {
+            !texts.iter().any(|text| words.iter().any(|word| text.contains(word)))
         })
     }
 

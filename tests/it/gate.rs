@@ -22,6 +22,7 @@ use crate::support::tools;
 
 mod attacks;
 mod repair;
+mod review;
 mod rows;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;

@@ -1,0 +1,138 @@
+//! Wrong changes that were taken for right ones, and the reverse, because somebody was not asked; each was open once.
+
+use super::*;
+
+/// A TypeScript project whose server is the compiler, so that the compiler is not run once more.
+fn with_compiler_server(files: &[(&str, &str)]) -> Result<Project, Box<dyn std::error::Error>> {
+    let mut all = vec![("tsconfig.json", TSCONFIG)];
+    all.retain(|(name, _)| files.iter().all(|(own, _)| own != name));
+    all.extend_from_slice(files);
+    let mut project = Project::new(&all)?;
+    project.settings.path = Some(path_with_typescript()?);
+    project.settings.repair_rounds = 0;
+    Ok(with_servers(project, Some(path_with_typescript()?)))
+}
+
+#[tokio::test]
+async fn code_that_is_commented_out_is_seen_by_those_who_use_it() -> Outcome {
+    let shape = "export interface Shape {\n  width: number;\n  height: number;\n}\n";
+    let area = "import type { Shape } from \"./shape\";\n\nexport const area = (s: Shape): number => s.width * s.height;\n";
+    let project = with_compiler_server(&[("src/shape.ts", shape), ("src/area.ts", area)])?;
+    let hidden = shape.replace("  height: number;\n", "/*\n  height: number;\n*/\n");
+    refused_by(&project.check(vec![write("src/shape.ts", &hidden)]).await?, Stage::Servers);
+    Ok(())
+}
+
+#[tokio::test]
+async fn scripts_with_namespaces_reach_all() -> Outcome {
+    let app = "namespace App {\n  export const width: number = 1;\n}\n";
+    let project = with_compiler_server(&[
+        ("src/app.ts", app),
+        ("src/main.ts", "const double: number = App.width * 2;\n"),
+    ])?;
+    let wrong = edit("src/app.ts", "width: number = 1", "width: string = \"1\"");
+    refused_by(&project.check(vec![wrong]).await?, Stage::Servers);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_of_no_language_beside_a_source_reaches_those_who_import_it() -> Outcome {
+    let config = TSCONFIG
+        .replace("\"strict\"", "\"resolveJsonModule\": true, \"module\": \"preserve\", \"strict\"");
+    let project = with_compiler_server(&[
+        ("tsconfig.json", &config),
+        ("src/data.json", "{ \"width\": 1 }\n"),
+        (
+            "src/use.ts",
+            "import data from \"./data.json\";\n\nexport const width: number = data.width;\n",
+        ),
+        ("src/other.ts", "export const other = 1;\n"),
+    ])?;
+    let wrong = vec![
+        edit("src/data.json", "width", "height"),
+        edit("src/other.ts", "other = 1", "other = 2"),
+    ];
+    let checked = project.check(wrong).await?;
+    assert_eq!(checked.report.verdict, Verdict::Refused, "{:#?}", checked.report);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_import_brings_for_all_is_gone_for_all_with_it() -> Outcome {
+    let config =
+        TSCONFIG.replace("\"include\": [\"src\"]", "\"files\": [\"src/main.ts\", \"src/use.ts\"]");
+    let main = "import \"./globals\";\n\nexport const main = 1;\n";
+    let project = with_compiler_server(&[
+        ("tsconfig.json", &config),
+        ("src/globals.ts", "declare global {\n  const VERSION: string;\n}\n\nexport {};\n"),
+        ("src/main.ts", main),
+        ("src/use.ts", "export const shout: string = VERSION.toUpperCase();\n"),
+    ])?;
+    let wrong = edit("src/main.ts", "import \"./globals\";\n\n", "");
+    let checked = project.check(vec![wrong]).await?;
+    assert_eq!(checked.report.verdict, Verdict::Refused, "{:#?}", checked.report);
+    let reference =
+        main.replace("import \"./globals\";", "/// <reference path=\"./globals.ts\" />");
+    fs::write(project.root.join("src/main.ts"), &reference)?;
+    let wrong = edit("src/main.ts", "/// <reference path=\"./globals.ts\" />\n", "");
+    let checked = project.check(vec![wrong]).await?;
+    assert_eq!(checked.report.verdict, Verdict::Refused, "{:#?}", checked.report);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_falls_out_of_the_project_with_an_import_is_told() -> Outcome {
+    let config = TSCONFIG.replace("\"include\": [\"src\"]", "\"files\": [\"src/main.ts\"]");
+    let project = with_compiler_server(&[
+        ("tsconfig.json", &config),
+        ("src/part.ts", "export const part: number = 1;\n"),
+        ("src/main.ts", "import { part } from \"./part\";\n\nexport const main = part;\n"),
+    ])?;
+    let narrowed = edit(
+        "src/main.ts",
+        "import { part } from \"./part\";\n\nexport const main = part;",
+        "export const main = 1;",
+    );
+    let checked = project.check(vec![narrowed]).await?;
+    assert_eq!(checked.report.verdict, Verdict::Refused, "{:#?}", checked.report);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_compiler_is_asked_afresh_where_it_remembers_wrongly() -> Outcome {
+    let globals = "declare const VERSION: string;\n";
+    let project = Project::new(&[
+        ("tsconfig.json", TSCONFIG),
+        ("src/globals.ts", globals),
+        ("src/use.ts", "export const shout: string = VERSION.toUpperCase();\n"),
+    ])?;
+    let settings = Settings { path: Some(path_with_typescript()?), ..project.settings.clone() };
+    let gate = Gate::open(&project.root, settings)?;
+    let check = async |text: &str| {
+        let change = ChangeSet { changes: vec![write("src/globals.ts", text)] };
+        gate.check(&change, &OpenTexts::new()).await
+    };
+    refused_by(&check("declare const VERSION: number;\n").await?, Stage::Tools);
+    refused_by(&check("declare const OTHER: number;\n").await?, Stage::Tools);
+    accepted(&check(&format!("// The version.\n{globals}")).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_extended_description_may_hold_aliases() -> Outcome {
+    let config = "{ \"extends\": \"./shared/base.json\", \"include\": [\"src\"] }\n";
+    let base = "{ \"compilerOptions\": { \"strict\": true, \"noEmit\": true, \"types\": [], \"module\": \"preserve\", \"paths\": { \"sum\": [\"../src/add.ts\"] } } }\n";
+    let project = with_compiler_server(&[
+        ("tsconfig.json", config),
+        ("shared/base.json", base),
+        ("src/add.ts", TS_ADD),
+        ("src/use.ts", "import { add } from \"sum\";\n\nexport const three: number = add(1, 2);\n"),
+    ])?;
+    let wrong = edit("src/add.ts", "b: number", "b: string");
+    let checked = project.check(vec![wrong]).await?;
+    assert_eq!(checked.report.verdict, Verdict::Refused, "{:#?}", checked.report);
+    Ok(())
+}
+
+const TS_ADD: &str =
+    "export function add(a: number, b: number): number {\n  return a + Number(b);\n}\n";
