@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::settings::TestsWhen;
 use super::{Editor, Settings, StartError, baseline, seal};
 use crate::agents::{self, Agent, Ask};
 use crate::gate::gate::OpenServers;
@@ -112,6 +113,7 @@ pub(super) struct Performer {
     toolbox: Toolbox,
     pub(super) journal: Arc<Mutex<Journal>>,
     pub(super) mutants: Option<Duration>,
+    pub(super) tests: TestsWhen,
     pub(super) editor: Option<Arc<dyn Editor>>,
 }
 
@@ -132,6 +134,7 @@ impl Performer {
             agent,
             journal,
             mutants: settings.mutants,
+            tests: settings.tests,
             editor,
         })
     }

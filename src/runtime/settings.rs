@@ -21,8 +21,21 @@ pub struct Settings {
     pub gate: gate::Settings,
     /// How long a seal may look for slips that no check notices; `None`: not at all.
     pub mutants: Option<Duration>,
+    /// When the project's tests are run.
+    pub tests: TestsWhen,
     /// Whether unfinished missions go on by themselves when the workspace is opened.
     pub wake: bool,
+}
+
+/// When the project's tests are run. Before a mission, and at its seal, they always are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TestsWhen {
+    /// After each task as well.
+    #[default]
+    EachTask,
+    /// Only then: for suites that take many minutes.
+    AtTheSeal,
 }
 
 /// Why the settings could not be read.
@@ -66,11 +79,12 @@ struct File {
 struct Seal {
     /// Seconds; 0: not at all.
     mutants: u64,
+    tests: TestsWhen,
 }
 
 impl Default for Seal {
     fn default() -> Seal {
-        Seal { mutants: 20 }
+        Seal { mutants: 20, tests: TestsWhen::EachTask }
     }
 }
 
@@ -93,6 +107,7 @@ impl Settings {
             models,
             gate: gate::Settings { additions: file.gate, ..gate::Settings::default() },
             mutants: Some(mutants).filter(|time| !time.is_zero()),
+            tests: file.seal.tests,
             wake: true,
         })
     }
@@ -134,14 +149,14 @@ mod tests {
         let path = folder.path().join("config.toml");
         std::fs::write(
             &path,
-            "[limits]\ncalls = 7\n[seal]\nmutants = 3\n[model]\nmodel = \"m\"\n[roles.worker]\nmodel = \"w\"\n",
+            "[limits]\ncalls = 7\n[seal]\nmutants = 3\ntests = \"at-the-seal\"\n[model]\nmodel = \"m\"\n[roles.worker]\nmodel = \"w\"\n",
         )
         .unwrap();
         let file = read(&path).unwrap();
         assert_eq!(file.limits.calls, 7);
         assert_eq!(file.limits.attempts, Limits::default().attempts);
         assert_eq!(file.roles.len(), 1);
-        assert_eq!(file.seal.mutants, 3);
+        assert_eq!((file.seal.mutants, file.seal.tests), (3, TestsWhen::AtTheSeal));
         std::fs::write(&path, "[limits]\ncals = 7\n").unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("cals"));
         assert!(read(&folder.path().join("none.toml")).is_ok());
