@@ -136,3 +136,60 @@ async fn an_extended_description_may_hold_aliases() -> Outcome {
 
 const TS_ADD: &str =
     "export function add(a: number, b: number): number {\n  return a + Number(b);\n}\n";
+
+/// A program in place of cargo that fails while a file stands beside it, and is cargo else.
+#[cfg(unix)]
+fn moody_cargo(project: &mut Project) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = project.root.parent().ok_or("below a folder")?.join("bin");
+    fs::create_dir_all(&folder)?;
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let real = std::env::split_paths(&own).map(|dir| dir.join("cargo")).find(|file| file.is_file());
+    let (place, moody) = (folder.join("cargo"), folder.join("moody"));
+    let real = real.ok_or("cargo")?;
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = check ] && [ -e '{moody}' ]; then echo 'error: out of sorts' >&2; exit 101; fi\nexec '{real}' \"$@\"\n",
+        moody = moody.display(),
+        real = real.display()
+    );
+    fs::write(&place, script)?;
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o755))?;
+    let path = std::iter::once(folder).chain(std::env::split_paths(&own));
+    project.settings.path = Some(std::env::join_paths(path)?);
+    Ok(moody)
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_tool_that_failed_for_reasons_of_its_own_hides_nothing() -> Outcome {
+    let mut project = Project::tiny()?;
+    let moody = moody_cargo(&mut project)?;
+    let gate = project.gate()?;
+    let check = async |old: &str, new: &str| {
+        let change = ChangeSet { changes: vec![edit("src/shapes.rs", old, new)] };
+        gate.check(&change, &OpenTexts::new()).await
+    };
+    fs::write(&moody, "")?;
+    let checked = check("side * side", "side * side * 1").await?;
+    assert_eq!(checked.report.verdict, Verdict::Unverified, "{:#?}", checked.report);
+    fs::remove_file(&moody)?;
+    // The caller of what changes is in another file.
+    refused_by(&check("side: u32)", "side: u32, height: u32)").await?, Stage::Tools);
+    accepted(&check("side * side", "side * side * 1").await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tool_that_is_cut_short_accepts_nothing_that_it_compiles() -> Outcome {
+    let mut project = Project::new(&[
+        ("Cargo.toml", MANIFEST),
+        ("src/lib.rs", "include!(\"more.inc\");\n"),
+        ("src/more.inc", "pub fn more() -> u32 {\n    1\n}\n"),
+    ])?;
+    let wrong = || vec![edit("src/more.inc", "    1\n", "    \"1\"\n")];
+    refused_by(&project.check(wrong()).await?, Stage::Tools);
+    project.settings.tool_deadline = Duration::from_millis(1);
+    let checked = project.check(wrong()).await?;
+    assert_eq!(checked.report.verdict, Verdict::Unverified, "{:#?}", checked.report);
+    Ok(())
+}
