@@ -121,7 +121,8 @@ fn sweep(root: &Path, files: &[FileWrite]) {
             continue;
         };
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if !name.starts_with(TEMPORARY) || !path.is_file() {
+        let is_named_so = name.starts_with(TEMPORARY) && name.ends_with(".tmp");
+        if !is_named_so || !path.is_file() {
             continue;
         }
         let is_ours = std::fs::read(&path).is_ok_and(|found| {
@@ -227,6 +228,20 @@ mod tests {
         assert_eq!(std::fs::read(root.path().join("old")).unwrap(), base);
         assert!(!root.path().join("new").exists());
         assert!(undo(&journal, &[write("x", Some(b"unknown"))]).is_err());
+    }
+
+    #[test]
+    fn only_our_own_leavings_are_swept() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
+        put(".orchestrator-notes", "");
+        put(".orchestrator-mine.tmp", "by hand");
+        put(".orchestrator-x1.tmp", "res");
+        let path = RelPath::new("a").unwrap();
+        sweep(root.path(), &[FileWrite { path, expect: None, result: Some(b"result".to_vec()) }]);
+        let there = |name: &str| root.path().join(name).exists();
+        assert!(there(".orchestrator-notes") && there(".orchestrator-mine.tmp"));
+        assert!(!there(".orchestrator-x1.tmp"));
     }
 
     #[test]

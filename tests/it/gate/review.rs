@@ -193,3 +193,26 @@ async fn a_tool_that_is_cut_short_accepts_nothing_that_it_compiles() -> Outcome 
     assert_eq!(checked.report.verdict, Verdict::Unverified, "{:#?}", checked.report);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_test_that_fails_for_ever_excuses_no_other() -> Outcome {
+    let tests = |body: &str| format!("#[test]\nfn works() {{\n    {body}\n}}\n");
+    let project = Project::new(&[
+        ("Cargo.toml", MANIFEST),
+        ("src/lib.rs", ""),
+        ("tests/a.rs", &tests("assert_eq!(1, 2);")),
+        ("tests/b.rs", &tests("assert_eq!(1, 1);")),
+    ])?;
+    let gate = project.gate()?;
+    let none = OpenTexts::new();
+    let baseline = gate.baseline(&none).await?;
+    let is = async || gate.tests(&none, &baseline).await.map(|stage| stage.verdict);
+    assert_eq!(is().await?, StageVerdict::Passed);
+    // One of the same name.
+    fs::write(project.root.join("tests/b.rs"), tests("assert_eq!(1, 3);"))?;
+    assert_eq!(is().await?, StageVerdict::Refused);
+    // One that takes the others of its binary along.
+    fs::write(project.root.join("tests/b.rs"), tests("std::process::abort();"))?;
+    assert_eq!(is().await?, StageVerdict::Refused);
+    Ok(())
+}
