@@ -216,3 +216,20 @@ async fn a_test_that_fails_for_ever_excuses_no_other() -> Outcome {
     assert_eq!(is().await?, StageVerdict::Refused);
     Ok(())
 }
+
+#[tokio::test]
+async fn tests_that_are_not_run_any_more_do_not_pass() -> Outcome {
+    let package = "{ \"type\": \"module\", \"scripts\": { \"test\": \"node --test\" } }\n";
+    let test = "import { test } from \"node:test\";\n\ntest(\"works\", () => {});\n";
+    let project = Project::new(&[("package.json", package), ("a.test.js", test)])?;
+    let gate = project.gate()?;
+    let none = OpenTexts::new();
+    let baseline = gate.baseline(&none).await?;
+    let is = async || gate.tests(&none, &baseline).await.map(|stage| stage.verdict);
+    assert_eq!(is().await?, StageVerdict::Passed);
+    for script in [package.replace("node --test", "node --version"), "{}\n".to_owned()] {
+        fs::write(project.root.join("package.json"), script)?;
+        assert_eq!(is().await?, StageVerdict::Unverified);
+    }
+    Ok(())
+}
