@@ -132,7 +132,7 @@ impl Gate {
         open: &OpenTexts,
     ) -> Result<Option<Arc<dyn ServerStage>>, GateError> {
         let base = self.layout(open).await?;
-        let bench = self.bench().await?;
+        let bench = self.bench_at(&base).await?;
         bench.show_base(&base).await?;
         Ok(bench.servers().cloned())
     }
@@ -185,7 +185,7 @@ impl Gate {
         let changes = Changes::of(&resolved);
         let case =
             Case { languages: self.languages, changes, resolved: &resolved, base, candidate };
-        let mut bench = self.bench().await?;
+        let mut bench = self.bench_at(&case.base).await?;
         let began = Instant::now();
         let servers = prove::servers(&mut bench, &case).await?;
         report.stages.push(servers.report(Stage::Servers, began));
@@ -244,6 +244,16 @@ impl Gate {
         let (open, languages) = (open.clone(), self.languages);
         let task = tokio::task::spawn_blocking(move || scan(&workspace, languages, &open));
         task.await.map_err(GateError::internal)?
+    }
+
+    /// The workbench, for questions about `layout` or what a change makes of it.
+    pub(super) async fn bench_at(
+        &self,
+        layout: &Layout,
+    ) -> Result<MappedMutexGuard<'_, Workbench>, GateError> {
+        let mut bench = self.bench().await?;
+        bench.look_around(layout).await;
+        Ok(bench)
     }
 
     pub(super) async fn bench(&self) -> Result<MappedMutexGuard<'_, Workbench>, GateError> {

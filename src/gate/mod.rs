@@ -47,6 +47,7 @@ mod error;
 pub mod frame;
 #[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
 pub mod gate;
+mod installed;
 pub mod language;
 pub mod languages;
 mod mend;

@@ -11,6 +11,7 @@ use super::described;
 use super::diagnostic::{Diagnostic, Remedy, Severity};
 use super::error::GateError;
 use super::gate::Settings;
+use super::installed::{self, Stamp};
 use super::language::{self, Language, ToolSpec};
 use super::prove::Case;
 use super::shadow::{self, Shadow, ShadowError};
@@ -54,6 +55,8 @@ struct Known {
 }
 
 pub(super) struct Workbench {
+    root: PathBuf,
+    installed: Option<Stamp>,
     shadow: Arc<Mutex<Shadow>>,
     runner: Runner,
     settings: Settings,
@@ -79,6 +82,8 @@ impl Workbench {
             versions: Arc::default(),
         };
         Ok(Workbench {
+            root: root.to_owned(),
+            installed: None,
             shadow: Arc::new(Mutex::new(shadow)),
             runner,
             settings: settings.clone(),
@@ -88,6 +93,21 @@ impl Workbench {
             suites: VecDeque::new(),
             imports: KnownImports::default(),
         })
+    }
+
+    /// Forgets all that was said with other packages installed than there are now; the servers are started anew.
+    pub(super) async fn look_around(&mut self, layout: &Layout) {
+        let stamp = installed::stamp(&self.root, layout.tree.files.keys());
+        let before = self.installed.replace(stamp);
+        if before.is_none() || before == self.installed {
+            return;
+        }
+        self.outcomes.clear();
+        self.answers.clear();
+        self.suites.clear();
+        if let (Some(servers), Ok(description)) = (&self.servers, RelPath::new("package.json")) {
+            servers.base_changed(&[description]).await;
+        }
     }
 
     pub(super) fn servers(&self) -> Option<&Arc<dyn ServerStage>> {

@@ -233,3 +233,26 @@ async fn tests_that_are_not_run_any_more_do_not_pass() -> Outcome {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn what_was_said_with_other_packages_installed_is_forgotten() -> Outcome {
+    let kit = "node_modules/kit/index.d.ts";
+    let project = with_compiler_server(&[
+        ("package.json", "{}\n"),
+        (kit, "export const width: number;\n"),
+        ("src/a.ts", "import { width } from \"kit\";\n\nexport const a: number = width;\n"),
+    ])?;
+    let gate = project.gate()?;
+    let check = async |name: &str| {
+        let text =
+            format!("import {{ {name} }} from \"kit\";\n\nexport const b: number = {name};\n");
+        let change = ChangeSet { changes: vec![write("src/a.ts", &text)] };
+        gate.check(&change, &OpenTexts::new()).await
+    };
+    accepted(&check("width").await?);
+    refused_by(&check("height").await?, Stage::Servers);
+    fs::write(project.root.join(kit), "export const height: number;\n")?;
+    fs::write(project.root.join("node_modules/.package-lock.json"), "{}\n")?;
+    accepted(&check("height").await?);
+    Ok(())
+}
