@@ -35,6 +35,10 @@ pub(super) fn left_out(case: &Case<'_>, runs: &[Features], root: &Path) -> Vec<S
             continue;
         }
         let before = file.base.as_ref().map(|base| base.text.as_str()).unwrap_or_default();
+        // Comments are compiled nowhere.
+        if code(before).eq(code(after)) {
+            continue;
+        }
         let changed = changed_lines(before, after);
         let on = |features: &Features| match features {
             Features::All => None,
@@ -54,6 +58,11 @@ pub(super) fn left_out(case: &Case<'_>, runs: &[Features], root: &Path) -> Vec<S
         }
     }
     places
+}
+
+/// The lines of a text that are not comments as a whole.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim_start().starts_with("//"))
 }
 
 /// Every `cfg` attribute of a text: its condition, and the first and last 0-based line that it is about.

@@ -20,6 +20,7 @@ use super::stage::ServerStage;
 use super::verdict::{add_problems, conclude, refused};
 use super::workbench::{Layout, Workbench};
 use crate::workspace::change::ChangeSet;
+use crate::workspace::resolve::Resolved;
 use crate::workspace::{FileWrite, OpenTexts, Tree, Workspace};
 
 /// Starts the downstream servers, given the root of the shadow that they may watch.
@@ -132,7 +133,7 @@ impl Gate {
         open: &OpenTexts,
     ) -> Result<Option<Arc<dyn ServerStage>>, GateError> {
         let base = self.layout(open).await?;
-        let bench = self.bench_at(&base).await?;
+        let bench = self.bench().await?;
         bench.show_base(&base).await?;
         Ok(bench.servers().cloned())
     }
@@ -185,32 +186,43 @@ impl Gate {
         let changes = Changes::of(&resolved);
         let case =
             Case { languages: self.languages, changes, resolved: &resolved, base, candidate };
-        let mut bench = self.bench_at(&case.base).await?;
+        let mut bench = self.bench().await?;
         let began = Instant::now();
         let servers = prove::servers(&mut bench, &case).await?;
         report.stages.push(servers.report(Stage::Servers, began));
-        let mut refusal = (!servers.new.is_empty()).then_some((Stage::Servers, &servers));
-        let tools;
-        if refusal.is_none() {
-            let began = Instant::now();
-            tools = prove::tools(&mut bench, &case, &servers.complete).await?;
-            report.stages.push(tools.report(Stage::Tools, began));
-            if tools.new.is_empty() {
-                report.revealed = tools.revealed.clone();
-                return Ok((conclude(report, &case, suspects, &[servers, tools]), None));
-            }
-            refusal = Some((Stage::Tools, &tools));
-        }
-        let mut offer = None;
-        if let Some((stage, findings)) = refusal {
+        if !servers.new.is_empty() {
             report.problems.extend(suspects);
-            add_problems(&mut report, stage, findings, &resolved);
-            if round <= self.settings.repair_rounds && findings.new.len() <= repair::MOST {
-                let offers = bench.remedies(&findings.new, &prove::overlay(&resolved)).await;
-                offer = repair::mended(change, &resolved, round, &offers);
-            }
+            add_problems(&mut report, Stage::Servers, &servers, &resolved);
+            let offer = self.offer(&bench, change, &resolved, &servers.new, round).await;
+            return Ok((refused(report), offer));
         }
-        Ok((refused(report), offer))
+        let began = Instant::now();
+        let tools = prove::tools(&mut bench, &case, &servers.complete).await?;
+        report.stages.push(tools.report(Stage::Tools, began));
+        if !tools.new.is_empty() {
+            report.problems.extend(suspects);
+            add_problems(&mut report, Stage::Tools, &tools, &resolved);
+            let offer = self.offer(&bench, change, &resolved, &tools.new, round).await;
+            return Ok((refused(report), offer));
+        }
+        report.revealed = tools.revealed.clone();
+        Ok((conclude(report, &case, suspects, &[servers, tools]), None))
+    }
+
+    /// The change with what is certain mended in it, while there are rounds left.
+    async fn offer(
+        &self,
+        bench: &Workbench,
+        change: &ChangeSet,
+        resolved: &Resolved,
+        new: &[Diagnostic],
+        round: u8,
+    ) -> Option<Mended> {
+        if round > self.settings.repair_rounds || new.len() > repair::MOST {
+            return None;
+        }
+        let offers = bench.remedies(new, &prove::overlay(resolved)).await;
+        repair::mended(change, resolved, round, &offers)
     }
 
     /// The stages apply, syntax and rules, off the async threads.
@@ -246,20 +258,13 @@ impl Gate {
         task.await.map_err(GateError::internal)?
     }
 
-    /// The workbench, for questions about `layout` or what a change makes of it.
-    pub(super) async fn bench_at(
-        &self,
-        layout: &Layout,
-    ) -> Result<MappedMutexGuard<'_, Workbench>, GateError> {
-        let mut bench = self.bench().await?;
-        bench.look_around(layout).await;
-        Ok(bench)
-    }
-
     pub(super) async fn bench(&self) -> Result<MappedMutexGuard<'_, Workbench>, GateError> {
         let mut bench = self.bench.lock().await;
         if bench.is_none() {
             *bench = Some(Workbench::open(self.workspace.root(), &self.settings)?);
+        }
+        if let Some(bench) = bench.as_mut() {
+            bench.look_around().await;
         }
         MutexGuard::try_map(bench, Option::as_mut)
             .map_err(|_| GateError::Internal { why: "the workbench is gone".to_owned() })

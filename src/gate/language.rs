@@ -259,77 +259,28 @@ struct Embedded {
     rules: &'static [(&'static str, &'static str)],
 }
 
-/// A rule's name and text.
-macro_rules! rule {
-    ($language:literal, $name:literal) => {
-        ($name, include_str!(concat!("../../grammars/", $language, "/rules/", $name, ".scm")))
+/// A language with the rules of its folder, or of another's.
+macro_rules! embedded {
+    ($language:literal, $($from:literal: [$($rule:literal),* $(,)?]),*) => {
+        Embedded {
+            toml: include_str!(concat!("../../grammars/", $language, "/language.toml")),
+            rules: &[$($((
+                $rule,
+                include_str!(concat!("../../grammars/", $from, "/rules/", $rule, ".scm")),
+            )),*),*],
+        }
     };
 }
 
 /// Adding a language is one entry here, beside its folder and its grammar in [`super::syntax`]. JavaScript shares the
 /// rules of TypeScript where nothing in them is of types.
+#[rustfmt::skip]
 const EMBEDDED: &[Embedded] = &[
-    Embedded {
-        toml: include_str!("../../grammars/rust/language.toml"),
-        rules: &[
-            rule!("rust", "elision"),
-            rule!("rust", "placeholder"),
-            rule!("rust", "deleted-test"),
-            rule!("rust", "ignored-test"),
-            rule!("rust", "emptied-test"),
-            rule!("rust", "weakened-assertion"),
-            rule!("rust", "removed-export"),
-        ],
-    },
-    Embedded {
-        toml: include_str!("../../grammars/typescript/language.toml"),
-        rules: &[
-            rule!("typescript", "elision"),
-            rule!("typescript", "placeholder"),
-            rule!("typescript", "deleted-test"),
-            rule!("typescript", "ignored-test"),
-            rule!("typescript", "focused-test"),
-            rule!("typescript", "emptied-test"),
-            rule!("typescript", "weakened-assertion"),
-            rule!("typescript", "removed-export"),
-        ],
-    },
-    Embedded {
-        toml: include_str!("../../grammars/javascript/language.toml"),
-        rules: &[
-            rule!("typescript", "elision"),
-            rule!("typescript", "placeholder"),
-            rule!("typescript", "deleted-test"),
-            rule!("typescript", "ignored-test"),
-            rule!("typescript", "focused-test"),
-            rule!("typescript", "emptied-test"),
-            rule!("typescript", "weakened-assertion"),
-            rule!("javascript", "removed-export"),
-        ],
-    },
-    Embedded {
-        toml: include_str!("../../grammars/python/language.toml"),
-        rules: &[
-            rule!("python", "elision"),
-            rule!("python", "placeholder"),
-            rule!("python", "deleted-test"),
-            rule!("python", "ignored-test"),
-            rule!("python", "emptied-test"),
-            rule!("python", "weakened-assertion"),
-            rule!("python", "removed-export"),
-        ],
-    },
-    Embedded {
-        toml: include_str!("../../grammars/go/language.toml"),
-        rules: &[
-            rule!("go", "elision"),
-            rule!("go", "placeholder"),
-            rule!("go", "deleted-test"),
-            rule!("go", "ignored-test"),
-            rule!("go", "emptied-test"),
-            rule!("go", "weakened-assertion"),
-        ],
-    },
+    embedded!("rust", "rust": ["elision", "placeholder", "deleted-test", "ignored-test", "emptied-test", "weakened-assertion", "removed-export"]),
+    embedded!("typescript", "typescript": ["elision", "placeholder", "deleted-test", "ignored-test", "focused-test", "emptied-test", "weakened-assertion", "removed-export"]),
+    embedded!("javascript", "typescript": ["elision", "placeholder", "deleted-test", "ignored-test", "focused-test", "emptied-test", "weakened-assertion"], "javascript": ["removed-export"]),
+    embedded!("python", "python": ["elision", "placeholder", "deleted-test", "ignored-test", "emptied-test", "weakened-assertion", "removed-export"]),
+    embedded!("go", "go": ["elision", "placeholder", "deleted-test", "ignored-test", "emptied-test", "weakened-assertion"]),
 ];
 
 static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {

@@ -47,7 +47,6 @@ mod error;
 pub mod frame;
 #[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
 pub mod gate;
-mod installed;
 pub mod language;
 pub mod languages;
 mod mend;
@@ -65,6 +64,7 @@ pub mod rules;
 pub mod servers;
 pub mod shadow;
 pub mod stage;
+mod surroundings;
 pub mod syntax;
 pub mod tools;
 mod verdict;

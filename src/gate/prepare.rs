@@ -213,7 +213,7 @@ pub(super) fn cheap(
     detail: String,
     began: Instant,
 ) -> StageReport {
-    StageReport { stage, verdict, detail, tools: Vec::new(), us: elapsed_us(began), asked_us: None }
+    StageReport { stage, verdict, detail, tools: Vec::new(), us: elapsed_us(began), asked: None }
 }
 
 fn not_fitting(problem: ApplyProblem) -> Problem {

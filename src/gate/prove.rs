@@ -13,7 +13,7 @@ use super::languages::{self, Languages};
 use super::mend;
 use super::nested;
 use super::reach;
-use super::report::{Stage, StageReport, StageVerdict};
+use super::report::{Asked, Stage, StageReport, StageVerdict};
 use super::stage::{Answer, Overlay};
 use super::tools::{Answered, Outcome};
 use super::workbench::{Layout, Workbench};
@@ -40,8 +40,8 @@ pub(super) struct Findings {
     pub(super) complete: BTreeSet<String>,
     /// Texts of unchanged files that something new was found in, for code frames.
     pub(super) texts: BTreeMap<RelPath, String>,
-    /// How long servers themselves took to answer for the candidate, in microseconds.
-    asked_us: u64,
+    /// What the questions about the candidate took.
+    questions: Asked,
     asked: bool,
     /// Whether a tool that is there, asked on behalf of files of no language, was stopped before it had spoken.
     pub(super) cut_short: bool,
@@ -76,7 +76,7 @@ impl Findings {
             detail: parts.join("; "),
             tools: self.tools.iter().filter(|name| !name.is_empty()).cloned().collect(),
             us: elapsed_us(began),
-            asked_us: Some(self.asked_us).filter(|us| *us > 0),
+            asked: Some(self.questions).filter(|asked| asked.server_us > 0),
         }
     }
 
@@ -182,10 +182,14 @@ async fn servers_of(
             }
             Answer::Unverified { reason } => return findings.unverified.push(reason.clone()),
         };
+        let began = Instant::now();
         let after = bench.ask_server(language, &case.candidate, &overlay, &files.after).await;
         let (diagnostics, server) = match after {
             Answer::Diagnosed { diagnostics, server, raw_us } => {
-                findings.asked_us += raw_us;
+                if raw_us > 0 {
+                    findings.questions.us += elapsed_us(began);
+                    findings.questions.server_us += raw_us;
+                }
                 (diagnostics, server)
             }
             Answer::Unverified { reason } => return findings.unverified.push(reason),

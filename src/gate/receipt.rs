@@ -190,7 +190,7 @@ mod tests {
             detail: "0 errors".to_owned(),
             tools: vec!["cargo 1.95.0".to_owned()],
             us: 12_000,
-            asked_us: None,
+            asked: None,
         };
         let report = Report {
             verdict: Verdict::Accepted,

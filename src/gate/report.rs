@@ -37,6 +37,15 @@ pub enum StageVerdict {
     NotApplicable,
 }
 
+/// Questions put to servers, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// From the question to its answer.
+    pub us: u64,
+    /// Of that, from the first text sent to a server to its last answer.
+    pub server_us: u64,
+}
+
 /// One stage of a [`Report`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageReport {
@@ -50,9 +59,9 @@ pub struct StageReport {
     pub tools: Vec<String>,
     /// How long it took, in microseconds.
     pub us: u64,
-    /// Of that, from the candidate's first text sent to a server to its last answer, where one was asked, in microseconds.
+    /// Of that, what the questions about the candidate took that were put to servers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked_us: Option<u64>,
+    pub asked: Option<Asked>,
 }
 
 /// The whole verdict.

@@ -32,7 +32,7 @@ impl Gate {
     /// When the gate itself cannot work.
     pub async fn diagnose(&self, open: &OpenTexts) -> Result<Diagnosis, GateError> {
         let layout = self.layout(open).await?;
-        let mut bench = self.bench_at(&layout).await?;
+        let mut bench = self.bench().await?;
         let (answered, unverified) = survey(&mut bench, self.languages, &layout).await?;
         let mut diagnostics: Vec<Diagnostic> =
             answered.found.into_iter().map(|found| found.diagnostic).collect();
@@ -47,7 +47,7 @@ impl Gate {
     /// When the gate itself cannot work.
     pub async fn baseline(&self, open: &OpenTexts) -> Result<Baseline, GateError> {
         let layout = self.layout(open).await?;
-        let mut bench = self.bench_at(&layout).await?;
+        let mut bench = self.bench().await?;
         let (answered, _) = survey(&mut bench, self.languages, &layout).await?;
         let suites = suites(&mut bench, self.languages, &layout).await?;
         Ok(Baseline::of(&answered, &suites.run))
@@ -63,7 +63,7 @@ impl Gate {
         baseline: &Baseline,
     ) -> Result<StageReport, GateError> {
         let layout = self.layout(open).await?;
-        let mut bench = self.bench_at(&layout).await?;
+        let mut bench = self.bench().await?;
         let began = Instant::now();
         let suites = suites(&mut bench, self.languages, &layout).await?;
         Ok(tests_report(&suites, baseline, Strictness::Item, began))
@@ -80,7 +80,7 @@ impl Gate {
         baseline: &Baseline,
     ) -> Result<Vec<StageReport>, GateError> {
         let layout = self.layout(open).await?;
-        let mut bench = self.bench_at(&layout).await?;
+        let mut bench = self.bench().await?;
         let began = Instant::now();
         let (answered, unverified) = survey(&mut bench, self.languages, &layout).await?;
         let tools = tools_report(&answered, &unverified, baseline, &layout, began);

@@ -11,11 +11,11 @@ use super::described;
 use super::diagnostic::{Diagnostic, Remedy, Severity};
 use super::error::GateError;
 use super::gate::Settings;
-use super::installed::{self, Stamp};
 use super::language::{self, Language, ToolSpec};
 use super::prove::Case;
 use super::shadow::{self, Shadow, ShadowError};
 use super::stage::{Answer, Overlay, ServerStage};
+use super::surroundings::{self, Surroundings};
 use super::tools::suite::Suite;
 use super::tools::{Found, Outcome, Runner};
 use crate::workspace::path::RelPath;
@@ -55,8 +55,6 @@ struct Known {
 }
 
 pub(super) struct Workbench {
-    root: PathBuf,
-    installed: Option<Stamp>,
     shadow: Arc<Mutex<Shadow>>,
     runner: Runner,
     settings: Settings,
@@ -65,6 +63,8 @@ pub(super) struct Workbench {
     answers: VecDeque<Known>,
     suites: VecDeque<(Question, Suite)>,
     pub(super) imports: KnownImports,
+    root: PathBuf,
+    surroundings: Surroundings,
 }
 
 impl Workbench {
@@ -82,8 +82,6 @@ impl Workbench {
             versions: Arc::default(),
         };
         Ok(Workbench {
-            root: root.to_owned(),
-            installed: None,
             shadow: Arc::new(Mutex::new(shadow)),
             runner,
             settings: settings.clone(),
@@ -92,21 +90,24 @@ impl Workbench {
             answers: VecDeque::new(),
             suites: VecDeque::new(),
             imports: KnownImports::default(),
+            root: root.to_owned(),
+            surroundings: Surroundings::of(root),
         })
     }
 
-    /// Forgets all that was said with other packages installed than there are now; the servers are started anew.
-    pub(super) async fn look_around(&mut self, layout: &Layout) {
-        let stamp = installed::stamp(&self.root, layout.tree.files.keys());
-        let before = self.installed.replace(stamp);
-        if before.is_none() || before == self.installed {
+    /// Forgets what was said before packages or toolchains changed.
+    pub(super) async fn look_around(&mut self) {
+        let now = Surroundings::of(&self.root);
+        if now == self.surroundings {
             return;
         }
+        self.surroundings = now;
         self.outcomes.clear();
         self.answers.clear();
         self.suites.clear();
-        if let (Some(servers), Ok(description)) = (&self.servers, RelPath::new("package.json")) {
-            servers.base_changed(&[description]).await;
+        self.runner.versions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if let Some(servers) = &self.servers {
+            servers.base_changed(&surroundings::described()).await;
         }
     }
 
@@ -175,7 +176,11 @@ impl Workbench {
             return Ok(known.clone());
         }
         self.lay_out(layout).await?;
-        let outcome = self.runner.check(spec, folder).await;
+        let mut outcome = self.runner.check(spec, folder).await;
+        if let Outcome::Answered(answered) = &mut outcome {
+            let root = &self.runner.root;
+            answered.found.iter_mut().for_each(|found| in_own_words(&mut found.diagnostic, root));
+        }
         // A tool that was missing may be installed by the next time, and what made one fail (a network, a package that is not
         // installed) need not be in the tree.
         if matches!(outcome, Outcome::Answered(_)) {
@@ -369,7 +374,12 @@ impl Workbench {
         // The stage keeps to its deadline itself; this one is for a stage that does not.
         let asked = servers.diagnose(language, overlay, files, deadline);
         match tokio::time::timeout(deadline * 2, asked).await {
-            Ok(answer) => answer,
+            Ok(Answer::Diagnosed { mut diagnostics, server, raw_us }) => {
+                let root = self.servers_root();
+                diagnostics.iter_mut().for_each(|found| in_own_words(found, &root));
+                Answer::Diagnosed { diagnostics, server, raw_us }
+            }
+            Ok(unverified) => unverified,
             Err(_) => Answer::Unverified {
                 reason: format!("the {} server did not answer in time", language.name),
             },
@@ -384,6 +394,17 @@ fn question(spec: &ToolSpec, folder: &str, layout: &Layout) -> Question {
 /// What a tool is known again by: two may have one name, and differ in what they run.
 fn identity(spec: &ToolSpec) -> String {
     format!("{}\n{}", spec.name, spec.command.join("\n"))
+}
+
+/// Names files as the workspace does, not as the shadow: an error is known again by its words, and people read them.
+fn in_own_words(diagnostic: &mut Diagnostic, root: &Path) {
+    let root = root.to_string_lossy();
+    if diagnostic.message.contains(root.as_ref()) {
+        let inside = [format!("{root}/"), format!("{root}\\")];
+        let shorter =
+            inside.iter().fold(diagnostic.message.clone(), |text, root| text.replace(root, ""));
+        diagnostic.message = shorter.replace(root.as_ref(), ".");
+    }
 }
 
 fn remember<T>(memory: &mut VecDeque<(Question, T)>, question: Question, value: T) {

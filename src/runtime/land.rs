@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
 
 use super::VersionedEdit;
 use super::perform::Performer;
@@ -109,9 +111,16 @@ enum Unput {
     Failed(String),
 }
 
+/// No file of ours is written before this.
+static FIRST_SWEEP: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
+/// How coarsely a file system may keep times.
+const TICK: Duration = Duration::from_millis(20);
+
 /// Removes what a process that was killed while it wrote these files left beside them: files under our own temporary name
 /// that hold their former or their new text, or the beginning of it. Both are in the journal.
+/// Nothing that this process may be writing just now is touched.
 fn sweep(root: &Path, files: &[FileWrite]) {
+    let began = *FIRST_SWEEP;
     let folders: BTreeSet<PathBuf> = files
         .iter()
         .filter_map(|file| file.path.in_root(root).parent().map(Path::to_owned))
@@ -122,7 +131,9 @@ fn sweep(root: &Path, files: &[FileWrite]) {
         };
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let is_named_so = name.starts_with(TEMPORARY) && name.ends_with(".tmp");
-        if !is_named_so || !path.is_file() {
+        let written = path.metadata().and_then(|data| data.modified());
+        let is_older = written.is_ok_and(|written| written + TICK < began);
+        if !is_named_so || !path.is_file() || !is_older {
             continue;
         }
         let is_ours = std::fs::read(&path).is_ok_and(|found| {

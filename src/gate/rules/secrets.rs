@@ -26,6 +26,9 @@ struct Kind {
     pattern: String,
     #[serde(default = "least_entropy")]
     entropy: f64,
+    /// Whether nothing but the pattern makes it a key: then letters alone are one too.
+    #[serde(default)]
+    sure: bool,
     #[serde(default)]
     files: String,
     #[serde(default)]
@@ -108,6 +111,7 @@ pub fn find(path: Option<&str>, text: &str) -> Vec<Secret> {
             let whole = captures.get(0).map_or("", |whole| whole.as_str());
             if entropy(secret.as_str()) >= ready.kind.entropy
                 && !is_placeholder(secret.as_str(), whole)
+                && (ready.kind.sure || is_disorderly(secret.as_str()))
                 && !found.iter().any(overlaps)
             {
                 found.push(Secret { name: &ready.kind.name, bytes: secret.range() });
@@ -153,12 +157,15 @@ const PLACEHOLDERS: &[&str] = &[
 
 fn is_placeholder(secret: &str, whole: &str) -> bool {
     let lower = secret.to_lowercase();
-    let has_digit = secret.bytes().any(|byte| byte.is_ascii_digit());
-    let has_letter = secret.bytes().any(|byte| byte.is_ascii_alphabetic());
     PLACEHOLDERS.iter().any(|word| lower.contains(word))
         || whole.to_lowercase().contains("example.")
-        || !(has_digit && has_letter)
-        || is_words(&lower)
+}
+
+/// Whether a text has letters and digits and is not made of words.
+fn is_disorderly(secret: &str) -> bool {
+    let has_digit = secret.bytes().any(|byte| byte.is_ascii_digit());
+    let has_letter = secret.bytes().any(|byte| byte.is_ascii_alphabetic());
+    has_digit && has_letter && !is_words(&secret.to_lowercase())
 }
 
 /// Whether a text is made of words: parts between `-`, `_` and `/` that are letters alone, or a short number.

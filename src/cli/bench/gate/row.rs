@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::edits::Kind;
 use super::oracle::Ruling;
+use crate::gate::report::Asked;
 use crate::gate::{Checked, GateError, Report, Stage, StageReport, StageVerdict, Verdict};
 
 /// How the gate did on one edit.
@@ -42,8 +43,8 @@ pub struct Row {
     pub unproved: bool,
     /// Microseconds of each stage that was run.
     pub stages: Vec<(Stage, u64)>,
-    /// Microseconds that the servers alone took, where the gate tells them.
-    pub raw_us: Option<u64>,
+    /// What the questions put to servers took, where there were any.
+    pub asked: Option<Asked>,
     /// Microseconds of the whole.
     pub us: u64,
     /// What the gate said, in one line.
@@ -68,7 +69,7 @@ impl Row {
             own_file: false,
             unproved: false,
             stages: Vec::new(),
-            raw_us: None,
+            asked: None,
             us,
             detail: String::new(),
         };
@@ -82,7 +83,7 @@ impl Row {
     fn read(&mut self, report: &Report) {
         self.verdict = report.verdict;
         self.stages = report.stages.iter().map(|stage| (stage.stage, stage.us)).collect();
-        self.raw_us = report.stages.iter().find_map(|stage| stage.asked_us);
+        self.asked = report.stages.iter().find_map(|stage| stage.asked);
         let mut refusing =
             report.stages.iter().rev().filter(|stage| stage.verdict == StageVerdict::Refused);
         if report.verdict == Verdict::Refused {
@@ -136,7 +137,8 @@ fn said(report: &Report) -> String {
         return format!("{}:{} {code} {message}", diagnostic.path, diagnostic.range.start.line + 1);
     }
     let open = report.stages.iter().filter(|stage| stage.verdict == StageVerdict::Unverified);
-    open.map(|stage| stage.detail.clone()).collect::<Vec<_>>().join("; ")
+    let first_line = |stage: &StageReport| stage.detail.lines().next().map(str::to_owned);
+    open.filter_map(first_line).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

@@ -103,12 +103,11 @@ impl Results {
         all
     }
 
-    /// How much longer the servers' stage takes than the servers themselves.
+    /// How much longer the servers' verdict on a candidate takes than the servers themselves.
     fn ratios(&self) -> Vec<f64> {
         let of = |row: &Row| {
-            let stage = row.stages.iter().find(|(stage, _)| *stage == Stage::Servers)?;
-            let raw = row.raw_us.filter(|raw| *raw > 0)?;
-            Some(stage.1 as f64 / raw as f64)
+            let asked = row.asked?;
+            Some(asked.us as f64 / asked.server_us as f64)
         };
         self.rows.iter().filter_map(of).collect()
     }
@@ -172,7 +171,7 @@ impl Results {
             let _ = writeln!(
                 text,
                 "{:<28} {:>10} {:>10.2} {:>10.2} {:>10.2}",
-                "servers' stage / server",
+                "servers' verdict / server's own",
                 ratios.len(),
                 at[0],
                 at[1],
