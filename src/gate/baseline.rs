@@ -101,6 +101,11 @@ impl Baseline {
         unknown
     }
 
+    /// Whether the suite was run before.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.suites.contains_key(name)
+    }
+
     /// Compares a suite with how it stood.
     pub(super) fn compare(&self, name: &str, now: &Suite) -> Compared {
         let before = self.suites.get(name).cloned().unwrap_or_default();
@@ -123,6 +128,12 @@ impl Baseline {
         }
         let is_gone = |test: &&String| !now.passed.contains(*test) && !now.failed.contains(*test);
         compared.gone = before.passed.iter().filter(is_gone).count();
+        let runs_none = now.passed.is_empty() && now.failed.is_empty();
+        if compared.gone > 0 && runs_none {
+            let count = compared.gone;
+            compared.unknown =
+                Some(format!("{count} of its tests passed before, and it runs none any more"));
+        }
         compared
     }
 }
@@ -176,6 +187,7 @@ mod tests {
         assert_eq!(compared.broken, ["a"]);
         assert_eq!(compared.fresh, ["e"]);
         assert_eq!((compared.stood, compared.gone), (1, 1));
+        assert!(baseline.compare("t", &suite(&[], &[], None)).unknown.is_some());
         let crashed = suite(&[], &[], Some("it crashed"));
         assert_eq!(baseline.compare("t", &crashed).broken, ["it crashed"]);
         let baseline = Baseline::of(&Answered::default(), &[("t".to_owned(), crashed.clone())]);

@@ -43,6 +43,8 @@ pub(super) struct Findings {
     /// What the questions about the candidate took.
     questions: Asked,
     asked: bool,
+    /// Whether a tool that is there, asked on behalf of files of no language, was stopped before it had spoken.
+    pub(super) cut_short: bool,
     unverified: Vec<String>,
     notes: Vec<String>,
     tools: BTreeSet<String>,
@@ -298,7 +300,7 @@ async fn tools_of(
         let mut next = folders.clone();
         while !next.is_empty() {
             for folder in &next {
-                let question = Question { spec, folder };
+                let question = Question { spec, folder, must };
                 let Some((base, answered)) = question.ask(bench, case, findings).await? else {
                     continue;
                 };
@@ -317,7 +319,7 @@ async fn tools_of(
             if helps && findings.new.is_empty() && !spec.everything.is_empty() {
                 let spec = with_everything(spec);
                 for folder in &asked {
-                    Question { spec: &spec, folder }.ask(bench, case, findings).await?;
+                    Question { spec: &spec, folder, must }.ask(bench, case, findings).await?;
                 }
             }
             if findings.new.is_empty() {
@@ -360,6 +362,8 @@ async fn tools_of(
 struct Question<'a> {
     spec: &'a ToolSpec,
     folder: &'a str,
+    /// Whether the change touches files of the tool's language.
+    must: bool,
 }
 
 impl Question<'_> {
@@ -374,16 +378,27 @@ impl Question<'_> {
         if !bench.is_used(self.spec, self.folder, &case.candidate).await? {
             return Ok(None);
         }
-        let base = bench.ask_tool(self.spec, self.folder, &case.base).await?;
+        let mut base = bench.ask_tool(self.spec, self.folder, &case.base).await?;
         if let Outcome::Missing(reason) = base {
+            self.missed(bench, findings);
             findings.unverified.push(reason);
             return Ok(None);
         }
         let candidate = bench.ask_tool(self.spec, self.folder, &case.candidate).await?;
+        // What made the tool fail may have been no fault of the tree: then it answers now.
+        if let (Outcome::Failed(_), Outcome::Answered(_)) = (&base, &candidate) {
+            base = bench.ask_tool(self.spec, self.folder, &case.base).await?;
+        }
         let answered = (base.answered().cloned(), candidate.answered().cloned());
         findings.tools.extend(answered.1.iter().map(|answered| answered.tool.clone()));
         self.weigh(bench, base, candidate, case, findings).await?;
         Ok(answered.1.map(|after| (answered.0, after)))
+    }
+
+    /// No answer: where the tool is there, nobody knows what it would have said of files of no language, which may be
+    /// compiled in.
+    fn missed(&self, bench: &Workbench, findings: &mut Findings) {
+        findings.cut_short |= !self.must && bench.runner().is_installed(self.spec, self.folder);
     }
 
     /// Compares what the tool said of the base and of the candidate.
@@ -421,7 +436,8 @@ impl Question<'_> {
                 list.push(reason);
             }
             (Outcome::Missing(reason), _) | (_, Outcome::Missing(reason)) => {
-                findings.unverified.push(reason)
+                self.missed(bench, findings);
+                findings.unverified.push(reason);
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ const IN_WORKSPACE: &[&str] = &[
     "node_modules/.package-lock.json",
     "node_modules/.modules.yaml",
     "node_modules/.yarn-integrity",
+    "node_modules/.yarn-state.yml",
     ".venv",
     ".venv/pyvenv.cfg",
     "venv",
@@ -34,8 +35,12 @@ impl Surroundings {
         let own = IN_WORKSPACE.iter().map(|name| root.join(name));
         let toolchains =
             rustup.iter().flat_map(|rustup| IN_RUSTUP.iter().map(|name| rustup.join(name)));
+        // Where pip puts packages; the folders above do not change with that.
+        let libraries = [".venv/lib", "venv/lib"].map(|name| std::fs::read_dir(root.join(name)));
+        let libraries = libraries.into_iter().flatten().flatten().flatten();
+        let packages = libraries.map(|library| library.path().join("site-packages"));
         let changed = |path: PathBuf| path.metadata().and_then(|data| data.modified()).ok();
-        Surroundings(own.chain(toolchains).map(changed).collect())
+        Surroundings(own.chain(toolchains).chain(packages).map(changed).collect())
     }
 }
 
@@ -55,6 +60,10 @@ mod tests {
         let before = Surroundings::of(root.path());
         assert_eq!(before, Surroundings::of(root.path()));
         std::fs::create_dir(root.path().join("node_modules")).expect("a folder");
-        assert_ne!(before, Surroundings::of(root.path()));
+        let between = Surroundings::of(root.path());
+        assert_ne!(before, between);
+        std::fs::create_dir_all(root.path().join(".venv/lib/python3/site-packages"))
+            .expect("a folder");
+        assert_ne!(between, Surroundings::of(root.path()));
     }
 }

@@ -193,6 +193,11 @@ impl Runner {
         })
     }
 
+    /// Whether a program of the tool is there.
+    pub fn is_installed(&self, spec: &ToolSpec, folder: &str) -> bool {
+        self.program(spec, folder).is_ok()
+    }
+
     /// Whether the project in the folder uses a tool: one of its conditions holds, or it has none.
     pub fn is_used(&self, spec: &ToolSpec, folder: &str) -> bool {
         spec.when.is_empty() || spec.when.iter().any(|when| used::holds(when, &self.root, folder))

@@ -61,7 +61,7 @@ pub(super) fn conclude(
             "; the compiler does not, and it decides",
         );
     }
-    if !proved {
+    if !proved || findings.iter().any(|found| found.cut_short) {
         report.verdict = Verdict::Unverified;
         return Checked { report, contents: Vec::new(), base: None };
     }

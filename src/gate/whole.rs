@@ -20,6 +20,8 @@ use crate::workspace::OpenTexts;
 #[derive(Debug, Default)]
 struct Suites {
     run: Vec<(String, Suite)>,
+    /// Those of projects that have nothing to run.
+    none: Vec<String>,
     unverified: Vec<String>,
 }
 
@@ -138,7 +140,7 @@ async fn suites(
                 match bench.run_tests(spec, folder, layout).await? {
                     Some(Ok(suite)) => suites.run.push((name, suite)),
                     Some(Err(reason)) => suites.unverified.push(reason),
-                    None => {}
+                    None => suites.none.push(name),
                 }
             }
         }
@@ -198,6 +200,8 @@ fn tests_report(
     let mut red = Vec::new();
     let mut unknown = suites.unverified.clone();
     let mut notes = Vec::new();
+    let gone = suites.none.iter().filter(|name| baseline.knows(name));
+    unknown.extend(gone.map(|name| format!("{name} was run before, and is not there any more")));
     for (name, suite) in &suites.run {
         let compared = baseline.compare(name, suite);
         let fresh_is_red = strictness == Strictness::Seal && !compared.fresh.is_empty();

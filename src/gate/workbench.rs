@@ -171,7 +171,7 @@ impl Workbench {
         folder: &str,
         layout: &Layout,
     ) -> Result<Outcome, GateError> {
-        let question = (spec.name.clone(), folder.to_owned(), layout.hash.clone());
+        let question = question(spec, folder, layout);
         if let Some((_, known)) = self.outcomes.iter().find(|(known, _)| *known == question) {
             return Ok(known.clone());
         }
@@ -181,8 +181,9 @@ impl Workbench {
             let root = &self.runner.root;
             answered.found.iter_mut().for_each(|found| in_own_words(&mut found.diagnostic, root));
         }
-        // A tool that was missing may be installed by the next time.
-        if !matches!(outcome, Outcome::Missing(_)) {
+        // A tool that was missing may be installed by the next time, and what made one fail (a network, a package that is not
+        // installed) need not be in the tree.
+        if matches!(outcome, Outcome::Answered(_)) {
             remember(&mut self.outcomes, question, outcome.clone());
         }
         Ok(outcome)
@@ -228,7 +229,7 @@ impl Workbench {
     /// Whether the language's compilers said of this tree before that it has no error.
     pub(super) fn is_known_clean(&self, language: &Language, layout: &Layout) -> bool {
         let of_tree = |((name, _, tree), _): &&(Question, Outcome)| {
-            *tree == layout.hash && language.tools.iter().any(|tool| tool.name == *name)
+            *tree == layout.hash && language.tools.iter().any(|tool| identity(tool) == *name)
         };
         let is_error = |found: &Found| found.diagnostic.severity == Severity::Error;
         let is_clean = |outcome: &Outcome| {
@@ -246,7 +247,7 @@ impl Workbench {
         folder: &str,
         layout: &Layout,
     ) -> Result<Option<Result<Suite, String>>, GateError> {
-        let question = (spec.name.clone(), folder.to_owned(), layout.hash.clone());
+        let question = question(spec, folder, layout);
         if let Some((_, known)) = self.suites.iter().find(|(known, _)| *known == question) {
             return Ok(Some(Ok(known.clone())));
         }
@@ -384,6 +385,15 @@ impl Workbench {
             },
         }
     }
+}
+
+fn question(spec: &ToolSpec, folder: &str, layout: &Layout) -> Question {
+    (identity(spec), folder.to_owned(), layout.hash.clone())
+}
+
+/// What a tool is known again by: two may have one name, and differ in what they run.
+fn identity(spec: &ToolSpec) -> String {
+    format!("{}\n{}", spec.name, spec.command.join("\n"))
 }
 
 /// Names files as the workspace does, not as the shadow: an error is known again by its words, and people read them.

@@ -130,9 +130,10 @@ fn sweep(root: &Path, files: &[FileWrite]) {
             continue;
         };
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_named_so = name.starts_with(TEMPORARY) && name.ends_with(".tmp");
         let written = path.metadata().and_then(|data| data.modified());
         let is_older = written.is_ok_and(|written| written + TICK < began);
-        if !name.starts_with(TEMPORARY) || !path.is_file() || !is_older {
+        if !is_named_so || !path.is_file() || !is_older {
             continue;
         }
         let is_ours = std::fs::read(&path).is_ok_and(|found| {
@@ -238,6 +239,20 @@ mod tests {
         assert_eq!(std::fs::read(root.path().join("old")).unwrap(), base);
         assert!(!root.path().join("new").exists());
         assert!(undo(&journal, &[write("x", Some(b"unknown"))]).is_err());
+    }
+
+    #[test]
+    fn only_our_own_leavings_are_swept() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
+        put(".orchestrator-notes", "");
+        put(".orchestrator-mine.tmp", "by hand");
+        put(".orchestrator-x1.tmp", "res");
+        let path = RelPath::new("a").unwrap();
+        sweep(root.path(), &[FileWrite { path, expect: None, result: Some(b"result".to_vec()) }]);
+        let there = |name: &str| root.path().join(name).exists();
+        assert!(there(".orchestrator-notes") && there(".orchestrator-mine.tmp"));
+        assert!(!there(".orchestrator-x1.tmp"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! It must not know which of them failed before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 
@@ -42,9 +42,10 @@ impl Suite {
     /// Reads the output of a run.
     pub fn read(output: TestOutput, ended: &Ended) -> Suite {
         let mut suite = Suite::default();
+        let mut binaries = Binaries::default();
         for line in ended.stdout.lines() {
             let told = match output {
-                TestOutput::Libtest => libtest(line),
+                TestOutput::Libtest => binaries.told(line),
                 TestOutput::GoJson => go(line),
                 TestOutput::Pytest => pytest(line),
                 TestOutput::ExitStatus => tap(line),
@@ -55,14 +56,32 @@ impl Suite {
                 None => false,
             };
         }
+        if output == TestOutput::GoJson {
+            suite.leave_out_packages();
+        }
         suite.passed = suite.passed.difference(&suite.failed).cloned().collect();
         if !ended.success {
             suite.words = words(ended, &suite.failed);
             if suite.failed.is_empty() {
                 suite.broken = Some(suite.words.clone());
+            } else if binaries.begun > binaries.ended {
+                // The tests behind the crash would only be missing.
+                suite.broken = Some(format!("it crashed: {}", ended.last_words()));
             }
         }
         suite
+    }
+
+    /// A package that failed stands for itself only where none of its tests does: it did not build, or it crashed.
+    fn leave_out_packages(&mut self) {
+        let is_test = |name: &String| name.contains(' ');
+        self.passed.retain(is_test);
+        let blamed: BTreeSet<String> = self
+            .failed
+            .iter()
+            .filter_map(|name| Some(name.split_once(' ')?.0.to_owned()))
+            .collect();
+        self.failed.retain(|name| is_test(name) || !blamed.contains(name));
     }
 
     /// This run of the same tests, with what passed in `other` taken to have passed: a test that passes on the same tree once
@@ -94,6 +113,34 @@ fn words(ended: &Ended, failed: &BTreeSet<String>) -> String {
     lines[from..].join("\n").chars().take(WORDS).collect()
 }
 
+/// The binaries that cargo runs one after the other, always in the same order.
+#[derive(Debug, Default)]
+struct Binaries {
+    begun: usize,
+    ended: usize,
+    /// In how many of them a test of this name stood, and the last of them.
+    named: HashMap<String, (usize, usize)>,
+}
+
+impl Binaries {
+    /// What a line tells of a test. Tests of one name in several binaries are several.
+    fn told(&mut self, line: &str) -> Option<(String, bool)> {
+        self.begun += usize::from(line.starts_with("running ") && line.contains(" test"));
+        self.ended += usize::from(line.starts_with("test result: "));
+        let (name, passed) = libtest(line)?;
+        // Doc tests of one function have one name, in any order.
+        if name.contains(" - ") {
+            return Some((name, passed));
+        }
+        let (count, last) = self.named.entry(name.clone()).or_default();
+        if *last != self.begun {
+            (*count, *last) = (*count + 1, self.begun);
+        }
+        let name = if *count > 1 { format!("{name} ({count})") } else { name };
+        Some((name, passed))
+    }
+}
+
 /// `test a::b ... ok`; a doc test's line number moves with the text around it and is no part of its name.
 fn libtest(line: &str) -> Option<(String, bool)> {
     let (name, end) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
@@ -119,7 +166,11 @@ struct GoLine {
 
 fn go(line: &str) -> Option<(String, bool)> {
     let line: GoLine = serde_json::from_str(line).ok()?;
-    let name = format!("{} {}", line.package, line.test?);
+    let name = match line.test {
+        Some(test) => format!("{} {test}", line.package),
+        // Of the package as a whole.
+        None => line.package,
+    };
     match line.action.as_str() {
         "pass" => Some((name, true)),
         "fail" => Some((name, false)),
@@ -176,11 +227,27 @@ mod tests {
 
     #[test]
     fn names_of_libtest() {
-        let text = "running 4 tests\ntest a::b ... ok\ntest c ... FAILED\ntest d ... ignored, slow\ntest src/lib.rs - f (line 12) ... ok\ntest src/lib.rs - g (line 3) - compile ... ok\n";
+        let text = "running 4 tests\ntest a::b ... ok\ntest c ... FAILED\ntest d ... ignored, slow\ntest src/lib.rs - f (line 12) ... ok\ntest src/lib.rs - g (line 3) - compile ... ok\ntest result: FAILED. 3 passed; 1 failed\n";
         let found = suite(TestOutput::Libtest, false, text);
         assert_eq!(names(&found.passed), ["a::b", "src/lib.rs - f", "src/lib.rs - g - compile"]);
         assert_eq!(names(&found.failed), ["c"]);
         assert_eq!(found.broken, None);
+    }
+
+    #[test]
+    fn tests_of_one_name_in_two_binaries_are_two() {
+        let text = "running 1 test\ntest tests::works ... FAILED\ntest result: FAILED. 0 passed\nrunning 1 test\ntest tests::works ... ok\ntest result: ok. 1 passed\n";
+        let found = suite(TestOutput::Libtest, false, text);
+        assert_eq!(names(&found.failed), ["tests::works"]);
+        assert_eq!(names(&found.passed), ["tests::works (2)"]);
+    }
+
+    #[test]
+    fn a_crash_does_not_hide_behind_a_test_that_fails() {
+        let text = "running 1 test\ntest a ... FAILED\ntest result: FAILED. 0 passed\nrunning 2 tests\ntest b ... ok\n";
+        assert!(suite(TestOutput::Libtest, false, text).broken.is_some());
+        let text = "{\"Action\":\"fail\",\"Package\":\"a\",\"Test\":\"TestX\"}\n{\"Action\":\"fail\",\"Package\":\"a\"}\n{\"Action\":\"fail\",\"Package\":\"b\"}\n";
+        assert_eq!(names(&suite(TestOutput::GoJson, false, text).failed), ["a TestX", "b"]);
     }
 
     #[test]

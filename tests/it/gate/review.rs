@@ -136,3 +136,123 @@ async fn an_extended_description_may_hold_aliases() -> Outcome {
 
 const TS_ADD: &str =
     "export function add(a: number, b: number): number {\n  return a + Number(b);\n}\n";
+
+/// A program in place of cargo that fails while a file stands beside it, and is cargo else.
+#[cfg(unix)]
+fn moody_cargo(project: &mut Project) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = project.root.parent().ok_or("below a folder")?.join("bin");
+    fs::create_dir_all(&folder)?;
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let real = std::env::split_paths(&own).map(|dir| dir.join("cargo")).find(|file| file.is_file());
+    let (place, moody) = (folder.join("cargo"), folder.join("moody"));
+    let real = real.ok_or("cargo")?;
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = check ] && [ -e '{moody}' ]; then echo 'error: out of sorts' >&2; exit 101; fi\nexec '{real}' \"$@\"\n",
+        moody = moody.display(),
+        real = real.display()
+    );
+    fs::write(&place, script)?;
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o755))?;
+    let path = std::iter::once(folder).chain(std::env::split_paths(&own));
+    project.settings.path = Some(std::env::join_paths(path)?);
+    Ok(moody)
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_tool_that_failed_for_reasons_of_its_own_hides_nothing() -> Outcome {
+    let mut project = Project::tiny()?;
+    let moody = moody_cargo(&mut project)?;
+    let gate = project.gate()?;
+    let check = async |old: &str, new: &str| {
+        let change = ChangeSet { changes: vec![edit("src/shapes.rs", old, new)] };
+        gate.check(&change, &OpenTexts::new()).await
+    };
+    fs::write(&moody, "")?;
+    let checked = check("side * side", "side * side * 1").await?;
+    assert_eq!(checked.report.verdict, Verdict::Unverified, "{:#?}", checked.report);
+    fs::remove_file(&moody)?;
+    // The caller of what changes is in another file.
+    refused_by(&check("side: u32)", "side: u32, height: u32)").await?, Stage::Tools);
+    accepted(&check("side * side", "side * side * 1").await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tool_that_is_cut_short_accepts_nothing_that_it_compiles() -> Outcome {
+    let mut project = Project::new(&[
+        ("Cargo.toml", MANIFEST),
+        ("src/lib.rs", "include!(\"more.inc\");\n"),
+        ("src/more.inc", "pub fn more() -> u32 {\n    1\n}\n"),
+    ])?;
+    let wrong = || vec![edit("src/more.inc", "    1\n", "    \"1\"\n")];
+    refused_by(&project.check(wrong()).await?, Stage::Tools);
+    project.settings.tool_deadline = Duration::from_millis(1);
+    let checked = project.check(wrong()).await?;
+    assert_eq!(checked.report.verdict, Verdict::Unverified, "{:#?}", checked.report);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_test_that_fails_for_ever_excuses_no_other() -> Outcome {
+    let tests = |body: &str| format!("#[test]\nfn works() {{\n    {body}\n}}\n");
+    let project = Project::new(&[
+        ("Cargo.toml", MANIFEST),
+        ("src/lib.rs", ""),
+        ("tests/a.rs", &tests("assert_eq!(1, 2);")),
+        ("tests/b.rs", &tests("assert_eq!(1, 1);")),
+    ])?;
+    let gate = project.gate()?;
+    let none = OpenTexts::new();
+    let baseline = gate.baseline(&none).await?;
+    let is = async || gate.tests(&none, &baseline).await.map(|stage| stage.verdict);
+    assert_eq!(is().await?, StageVerdict::Passed);
+    // One of the same name.
+    fs::write(project.root.join("tests/b.rs"), tests("assert_eq!(1, 3);"))?;
+    assert_eq!(is().await?, StageVerdict::Refused);
+    // One that takes the others of its binary along.
+    fs::write(project.root.join("tests/b.rs"), tests("std::process::abort();"))?;
+    assert_eq!(is().await?, StageVerdict::Refused);
+    Ok(())
+}
+
+#[tokio::test]
+async fn tests_that_are_not_run_any_more_do_not_pass() -> Outcome {
+    let package = "{ \"type\": \"module\", \"scripts\": { \"test\": \"node --test\" } }\n";
+    let test = "import { test } from \"node:test\";\n\ntest(\"works\", () => {});\n";
+    let project = Project::new(&[("package.json", package), ("a.test.js", test)])?;
+    let gate = project.gate()?;
+    let none = OpenTexts::new();
+    let baseline = gate.baseline(&none).await?;
+    let is = async || gate.tests(&none, &baseline).await.map(|stage| stage.verdict);
+    assert_eq!(is().await?, StageVerdict::Passed);
+    for script in [package.replace("node --test", "node --version"), "{}\n".to_owned()] {
+        fs::write(project.root.join("package.json"), script)?;
+        assert_eq!(is().await?, StageVerdict::Unverified);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_said_with_other_packages_installed_is_forgotten() -> Outcome {
+    let kit = "node_modules/kit/index.d.ts";
+    let project = with_compiler_server(&[
+        ("package.json", "{}\n"),
+        (kit, "export const width: number;\n"),
+        ("src/a.ts", "import { width } from \"kit\";\n\nexport const a: number = width;\n"),
+    ])?;
+    let gate = project.gate()?;
+    let check = async |name: &str| {
+        let text =
+            format!("import {{ {name} }} from \"kit\";\n\nexport const b: number = {name};\n");
+        let change = ChangeSet { changes: vec![write("src/a.ts", &text)] };
+        gate.check(&change, &OpenTexts::new()).await
+    };
+    accepted(&check("width").await?);
+    refused_by(&check("height").await?, Stage::Servers);
+    fs::write(project.root.join(kit), "export const height: number;\n")?;
+    fs::write(project.root.join("node_modules/.package-lock.json"), "{}\n")?;
+    accepted(&check("height").await?);
+    Ok(())
+}
