@@ -247,11 +247,19 @@ mod tests {
         let put = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
         put(".orchestrator-notes", "");
         put(".orchestrator-mine.tmp", "by hand");
+        put(".orchestrator-now.tmp", "res");
         put(".orchestrator-x1.tmp", "res");
+        let old =
+            std::fs::File::options().append(true).open(root.path().join(".orchestrator-x1.tmp"));
+        old.unwrap().set_modified(SystemTime::now() - Duration::from_secs(9)).unwrap();
         let path = RelPath::new("a").unwrap();
         sweep(root.path(), &[FileWrite { path, expect: None, result: Some(b"result".to_vec()) }]);
         let there = |name: &str| root.path().join(name).exists();
         assert!(there(".orchestrator-notes") && there(".orchestrator-mine.tmp"));
+        assert!(
+            there(".orchestrator-now.tmp"),
+            "another mission of this process may be writing it"
+        );
         assert!(!there(".orchestrator-x1.tmp"));
     }
 
