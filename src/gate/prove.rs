@@ -315,11 +315,15 @@ async fn tools_of(
             // Another platform's code is compiled with no feature.
             let both = [Features::Default, Features::All];
             let hopeless = conditional::left_out(case, &both, &bench.runner().root);
-            let helps = conditional.len() > hopeless.len();
+            let helps =
+                conditional.len() > hopeless.len() || !unseen(language, case, &covered).is_empty();
             if helps && findings.new.is_empty() && !spec.everything.is_empty() {
                 let spec = with_everything(spec);
                 for folder in &asked {
-                    Question { spec: &spec, folder, must }.ask(bench, case, findings).await?;
+                    let question = Question { spec: &spec, folder, must };
+                    if let Some((base, answered)) = question.ask(bench, case, findings).await? {
+                        covered.add(base, answered);
+                    }
                 }
             }
             if findings.new.is_empty() {

@@ -254,3 +254,20 @@ async fn two_sessions_on_one_file_cannot_overwrite_each_other() -> Outcome {
     }
     Ok(())
 }
+
+/// A module that exists with a feature only is compiled with all of them.
+#[tokio::test]
+async fn a_module_behind_a_feature_is_compiled_all_the_same() -> Outcome {
+    let manifest = format!("{MANIFEST}\n[features]\nextra = []\n");
+    let project = Project::new(&[
+        ("Cargo.toml", &manifest),
+        ("src/lib.rs", "#[cfg(feature = \"extra\")]\nmod extra;\n"),
+        ("src/extra.rs", "pub fn one() -> u32 {\n    1\n}\n"),
+    ])?;
+    accepted(&project.check(vec![edit("src/extra.rs", "    1", "    2")]).await?);
+    refused_by(
+        &project.check(vec![edit("src/extra.rs", "    1", "    \"1\"")]).await?,
+        Stage::Tools,
+    );
+    Ok(())
+}
