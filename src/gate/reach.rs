@@ -153,14 +153,16 @@ pub(super) fn of(resolved: &Resolved, speaks: impl Fn(&RelPath) -> bool) -> Reac
     for file in resolved.files.iter().filter(|file| speaks(&file.path)) {
         let before = file.base.as_ref().map(|base| base.text.as_str());
         let texts = [before, file.result.as_deref()];
+        // What nobody sees reaches nobody, wherever it stands.
+        if is_inside(file) {
+            continue;
+        }
         if file.path.as_str().contains(".d.")
             || texts.into_iter().flatten().any(|text| is_global(&file.path, text))
         {
             return Reach::All;
         }
-        if !is_inside(file) {
-            from.push(file.path.clone());
-        }
+        from.push(file.path.clone());
     }
     Reach::From(from)
 }
@@ -234,15 +236,48 @@ fn is_inside(file: &ResolvedFile) -> bool {
     }
 }
 
-/// The tree of a text as far as others can see it: kinds of nodes and their words, but for comments and for bodies of
-/// functions that say what they return. `None` where the text does not parse, so that nobody knows what is a body.
-fn visible(grammar: Grammar, text: &str) -> Option<Vec<(u16, &str)>> {
+/// Kinds of nodes and their words, in order.
+type Words<'a> = Vec<(u16, &'a str)>;
+
+/// A text as far as others can see it: without comments and bodies of functions that say what they return.
+#[derive(PartialEq, Eq)]
+struct Visible<'a> {
+    /// Functions at the top, sorted: they are there before anything is run, so that their order is nothing.
+    functions: Vec<Words<'a>>,
+    /// All else, in order.
+    rest: Words<'a>,
+}
+
+/// `None` where the text does not parse, so that nobody knows what is a body.
+fn visible(grammar: Grammar, text: &str) -> Option<Visible<'_>> {
     let tree = grammar.parse(text)?;
-    if tree.root_node().has_error() {
+    let root = tree.root_node();
+    if root.has_error() {
         return None;
     }
+    let mut visible = Visible { functions: Vec::new(), rest: Vec::new() };
+    let mut cursor = root.walk();
+    let top: Vec<Node<'_>> = root.children(&mut cursor).collect();
+    // Signatures belong to the function that follows them.
+    let is_overloaded = top.iter().any(|node| declared(*node).kind() == "function_signature");
+    for node in top {
+        match declared(node).kind() {
+            "function_declaration" if !is_overloaded => visible.functions.push(words(node, text)),
+            _ => visible.rest.extend(words(node, text)),
+        }
+    }
+    visible.functions.sort_unstable();
+    Some(visible)
+}
+
+/// What an `export` is about, or the statement itself.
+fn declared(node: Node<'_>) -> Node<'_> {
+    node.child_by_field_name("declaration").unwrap_or(node)
+}
+
+fn words<'a>(node: Node<'_>, text: &'a str) -> Words<'a> {
     let mut seen = Vec::new();
-    let mut left = vec![tree.root_node()];
+    let mut left = vec![node];
     while let Some(node) = left.pop() {
         let word = &text[node.byte_range()];
         if node.kind() == "comment" {
@@ -262,7 +297,7 @@ fn visible(grammar: Grammar, text: &str) -> Option<Vec<(u16, &str)>> {
         let parts: Vec<Node<'_>> = node.children(&mut cursor).collect();
         left.extend(parts.into_iter().rev());
     }
-    Some(seen)
+    seen
 }
 
 /// Whether it is the body of a function that says what it returns.
@@ -359,7 +394,22 @@ mod tests {
     }
 
     #[test]
+    fn the_order_of_functions_is_nothing_and_that_of_all_else_is() {
+        let (f, g) =
+            ("export function f() {\n  return 1\n}\n", "function g() {\n  return f()\n}\n");
+        let (a, b) = ("export const a = 1\n", "export const b = 2\n");
+        assert_eq!(reach(&[f, g, a].concat(), &[a, g, f].concat()), inside());
+        assert_eq!(reach(&[f, a, b].concat(), &[f, b, a].concat()), outside());
+        let one = "export function h(a: string): string\n";
+        let two = "export function h(a: number): number\n";
+        let body = "export function h(a: any): any {\n  return a\n}\n";
+        assert_eq!(reach(&[one, two, body].concat(), &[two, one, body].concat()), outside());
+    }
+
+    #[test]
     fn scripts_and_declarations_into_others_reach_all() {
+        let script = "const a = 1\nfunction f(): number {\n  return 1\n}\n";
+        assert_eq!(reach(script, &script.replace("return 1", "return 2")), inside());
         assert_eq!(reach("const a = 1\n", "const a = 2\n"), Reach::All);
         assert_eq!(
             reach(TEXT, &format!("{TEXT}declare global {{ interface A {{}} }}\n")),
