@@ -222,7 +222,7 @@ impl Servers {
         Vec::new()
     }
 
-    /// The files among `files` that may depend on what `overlay` changes, by their words; see [`dependents`].
+    /// The files among `files` that may depend on what `overlay` changes, by their words.
     pub async fn dependents(
         &self,
         language: &Language,
