@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::Diagnostic;
 use super::tools::Answered;
 use super::tools::suite::Suite;
 use crate::workspace::path::RelPath;
@@ -62,7 +62,7 @@ pub(super) struct Compared {
 impl Baseline {
     pub(super) fn of(answered: &Answered, suites: &[(String, Suite)]) -> Baseline {
         let errors = answered.found.iter().map(|found| &found.diagnostic);
-        let errors = errors.filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let errors = errors.filter(|diagnostic| diagnostic.is_error());
         let before = |suite: &Suite| Before {
             passed: suite.passed.clone(),
             failed: suite.failed.clone(),
@@ -141,7 +141,7 @@ impl Baseline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::diagnostic::Range;
+    use crate::gate::diagnostic::{Range, Severity};
     use crate::gate::tools::Found;
 
     fn error(path: &str, message: &str) -> Diagnostic {

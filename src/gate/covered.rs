@@ -23,8 +23,8 @@ pub(super) struct Covered {
 
 impl Covered {
     pub(super) fn add(&mut self, base: Option<Answered>, after: Answered) {
-        let is_error = |found: &super::tools::Found| found.diagnostic.severity == Severity::Error;
-        self.is_partial |= after.blind.is_some() || after.found.iter().any(is_error);
+        self.is_partial |=
+            after.blind.is_some() || after.found.iter().any(|found| found.diagnostic.is_error());
         self.before.extend(base.into_iter().flat_map(|base| base.covered));
         self.after.extend(after.covered);
     }

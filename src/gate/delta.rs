@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use similar::{DiffTag, TextDiff};
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::Diagnostic;
 use super::tools::{Answered, Found};
 use crate::workspace::path::RelPath;
 use crate::workspace::resolve::{Resolved, ResolvedFile};
@@ -236,8 +236,7 @@ pub fn compare_plain(base: &[Diagnostic], after: &[Diagnostic], changes: &Change
 }
 
 fn errors(answered: &Answered) -> Vec<&Found> {
-    let is_error = |found: &&Found| found.diagnostic.severity == Severity::Error;
-    answered.found.iter().filter(is_error).collect()
+    answered.found.iter().filter(|found| found.diagnostic.is_error()).collect()
 }
 
 fn key<'a>(

@@ -1,6 +1,6 @@
 //! Tests of [`super`].
 
-use super::super::diagnostic::{Place, Range};
+use super::super::diagnostic::{Place, Range, Severity};
 use super::*;
 use crate::workspace::change::{Change, ChangeSet};
 use crate::workspace::resolve::ResolvedFile;

@@ -62,6 +62,11 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// Whether it is an error, which alone refuses.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     /// What identifies it across an edit: never its position. The delta of the gate is a multiset of these.
     pub fn key(&self) -> (&RelPath, Option<&str>, &str) {
         (&self.path, self.code.as_deref(), &self.message)

@@ -1,13 +1,13 @@
 //! The whole tree, at rest: what the native tools and the tests say of it, and how that compares with what stood before.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::baseline::Baseline;
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::Diagnostic;
 use super::error::GateError;
 use super::gate::{Diagnosis, Gate};
-use super::language::Purpose;
+use super::language::{Purpose, ToolSpec};
 use super::languages::{self, Languages};
 use super::prepare::cheap;
 use super::report::{Stage, StageReport, StageVerdict};
@@ -90,6 +90,27 @@ impl Gate {
     }
 }
 
+/// Every tool of a purpose that a tree uses, with the folder of each project.
+async fn used(
+    bench: &Workbench,
+    languages: Languages,
+    layout: &Layout,
+    purpose: Purpose,
+) -> Result<Vec<(&'static ToolSpec, String)>, GateError> {
+    let mut used = Vec::new();
+    for language in languages.all() {
+        let folders = languages::project_folders(language, layout.tree.files.keys());
+        for spec in language.tools.iter().filter(|spec| spec.purpose == purpose) {
+            for folder in &folders {
+                if bench.is_used(spec, folder, layout).await? {
+                    used.push((spec, folder.clone()));
+                }
+            }
+        }
+    }
+    Ok(used)
+}
+
 /// Every check tool's word on one tree: what it found, and what kept it from answering.
 async fn survey(
     bench: &mut Workbench,
@@ -98,25 +119,17 @@ async fn survey(
 ) -> Result<(Answered, Vec<String>), GateError> {
     let mut all = Answered::default();
     let mut unverified = Vec::new();
-    let mut tools = BTreeMap::new();
-    for language in languages.all() {
-        let folders = languages::project_folders(language, layout.tree.files.keys());
-        for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Check) {
-            for folder in &folders {
-                if !bench.is_used(spec, folder, layout).await? {
-                    continue;
-                }
-                match bench.ask_tool(spec, folder, layout).await? {
-                    Outcome::Answered(answered) => {
-                        all.found.extend(answered.found);
-                        tools.insert(answered.tool.clone(), ());
-                    }
-                    Outcome::Missing(reason) | Outcome::Failed(reason) => unverified.push(reason),
-                }
+    let mut tools = BTreeSet::new();
+    for (spec, folder) in used(bench, languages, layout, Purpose::Check).await? {
+        match bench.ask_tool(spec, &folder, layout).await? {
+            Outcome::Answered(answered) => {
+                all.found.extend(answered.found);
+                tools.insert(answered.tool);
             }
+            Outcome::Missing(reason) | Outcome::Failed(reason) => unverified.push(reason),
         }
     }
-    all.tool = tools.into_keys().collect::<Vec<_>>().join("\n");
+    all.tool = Vec::from_iter(tools).join("\n");
     Ok((all, unverified))
 }
 
@@ -126,23 +139,15 @@ async fn suites(
     layout: &Layout,
 ) -> Result<Suites, GateError> {
     let mut suites = Suites::default();
-    for language in languages.all() {
-        let folders = languages::project_folders(language, layout.tree.files.keys());
-        for spec in language.tools.iter().filter(|spec| spec.purpose == Purpose::Test) {
-            for folder in &folders {
-                if !bench.is_used(spec, folder, layout).await? {
-                    continue;
-                }
-                let name = match folder.as_str() {
-                    "" => spec.name.clone(),
-                    _ => format!("{} in {folder}", spec.name),
-                };
-                match bench.run_tests(spec, folder, layout).await? {
-                    Some(Ok(suite)) => suites.run.push((name, suite)),
-                    Some(Err(reason)) => suites.unverified.push(reason),
-                    None => suites.none.push(name),
-                }
-            }
+    for (spec, folder) in used(bench, languages, layout, Purpose::Test).await? {
+        let name = match folder.as_str() {
+            "" => spec.name.clone(),
+            _ => format!("{} in {folder}", spec.name),
+        };
+        match bench.run_tests(spec, &folder, layout).await? {
+            Some(Ok(suite)) => suites.run.push((name, suite)),
+            Some(Err(reason)) => suites.unverified.push(reason),
+            None => suites.none.push(name),
         }
     }
     Ok(suites)
@@ -157,7 +162,7 @@ fn tools_report(
 ) -> StageReport {
     let errors = || {
         let all = answered.found.iter().map(|found| &found.diagnostic);
-        all.filter(|diagnostic| diagnostic.severity == Severity::Error)
+        all.filter(|diagnostic| diagnostic.is_error())
     };
     let new = baseline.new_errors(errors(), |path| layout.tree.files.contains_key(path));
     let (verdict, detail) = if let Some(first) = new.first() {

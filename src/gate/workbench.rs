@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::asked::KnownImports;
 use super::described;
-use super::diagnostic::{Diagnostic, Remedy, Severity};
+use super::diagnostic::{Diagnostic, Remedy};
 use super::error::GateError;
 use super::gate::Settings;
 use super::language::{self, Language, ToolSpec};
@@ -17,7 +17,7 @@ use super::shadow::{self, Shadow, ShadowError};
 use super::stage::{Answer, Overlay, ServerStage};
 use super::surroundings::{self, Surroundings};
 use super::tools::suite::Suite;
-use super::tools::{Found, Outcome, Runner};
+use super::tools::{Outcome, Runner};
 use crate::workspace::path::RelPath;
 use crate::workspace::snapshot::Tree;
 
@@ -231,9 +231,9 @@ impl Workbench {
         let of_tree = |((name, _, tree), _): &&(Question, Outcome)| {
             *tree == layout.hash && language.tools.iter().any(|tool| identity(tool) == *name)
         };
-        let is_error = |found: &Found| found.diagnostic.severity == Severity::Error;
         let is_clean = |outcome: &Outcome| {
-            outcome.answered().is_some_and(|answered| !answered.found.iter().any(is_error))
+            let answered = outcome.answered();
+            answered.is_some_and(|said| !said.found.iter().any(|found| found.diagnostic.is_error()))
         };
         let mut said = self.outcomes.iter().filter(of_tree).peekable();
         said.peek().is_some() && said.all(|(_, outcome)| is_clean(outcome))

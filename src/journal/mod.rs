@@ -253,12 +253,7 @@ impl Journal {
                 "INSERT OR REPLACE INTO receipts (mission, seq, body) VALUES (?1, ?2, ?3)",
                 params![mission.0, seq as i64, body],
             )?;
-            for (hash, bytes) in bytes {
-                transaction.execute(
-                    "INSERT OR IGNORE INTO blobs (hash, bytes) VALUES (?1, ?2)",
-                    params![hash, bytes],
-                )?;
-            }
+            keep(&transaction, bytes)?;
             transaction.commit()
         };
         write().map_err(error)
@@ -302,12 +297,7 @@ impl Journal {
                 "INSERT INTO trees (mission, seq, body) VALUES (?1, ?2, ?3)",
                 params![mission.0, seq as i64, body],
             )?;
-            for (hash, bytes) in bytes {
-                transaction.execute(
-                    "INSERT OR IGNORE INTO blobs (hash, bytes) VALUES (?1, ?2)",
-                    params![hash, bytes],
-                )?;
-            }
+            keep(&transaction, bytes)?;
             transaction.commit()
         };
         write().map_err(error)
@@ -403,6 +393,20 @@ const IGNORED: &str = "# Written by orchestrator: its journal and locks.\njourna
 
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// Keeps bytes by their hash, each once.
+fn keep(
+    transaction: &rusqlite::Transaction<'_>,
+    bytes: &[(String, Vec<u8>)],
+) -> Result<(), rusqlite::Error> {
+    for (hash, bytes) in bytes {
+        transaction.execute(
+            "INSERT OR IGNORE INTO blobs (hash, bytes) VALUES (?1, ?2)",
+            params![hash, bytes],
+        )?;
+    }
+    Ok(())
+}
 
 #[cfg(test)]
 mod tests {
