@@ -8,6 +8,7 @@
 
 mod exports;
 mod hits;
+mod manifests;
 mod project;
 mod rule;
 pub mod secrets;
