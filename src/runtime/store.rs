@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::gate::receipt::Receipt;
+use crate::gate::report::receipt::Receipt;
 use crate::journal::{Journal, JournalError};
 use crate::mission::view::MissionView;
 use crate::mission::{Mission, MissionId, step};

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::diagnostic::{Diagnostic, Place, Range, Severity};
-use super::super::pair::Pair;
 use super::hits::finding;
+use crate::gate::prepare::pair::Pair;
 
 /// The name of the rule.
 const CODE: &str = "tests-turned-off";
@@ -145,8 +145,8 @@ fn place(file: &Pair<'_>, after: &str) -> Range {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::pair::Owned;
     use super::*;
+    use crate::gate::prepare::pair::Owned;
     use crate::workspace::path::RelPath;
 
     fn found(name: &str, before: &str, after: &str) -> Vec<String> {

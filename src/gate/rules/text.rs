@@ -1,9 +1,9 @@
 //! Rules about any file, whatever its language: conflict markers, secrets, and manifests that turn tests off.
 
 use super::super::diagnostic::{Diagnostic, Place, Range, Severity};
-use super::super::pair::Pair;
 use super::hits::finding;
 use super::{manifests, secrets};
+use crate::gate::prepare::pair::Pair;
 
 /// The new breaches in one file of a change-set.
 pub fn breaches(file: &Pair<'_>, files: &[Pair<'_>]) -> Vec<Diagnostic> {

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use tree_sitter::Node;
 
-use super::prove::Case;
-use super::syntax::Grammar;
+use crate::gate::prepare::syntax::Grammar;
+use crate::gate::prove::Case;
 use crate::workspace::RelPath;
 use crate::workspace::diff::changed_lines;
 
 /// Which features are on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Features {
+pub(in crate::gate) enum Features {
     /// Those that the nearest manifest names as `default`, and what they bring.
     Default,
     /// All.
@@ -23,7 +23,7 @@ pub(super) enum Features {
 
 /// Places (`path:line`, 1-based, with the condition) of lines that the change wrote and that are compiled with none of
 /// `runs`. The candidate's manifests lie at `root`.
-pub(super) fn left_out(case: &Case<'_>, runs: &[Features], root: &Path) -> Vec<String> {
+pub(in crate::gate) fn left_out(case: &Case<'_>, runs: &[Features], root: &Path) -> Vec<String> {
     let mut places = Vec::new();
     for file in &case.resolved.files {
         let (Some(after), Some(Grammar::Rust)) = (&file.result, Grammar::for_path(&file.path))

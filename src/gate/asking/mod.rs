@@ -1,14 +1,16 @@
 //! Which files a server is asked about: those that change, and where its word is a proof all that the change can reach.
 
+pub(super) mod described;
+pub(super) mod reach;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use super::described;
 use super::language::Language;
 use super::prove::{self, Case};
-use super::reach::{self, Imports, Reach, Setting};
 use super::workbench::{Layout, Workbench};
 use crate::workspace::path::RelPath;
+use reach::{Imports, Reach, Setting};
 
 /// Files of one language, of the base and of the candidate.
 #[derive(Debug, Default)]

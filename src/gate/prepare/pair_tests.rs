@@ -1,7 +1,7 @@
 //! Trees that grew out of others say the same as those of whole texts.
 
-use super::super::syntax::new_errors;
 use super::*;
+use crate::gate::prepare::syntax::new_errors;
 
 /// A small generator of numbers: the same seed, the same edits.
 struct Dice(u64);
@@ -16,10 +16,10 @@ impl Dice {
 
 /// Real code of this project.
 const SOURCES: &[&str] = &[
-    include_str!("prepare.rs"),
-    include_str!("delta.rs"),
-    include_str!("rules/units.rs"),
-    include_str!("../workspace/resolve.rs"),
+    include_str!("mod.rs"),
+    include_str!("../newness/delta.rs"),
+    include_str!("../rules/units.rs"),
+    include_str!("../../workspace/resolve.rs"),
 ];
 
 const PIECES: &[&str] = &[

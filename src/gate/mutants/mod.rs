@@ -2,23 +2,25 @@
 //!
 //! What survives is a hint and never refuses anything. The user's tree is only read, as everywhere in the gate.
 
+pub mod mutate;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::delta::Changes;
 use super::diagnostic::Diagnostic;
 use super::error::GateError;
 use super::gate::Gate;
 use super::language::{Language, Purpose, ToolSpec};
 use super::languages;
-use super::mutate::{self, AcceptedFile, Mutant};
+use super::newness::delta::Changes;
 use super::prepare::lay_over;
 use super::prove::{self, Case};
 use super::workbench::Layout;
 use crate::workspace::resolve::{Resolved, ResolvedFile};
 use crate::workspace::{FileText, OpenTexts};
+use mutate::{AcceptedFile, Mutant};
 
 /// How much may be spent on mutants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,17 +1,20 @@
 //! The stages that ask nobody: apply, syntax and rules. They read the workspace and write nothing.
 
+pub mod pair;
+pub mod syntax;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::diagnostic::{Diagnostic, Place, Range, Severity};
 use super::error::GateError;
-use super::frame::frame;
 use super::languages::{self, Languages};
-use super::pair::{Known, Pair};
 use super::prove::elapsed_us;
+use super::report::frame::frame;
 use super::report::{FileProof, Problem, Report, Stage, StageReport, StageVerdict, Verdict};
 use super::rules::{self, Around, Project};
-use super::syntax;
+use pair::{Known, Pair};
+
 use super::workbench::Layout;
 use crate::workspace::change::ChangeSet;
 use crate::workspace::hash::sha256;

@@ -9,7 +9,7 @@ use crate::workspace::path::RelPath;
 
 /// Every `…config….json` among `paths` below `root`, with what each `extends`, installed packages included; `None` where one
 /// of those cannot be found, so that nobody knows what it says.
-pub(super) fn texts<'a>(
+pub(in crate::gate) fn texts<'a>(
     root: &Path,
     paths: impl Iterator<Item = &'a RelPath>,
 ) -> Option<Vec<String>> {

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 
 use similar::TextDiff;
 
-use super::diagnostic::Diagnostic;
-use super::prepare::lay_over;
-use super::prove::Case;
-use super::workbench::Layout;
+use crate::gate::diagnostic::Diagnostic;
+use crate::gate::prepare::lay_over;
+use crate::gate::prove::Case;
+use crate::gate::workbench::Layout;
 use crate::workspace::FileText;
 use crate::workspace::resolve::{Resolved, ResolvedFile};
 
 /// What of the change is left to do on that tree, and the tree. It has the candidate's new files and descriptions of
 /// projects, and of an edited file the hunks that touch a gone error, or with `whole_files` all of them. Only a file that
 /// had such an error goes.
-pub(super) fn between(
+pub(in crate::gate) fn between(
     case: &Case<'_>,
     gone: &[Diagnostic],
     whole_files: bool,

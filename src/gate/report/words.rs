@@ -1,6 +1,6 @@
 //! Reports in words, for people, stories and receipts' one-line summaries.
 
-use super::report::{Report, StageReport, StageVerdict};
+use super::{Report, StageReport, StageVerdict};
 
 /// The stages in one line: `apply ok, syntax ok, servers unverified, tools ok`. What does not apply is left out.
 pub fn stages(stages: &[StageReport]) -> String {

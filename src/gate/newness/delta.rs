@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use similar::{DiffTag, TextDiff};
 
-use super::diagnostic::Diagnostic;
-use super::tools::{Answered, Found};
+use crate::gate::diagnostic::Diagnostic;
+use crate::gate::tools::{Answered, Found};
 use crate::workspace::path::RelPath;
 use crate::workspace::resolve::{Resolved, ResolvedFile};
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::diagnostic::Diagnostic;
-use super::tools::Answered;
-use super::tools::suite::Suite;
+use crate::gate::diagnostic::Diagnostic;
+use crate::gate::tools::Answered;
+use crate::gate::tools::suite::Suite;
 use crate::workspace::path::RelPath;
 
 /// The most errors that are remembered. A tree with more has other worries.
@@ -46,21 +46,21 @@ pub struct Baseline {
 
 /// A suite compared with how it stood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Compared {
+pub(in crate::gate) struct Compared {
     /// Tests that passed before and fail now.
-    pub(super) broken: Vec<String>,
+    pub(in crate::gate) broken: Vec<String>,
     /// Tests that fail and did not exist, or could not be run, before.
-    pub(super) fresh: Vec<String>,
+    pub(in crate::gate) fresh: Vec<String>,
     /// How many fail as they did before.
-    pub(super) stood: usize,
+    pub(in crate::gate) stood: usize,
     /// How many passed before and are not there any more.
-    pub(super) gone: usize,
+    pub(in crate::gate) gone: usize,
     /// Why the suite cannot be compared at all.
-    pub(super) unknown: Option<String>,
+    pub(in crate::gate) unknown: Option<String>,
 }
 
 impl Baseline {
-    pub(super) fn of(answered: &Answered, suites: &[(String, Suite)]) -> Baseline {
+    pub(in crate::gate) fn of(answered: &Answered, suites: &[(String, Suite)]) -> Baseline {
         let errors = answered.found.iter().map(|found| &found.diagnostic);
         let errors = errors.filter(|diagnostic| diagnostic.is_error());
         let before = |suite: &Suite| Before {
@@ -76,7 +76,7 @@ impl Baseline {
 
     /// The errors among `now` that did not stand before, as a multiset. One whose file is gone from `is_there` may have
     /// moved to another.
-    pub(super) fn new_errors<'a>(
+    pub(in crate::gate) fn new_errors<'a>(
         &self,
         now: impl Iterator<Item = &'a Diagnostic>,
         is_there: impl Fn(&RelPath) -> bool,
@@ -102,12 +102,12 @@ impl Baseline {
     }
 
     /// Whether the suite was run before.
-    pub(super) fn knows(&self, name: &str) -> bool {
+    pub(in crate::gate) fn knows(&self, name: &str) -> bool {
         self.suites.contains_key(name)
     }
 
     /// Compares a suite with how it stood.
-    pub(super) fn compare(&self, name: &str, now: &Suite) -> Compared {
+    pub(in crate::gate) fn compare(&self, name: &str, now: &Suite) -> Compared {
         let before = self.suites.get(name).cloned().unwrap_or_default();
         let mut compared = Compared::default();
         if let Some(why) = &now.broken {

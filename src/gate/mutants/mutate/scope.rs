@@ -5,7 +5,7 @@ use tree_sitter::Node;
 use crate::workspace::path::RelPath;
 
 /// Whether a whole file is a test by its name or folder.
-pub(super) fn is_test_path(path: &RelPath) -> bool {
+pub(in crate::gate) fn is_test_path(path: &RelPath) -> bool {
     let text = path.as_str();
     let (folders, name) = text.rsplit_once('/').unwrap_or(("", text));
     let tests = ["tests", "test", "__tests__", "benches"];
@@ -19,7 +19,7 @@ pub(super) fn is_test_path(path: &RelPath) -> bool {
 }
 
 /// Whether nothing below this node may be mutated.
-pub(super) fn is_closed(node: Node<'_>, text: &str) -> bool {
+pub(in crate::gate) fn is_closed(node: Node<'_>, text: &str) -> bool {
     match node.kind() {
         // Rust: what a macro reads as it likes is looked at by its literals alone, see `operators`.
         "attribute_item" | "inner_attribute_item" | "use_declaration" | "macro_definition" => true,

@@ -1,14 +1,14 @@
 //! From what the stages found to the whole verdict. Pure: nothing is read, asked or written here.
 
-use super::gate::Checked;
-use super::prepare::problem;
-use super::prove::{self, Case, Findings};
-use super::report::{Problem, Report, Stage, StageVerdict, Verdict};
+use super::{Problem, Report, Stage, StageVerdict, Verdict};
+use crate::gate::gate::Checked;
+use crate::gate::prepare::problem;
+use crate::gate::prove::{self, Case, Findings};
 use crate::workspace::FileWrite;
 use crate::workspace::resolve::Resolved;
 
 /// Puts what a stage found into the report, each with the code as it would be after the change.
-pub(super) fn add_problems(
+pub(in crate::gate) fn add_problems(
     report: &mut Report,
     stage: Stage,
     findings: &Findings,
@@ -24,7 +24,7 @@ pub(super) fn add_problems(
     }
 }
 
-pub(super) fn refused(mut report: Report) -> Checked {
+pub(in crate::gate) fn refused(mut report: Report) -> Checked {
     report.verdict = Verdict::Refused;
     let doubted = report.problems.iter().any(|problem| problem.stage == Stage::Syntax);
     if doubted {
@@ -41,7 +41,7 @@ fn set_verdict(report: &mut Report, stage: Stage, verdict: StageVerdict, more: &
 }
 
 /// The verdict where no stage refused: every changed file of a known language must have been proved by somebody.
-pub(super) fn conclude(
+pub(in crate::gate) fn conclude(
     mut report: Report,
     case: &Case<'_>,
     suspects: Vec<Problem>,

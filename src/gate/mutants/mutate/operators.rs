@@ -8,19 +8,24 @@ use tree_sitter::{Node, Tree};
 use super::Worth;
 use super::scope::is_closed;
 use crate::gate::diagnostic::Range;
-use crate::gate::syntax::{Grammar, range_of};
+use crate::gate::prepare::syntax::{Grammar, range_of};
 
 /// A slip in one text.
-pub(super) struct Slip {
-    pub(super) bytes: ops::Range<usize>,
-    pub(super) range: Range,
-    pub(super) new: String,
-    pub(super) what: String,
-    pub(super) worth: Worth,
+pub(in crate::gate) struct Slip {
+    pub(in crate::gate) bytes: ops::Range<usize>,
+    pub(in crate::gate) range: Range,
+    pub(in crate::gate) new: String,
+    pub(in crate::gate) what: String,
+    pub(in crate::gate) worth: Worth,
 }
 
 /// Every slip whose first line is one of `lines` (0-based).
-pub(super) fn slips(grammar: Grammar, tree: &Tree, text: &str, lines: &BTreeSet<u32>) -> Vec<Slip> {
+pub(in crate::gate) fn slips(
+    grammar: Grammar,
+    tree: &Tree,
+    text: &str,
+    lines: &BTreeSet<u32>,
+) -> Vec<Slip> {
     if matches!(grammar, Grammar::Python | Grammar::Go) {
         return Vec::new();
     }

@@ -3,16 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-use super::covered::Covered;
-use super::language::Language;
-use super::languages::{self, is_inside};
-use super::prove::{Case, unseen};
+use super::Covered;
+use crate::gate::language::Language;
+use crate::gate::languages::{self, is_inside};
+use crate::gate::prove::{Case, unseen};
 use crate::workspace::path::RelPath;
 
 /// The outermost of the projects not `asked` and not `covered` by those that were, which the change can matter to: it
 /// changes a file there that nobody read, or their description names something outside of their folder. The candidate lies
 /// at `root`.
-pub(super) fn left(
+pub(in crate::gate) fn left(
     language: &Language,
     case: &Case<'_>,
     covered: &Covered,
@@ -47,6 +47,6 @@ pub(super) fn left(
 }
 
 /// Whether the change touches a file in the project's folder.
-pub(super) fn holds_a_change(folder: &str, case: &Case<'_>) -> bool {
+pub(in crate::gate) fn holds_a_change(folder: &str, case: &Case<'_>) -> bool {
     case.resolved.files.iter().any(|file| is_inside(file.path.as_str(), folder))
 }

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use tree_sitter::{Node, Parser, Tree};
 
-use super::diagnostic::{Diagnostic, Place, Range, Severity};
 use super::pair::Pair;
-use super::rules::secrets::mask;
+use crate::gate::diagnostic::{Diagnostic, Place, Range, Severity};
+use crate::gate::rules::secrets::mask;
 use crate::workspace::path::RelPath;
 
 /// Characters of a place that are looked at for its message.
@@ -161,7 +161,7 @@ impl Fault {
 }
 
 /// The range of a node; tree-sitter counts columns in bytes, as we do.
-pub(super) fn range_of(node: Node<'_>) -> Range {
+pub(in crate::gate) fn range_of(node: Node<'_>) -> Range {
     let place = |point: tree_sitter::Point| Place {
         line: u32::try_from(point.row).unwrap_or(u32::MAX),
         column: u32::try_from(point.column).unwrap_or(u32::MAX),

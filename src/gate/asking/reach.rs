@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tree_sitter::Node;
 
-use super::syntax::Grammar;
+use crate::gate::prepare::syntax::Grammar;
 use crate::workspace::path::RelPath;
 use crate::workspace::resolve::{Resolved, ResolvedFile};
 
 /// What a file says of others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Imports {
+pub(in crate::gate) struct Imports {
     /// The last names of its specifiers, without extension.
     names: BTreeSet<String>,
     /// Whether it may depend on anything.
@@ -24,22 +24,22 @@ pub(super) struct Imports {
 
 /// What the descriptions of the projects say that bears on specifiers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub(super) struct Setting {
+pub(in crate::gate) struct Setting {
     /// Names may be aliases of files, or of packages of the workspace itself.
-    pub(super) aliases: bool,
+    pub(in crate::gate) aliases: bool,
     /// Names may have endings that specifiers do not say.
-    pub(super) suffixes: bool,
+    pub(in crate::gate) suffixes: bool,
     /// Files with JSX import a module that they do not name.
-    pub(super) implicit_jsx: bool,
+    pub(in crate::gate) implicit_jsx: bool,
 }
 
 impl Setting {
     /// Where nobody knows what they say, names may mean anything.
-    pub(super) const UNKNOWN: Setting =
+    pub(in crate::gate) const UNKNOWN: Setting =
         Setting { aliases: true, suffixes: true, implicit_jsx: true };
 
     /// Reads it from the text of a `tsconfig.json` or `package.json`.
-    pub(super) fn add(&mut self, description: &str) {
+    pub(in crate::gate) fn add(&mut self, description: &str) {
         let mentions = |word: &str| description.contains(word);
         self.aliases |=
             ["\"paths\"", "\"imports\"", "\"workspaces\"", "\"baseUrl\"", "\"rootDirs\""]
@@ -52,7 +52,7 @@ impl Setting {
 
 impl Imports {
     /// Reads the specifiers of a text. `own` is the name of the workspace's own packages.
-    pub(super) fn of(
+    pub(in crate::gate) fn of(
         path: &RelPath,
         text: &str,
         setting: Setting,
@@ -70,7 +70,7 @@ impl Imports {
     }
 
     /// Adds what another text says.
-    pub(super) fn join(&mut self, other: &Imports) {
+    pub(in crate::gate) fn join(&mut self, other: &Imports) {
         self.names.extend(other.names.iter().cloned());
         self.on_all |= other.on_all;
     }
@@ -140,7 +140,7 @@ fn names(path: &RelPath) -> Vec<&str> {
 
 /// How far a change-set reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(in crate::gate) enum Reach {
     /// Every file.
     All,
     /// Those that import one of these, directly or not.
@@ -148,7 +148,7 @@ pub(super) enum Reach {
 }
 
 /// How far a change-set reaches: from those of its files whose change can be seen outside.
-pub(super) fn of(resolved: &Resolved, speaks: impl Fn(&RelPath) -> bool) -> Reach {
+pub(in crate::gate) fn of(resolved: &Resolved, speaks: impl Fn(&RelPath) -> bool) -> Reach {
     let mut from = Vec::new();
     for file in resolved.files.iter().filter(|file| speaks(&file.path)) {
         let before = file.base.as_ref().map(|base| base.text.as_str());
@@ -187,7 +187,10 @@ fn is_module(path: &RelPath, text: &str) -> bool {
 
 /// Whether a change-set leaves it as it is which files belong to the project: none comes or goes, none is of a kind that
 /// the language does not speak, and all import what they did. What an import brings in can be seen by all.
-pub(super) fn keeps_members(resolved: &Resolved, speaks: impl Fn(&RelPath) -> bool) -> bool {
+pub(in crate::gate) fn keeps_members(
+    resolved: &Resolved,
+    speaks: impl Fn(&RelPath) -> bool,
+) -> bool {
     resolved.files.iter().all(|file| match (&file.base, &file.result) {
         (Some(before), Some(after)) => {
             speaks(&file.path) && specifiers(&before.text) == specifiers(after)
@@ -197,7 +200,7 @@ pub(super) fn keeps_members(resolved: &Resolved, speaks: impl Fn(&RelPath) -> bo
 }
 
 /// The files among `imports` that depend on one of `from`.
-pub(super) fn dependents(
+pub(in crate::gate) fn dependents(
     imports: &BTreeMap<RelPath, Imports>,
     from: &[RelPath],
 ) -> BTreeSet<RelPath> {

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::mutants::Mutation;
-use super::report::{Report, StageReport};
+use super::{Report, StageReport};
+use crate::gate::mutants::Mutation;
 use crate::workspace::hash::sha256;
 
 /// The format's number; a receipt of a later format is not read.
@@ -170,7 +170,7 @@ fn verify_link(seq: u64, prev: Option<&Receipt>, receipt: &Receipt) -> Result<()
         return Err("it comes after the seal");
     }
     if let Proof::Change { report, .. } = &receipt.proof
-        && report.verdict != super::report::Verdict::Accepted
+        && report.verdict != super::Verdict::Accepted
     {
         return Err("it vouches for a change that was not accepted");
     }
@@ -179,7 +179,7 @@ fn verify_link(seq: u64, prev: Option<&Receipt>, receipt: &Receipt) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::{FileProof, Stage, StageVerdict, Verdict};
+    use super::super::{FileProof, Stage, StageVerdict, Verdict};
     use super::*;
     use crate::workspace::path::RelPath;
 

@@ -1,7 +1,7 @@
 //! Tests of [`super`].
 
-use super::super::diagnostic::{Place, Range, Severity};
 use super::*;
+use crate::gate::diagnostic::{Place, Range, Severity};
 use crate::workspace::change::{Change, ChangeSet};
 use crate::workspace::resolve::ResolvedFile;
 use crate::workspace::snapshot::FileText;

@@ -1,7 +1,7 @@
 //! Mutants: small slips in the lines that a change wrote, to see whether any check would notice them.
 //!
 //! This is the pure half: texts in, mutants out, the same for the same texts. Nothing is run here, and nothing is known of
-//! the compilers and tests that are asked about them (see [`super::mutants`]).
+//! the compilers and tests that are asked about them (see [`crate::gate::mutants`]).
 
 mod operators;
 mod scope;
@@ -10,9 +10,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::{Diagnostic, Range, Severity};
-use super::pair::{Known, Pair};
-use super::syntax::{self, Grammar};
+use crate::gate::diagnostic::{Diagnostic, Range, Severity};
+use crate::gate::prepare::pair::{Known, Pair};
+use crate::gate::prepare::syntax::{self, Grammar};
 use crate::workspace::change::{Change, ChangeSet, Edit};
 use crate::workspace::diff::changed_lines;
 use crate::workspace::hash::sha256;
@@ -45,12 +45,12 @@ pub struct Mutant {
     /// The slip in words that follow "if": ``"`<` were `<=`"``.
     pub what: String,
     /// How much it tells that nothing notices it.
-    pub(super) worth: Worth,
+    pub(in crate::gate) worth: Worth,
 }
 
 /// How much it tells that a slip goes unnoticed, the most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Worth {
+pub(in crate::gate) enum Worth {
     /// A decision goes the other way.
     Decision,
     /// Another value comes out.
@@ -86,7 +86,7 @@ impl Mutant {
     }
 
     /// The hint for a person, once nothing has noticed it.
-    pub(super) fn hint(&self) -> Diagnostic {
+    pub(in crate::gate) fn hint(&self) -> Diagnostic {
         Diagnostic {
             path: self.path.clone(),
             range: self.range,

@@ -1,7 +1,7 @@
 //! A few lines of code around a place, with line numbers and a caret, as compilers show them.
 
-use super::diagnostic::Range;
-use super::rules::secrets::mask;
+use crate::gate::diagnostic::Range;
+use crate::gate::rules::secrets::mask;
 
 /// Lines shown before and after the place.
 const AROUND: usize = 2;
@@ -44,8 +44,8 @@ fn carets(line: &str, range: Range) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::diagnostic::Place;
     use super::*;
+    use crate::gate::diagnostic::Place;
 
     #[test]
     fn it_points_at_the_place() {

@@ -1,13 +1,15 @@
 //! Where candidates are laid out and looked at: the shadow, the servers rooted in it, and what is already known of trees
 //! that were looked at before. It judges nothing.
 
+pub(super) mod surroundings;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::asked::KnownImports;
-use super::described;
+use super::asking::KnownImports;
+use super::asking::described;
 use super::diagnostic::{Diagnostic, Remedy};
 use super::error::GateError;
 use super::gate::Settings;
@@ -15,11 +17,11 @@ use super::language::{self, Language, ToolSpec};
 use super::prove::Case;
 use super::shadow::{self, Shadow, ShadowError};
 use super::stage::{Answer, Overlay, ServerStage};
-use super::surroundings::{self, Surroundings};
 use super::tools::suite::Suite;
 use super::tools::{Outcome, Runner};
 use crate::workspace::path::RelPath;
 use crate::workspace::snapshot::Tree;
+use surroundings::Surroundings;
 
 /// How many outcomes are remembered.
 const MEMORY: usize = 64;

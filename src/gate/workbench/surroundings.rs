@@ -23,11 +23,11 @@ const IN_RUSTUP: &[&str] = &["settings.toml", "toolchains", "update-hashes"];
 
 /// When each of these was changed last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Surroundings(Vec<Option<SystemTime>>);
+pub(in crate::gate) struct Surroundings(Vec<Option<SystemTime>>);
 
 impl Surroundings {
     /// Those of the workspace at `root`, as they are now.
-    pub(super) fn of(root: &Path) -> Surroundings {
+    pub(in crate::gate) fn of(root: &Path) -> Surroundings {
         let rustup = std::env::var_os("RUSTUP_HOME").map(PathBuf::from).or_else(|| {
             let home = std::env::var_os(if cfg!(windows) { "USERPROFILE" } else { "HOME" })?;
             Some(PathBuf::from(home).join(".rustup"))
@@ -45,7 +45,7 @@ impl Surroundings {
 }
 
 /// The descriptions of projects whose servers have to be started anew.
-pub(super) fn described() -> Vec<RelPath> {
+pub(in crate::gate) fn described() -> Vec<RelPath> {
     let names = ["package.json", "pyproject.toml", "Cargo.toml"];
     names.iter().filter_map(|name| RelPath::new(name).ok()).collect()
 }

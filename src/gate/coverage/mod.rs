@@ -3,6 +3,9 @@
 //! A change that takes a file out of what is compiled and leaves it lying there makes every error in it invisible, and every
 //! test.
 
+pub(super) mod conditional;
+pub(super) mod nested;
+
 use std::collections::BTreeSet;
 
 use super::diagnostic::{Diagnostic, Range, Severity};

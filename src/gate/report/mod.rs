@@ -1,5 +1,10 @@
 //! What the gate says of a change-set.
 
+pub mod frame;
+pub mod receipt;
+pub(super) mod verdict;
+pub mod words;
+
 use serde::{Deserialize, Serialize};
 
 use super::diagnostic::Diagnostic;
