@@ -372,6 +372,34 @@ pub struct Fault {
     /// What the failed turn used nonetheless.
     #[serde(default)]
     pub usage: Usage,
+    /// Who was asked, where it was a provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<super::provider::Server>,
+    /// Nothing was asked, because nobody could be: no call was spent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsent: bool,
+    /// The model that stands in for this one; it can be asked at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<String>,
+    /// A number drawn by chance, from 0 to 999: by how much the wait is shortened, so that many do not come back at once.
+    #[serde(default)]
+    pub jitter: u32,
+}
+
+impl Fault {
+    /// A fault of which no more is known.
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Fault {
+        Fault {
+            kind,
+            message: message.into(),
+            retry_after_ms: None,
+            usage: Usage::default(),
+            by: None,
+            unsent: false,
+            instead: None,
+            jitter: 0,
+        }
+    }
 }
 
 /// What can be done about a fault.

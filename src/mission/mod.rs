@@ -7,12 +7,14 @@
 mod advance;
 mod brief;
 mod command;
+mod compact;
 pub mod control;
 pub mod conversation;
 pub mod event;
 pub mod fuel;
 pub mod plan;
 mod proposal;
+pub mod provider;
 mod session;
 #[cfg(test)]
 mod simulation;

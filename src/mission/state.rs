@@ -1,6 +1,6 @@
 //! The state of a mission, and the small moves that every transition is made of.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use super::conversation::Role;
 use super::event::{Act, Effect, EffectId, Gravity, MissionId, Mode, NewFinding, SessionId};
 use super::fuel::{Limits, Spent};
 use super::plan::{ItemId, Plan};
+use super::provider::Tally;
 use super::session::Session;
 
 /// How many lines of the story are kept.
@@ -77,6 +78,10 @@ pub struct Mission {
     pub(super) rounds: u32,
     /// Whether the Commander chose to do without a plan of its own.
     pub(super) direct: bool,
+    /// What each provider did, by its name.
+    pub providers: BTreeMap<String, Tally>,
+    /// The roles whose turns a fallback model gives at present.
+    pub(super) on_fallback: BTreeSet<Role>,
 }
 
 /// What a mission is at.
@@ -330,6 +335,8 @@ impl Mission {
             plannings: 0,
             rounds: 0,
             direct: false,
+            providers: BTreeMap::new(),
+            on_fallback: BTreeSet::new(),
         }
     }
 

@@ -7,6 +7,7 @@
 //! decides what a fault means by its [`Reaction`].
 
 pub mod anthropic;
+mod breaker;
 mod client;
 mod decode;
 mod draft;
@@ -18,8 +19,10 @@ pub mod openai;
 pub mod replay;
 pub mod request;
 mod retry_after;
+mod routes;
 mod secret;
 pub mod settings;
+mod watch;
 
 pub use client::{Client, ModelInfo, install_crypto};
 pub use decode::Progress;

@@ -40,12 +40,7 @@ fn random_outcome(dice: &mut Dice, act: &Act, receipts: u64) -> Outcome {
     match (act, dice.roll(40)) {
         (_, 0) => Outcome::Aborted,
         (Act::Ask { .. }, n @ 1..=6) => Outcome::Faulted {
-            fault: Fault {
-                kind: kinds[if n == 1 { 3 } else { n as usize % 3 }],
-                message: "f".into(),
-                retry_after_ms: None,
-                usage: Usage::default(),
-            },
+            fault: Fault::new(kinds[if n == 1 { 3 } else { n as usize % 3 }], "f"),
         },
         (Act::Ask { .. }, _) => turn(random_calls(dice)),
         (Act::Tool { .. }, n) => Outcome::Called { content: "c".into(), is_error: n > 20 },
