@@ -3,9 +3,8 @@
 //! Each piece of an answer is a chunk of its own on the wire, so the client sees exactly the cuts that a test makes,
 //! however the kernel joins the writes. A server ends with its test.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests and what they share")]
-
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use orchestrator_lsp::mission::conversation::{Message, Role, ToolCall, Turn};
 use orchestrator_lsp::model::{Client, Fault, ModelSettings, Request, Settings, ToolSpec};
@@ -29,6 +28,10 @@ pub enum Act {
     Reset,
     /// Waits until the client closes the connection, then says so.
     Hold,
+    /// Writes these bytes as one chunk, again and again with pauses, until the client closes the connection; says so.
+    Drip(Vec<u8>),
+    /// The same without pauses.
+    Flood(Vec<u8>),
 }
 
 /// Decides what the nth request (0-based) gets.
@@ -92,12 +95,9 @@ async fn serve(
             let written = match act {
                 Act::Write(bytes) => stream.write_all(&bytes).await,
                 Act::Chunk(bytes) if bytes.is_empty() => Ok(()),
-                Act::Chunk(bytes) => {
-                    let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
-                    chunk.extend_from_slice(&bytes);
-                    chunk.extend_from_slice(b"\r\n");
-                    stream.write_all(&chunk).await
-                }
+                Act::Chunk(bytes) => stream.write_all(&chunk(&bytes)).await,
+                Act::Drip(bytes) => repeat(&mut stream, &bytes, PAUSE, &closed).await,
+                Act::Flood(bytes) => repeat(&mut stream, &bytes, Duration::ZERO, &closed).await,
                 Act::End => stream.write_all(b"0\r\n\r\n").await,
                 Act::Close => return,
                 Act::Reset => return reset(stream),
@@ -116,10 +116,33 @@ async fn serve(
     }
 }
 
+/// Between two pieces that only show life.
+const PAUSE: Duration = Duration::from_millis(20);
+
+fn chunk(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
+}
+
+async fn repeat(
+    stream: &mut TcpStream,
+    bytes: &[u8],
+    pause: Duration,
+    closed: &mpsc::UnboundedSender<()>,
+) -> std::io::Result<()> {
+    let chunk = chunk(bytes);
+    loop {
+        if let Err(error) = stream.write_all(&chunk).await {
+            let _ = closed.send(());
+            return Err(error);
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
 /// Closing with unread input makes the kernel send a reset; a zero linger time does it everywhere.
 fn reset(stream: TcpStream) {
     #[expect(deprecated, reason = "a zero linger time never blocks")]
-    stream.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    stream.set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 async fn read_request(stream: &mut TcpStream) -> Option<String> {
@@ -159,6 +182,151 @@ pub fn status(status: u16, headers: &str, body: &str) -> Vec<Act> {
     vec![Act::Write(text.into())]
 }
 
+/// One of the two wire formats, and its bytes for what tests say in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    OpenAi,
+    Anthropic,
+}
+
+impl Format {
+    pub const BOTH: [Format; 2] = [Format::OpenAi, Format::Anthropic];
+
+    pub fn provider(self) -> &'static str {
+        match self {
+            Format::OpenAi => "openai",
+            Format::Anthropic => "anthropic",
+        }
+    }
+
+    /// A recorded stream of text and two calls.
+    pub fn recorded(self) -> &'static str {
+        match self {
+            Format::OpenAi => include_str!("../../fixtures/wire/openai_calls.sse"),
+            Format::Anthropic => include_str!("../../fixtures/wire/anthropic_calls.sse"),
+        }
+    }
+
+    /// The turn that it is.
+    pub fn recorded_turn(self) -> Turn {
+        let (ids, cached) = match self {
+            Format::OpenAi => (["call_a", "call_b"], 100),
+            Format::Anthropic => (["toolu_a", "toolu_b"], 70),
+        };
+        let turn = json!({"text": "Grüße, 世界 🦀!\n", "calls": [
+            {"id": ids[0], "name": "read_file", "arguments": {"path": "src/straße.rs"}},
+            {"id": ids[1], "name": "search", "arguments": {"text": "é\n🦀", "n": 2}}],
+            "usage": {"input": 120, "output": 30, "cached": cached, "micro_usd": 0}});
+        serde_json::from_value(turn).unwrap()
+    }
+
+    /// Where in the recorded stream the event begins that makes the answer complete.
+    pub fn terminal(self) -> usize {
+        match self {
+            Format::OpenAi => {
+                let marker = self.recorded().find("\"finish_reason\": \"tool_calls\"").unwrap();
+                self.recorded()[..marker].rfind("data:").unwrap()
+            }
+            Format::Anthropic => self.recorded().rfind("event: message_stop").unwrap(),
+        }
+    }
+
+    /// The stream of an answer up to and with this text, not ended.
+    pub fn text(self, text: &str) -> Vec<u8> {
+        match self {
+            Format::OpenAi => openai(json!({"choices": [{"delta": {"content": text}}]})),
+            Format::Anthropic => [
+                anthropic(json!({"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}})),
+                anthropic(json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})),
+                self.more_text(text),
+            ]
+            .concat(),
+        }
+    }
+
+    /// More text of the same answer.
+    pub fn more_text(self, text: &str) -> Vec<u8> {
+        match self {
+            Format::OpenAi => self.text(text),
+            Format::Anthropic => anthropic(
+                json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}),
+            ),
+        }
+    }
+
+    /// The stream up to and with one call, whose arguments are this text, not ended.
+    pub fn call(self, name: &str, arguments: &str) -> Vec<u8> {
+        match self {
+            Format::OpenAi => openai(json!({"choices": [{"delta": {"tool_calls": [
+                {"index": 0, "id": "", "function": {"name": name, "arguments": arguments}}]}}]})),
+            Format::Anthropic => [
+                anthropic(json!({"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}})),
+                anthropic(json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "", "name": name, "input": {}}})),
+                anthropic(json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": arguments}})),
+            ]
+            .concat(),
+        }
+    }
+
+    /// The regular end of a stream, for that reason in OpenAI's words.
+    pub fn end(self, reason: &str) -> Vec<u8> {
+        match self {
+            Format::OpenAi => [
+                openai(json!({"choices": [{"delta": {}, "finish_reason": reason}]})),
+                openai(
+                    json!({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 4}}),
+                ),
+                b"data: [DONE]\n\n".to_vec(),
+            ]
+            .concat(),
+            Format::Anthropic => {
+                let reason = match reason {
+                    "length" => "max_tokens",
+                    "content_filter" => "refusal",
+                    _ => "end_turn",
+                };
+                [
+                    anthropic(json!({"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 4}})),
+                    anthropic(json!({"type": "message_stop"})),
+                ]
+                .concat()
+            }
+        }
+    }
+
+    /// A sign of life within a stream.
+    pub fn ping(self) -> Vec<u8> {
+        match self {
+            Format::OpenAi => b": still here\n\n".to_vec(),
+            Format::Anthropic => anthropic(json!({"type": "ping"})),
+        }
+    }
+
+    /// The body of a refusal.
+    pub fn error(self, kind: &str, message: &str) -> String {
+        match self {
+            Format::OpenAi => json!({"error": {"message": message, "type": kind, "code": kind}}),
+            Format::Anthropic => {
+                json!({"type": "error", "error": {"type": kind, "message": message}})
+            }
+        }
+        .to_string()
+    }
+}
+
+fn openai(chunk: Value) -> Vec<u8> {
+    format!("data: {chunk}\n\n").into_bytes()
+}
+
+fn anthropic(event: Value) -> Vec<u8> {
+    format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()).into_bytes()
+}
+
+/// A complete answer of one call.
+pub fn calling(format: Format, name: &str, arguments: &Value) -> Vec<Act> {
+    stream(&[&format.call(name, &arguments.to_string()), &format.end("tool_calls")])
+}
+
 /// One and the same answer to everything.
 pub fn always(acts: Vec<Act>) -> Plan {
     Arc::new(move |_, _| acts.clone())
@@ -181,7 +349,9 @@ pub fn client(provider: &str, url: &str, more: Value) -> Client {
 pub async fn ask(client: &Client, messages: &[Message], tools: &[ToolSpec]) -> Result<Turn, Fault> {
     let request =
         Request { role: Role::Worker, session: "s-1", system: "You work.", tools, messages };
-    client.complete(&request, &mut |_| {}).await
+    let turn = client.complete(&request, &mut |_| {}).await?;
+    assert!(turn.by.is_some(), "a turn says who gave it");
+    Ok(Turn { by: None, ..turn })
 }
 
 /// Starts a server with one answer and asks it once.
