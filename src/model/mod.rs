@@ -3,7 +3,7 @@
 //!
 //! One [`Client`] serves all roles of a mission. It turns a [`Request`] into one HTTP exchange and that exchange into
 //! either one complete [`Turn`](crate::mission::conversation::Turn) or one [`Fault`]; nothing in between ever leaves
-//! this module. It retries nothing, journals nothing and knows nothing of missions, tools or files: whoever calls
+//! this module. One question is at most one request: it retries nothing, journals nothing and knows nothing of missions, tools or files: whoever calls
 //! decides what a fault means by its [`Reaction`].
 
 pub mod anthropic;

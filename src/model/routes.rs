@@ -13,6 +13,9 @@ use super::fault::{Fault, FaultKind, Health};
 use crate::mission::conversation::Turn;
 use crate::mission::provider::Server;
 
+/// The longest wait that a provider may ask for before its fallback is asked at once.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// One way to a model.
 pub(crate) struct Route {
     pub(crate) http: reqwest::Client,
@@ -113,7 +116,9 @@ impl Routes {
         match result.as_ref().map_err(|fault| (fault, fault.kind.health())) {
             Err((fault, Health::Failing)) => {
                 let wish = Duration::from_millis(fault.retry_after_ms.unwrap_or(0));
-                breaker.fail(Instant::now(), &fault.message, wish, false);
+                // Nobody waits that long while another model can answer.
+                let at_once = self.has_other() && wish > PATIENCE;
+                breaker.fail(Instant::now(), &fault.message, wish, at_once);
             }
             Err((fault, Health::Unusable)) if self.has_other() => {
                 breaker.fail(Instant::now(), &fault.message, Duration::ZERO, true);

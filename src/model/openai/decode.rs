@@ -2,7 +2,7 @@
 //!
 //! Beyond the documented form it understands what compatible servers send: no `index` in tool-call deltas, one `index`
 //! for several calls, no `id`, arguments as an object, finish reason `stop` with calls, `usage: null`, `choices: null`,
-//! an `error` object inside the stream, an end without `[DONE]` once a finish reason was seen.
+//! an `error` object inside the stream, reasoning in `reasoning_content` (DeepSeek, vLLM) or `reasoning` (OpenRouter), an end without `[DONE]` once a finish reason was seen.
 
 use serde_json::Value;
 

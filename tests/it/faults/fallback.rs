@@ -57,6 +57,7 @@ async fn a_fallback_answers_at_once_where_the_first_cannot() {
         for code in [401, 402, 404, 307] {
             falls_back(format, status(code, "", "no"), 1).await;
         }
+        falls_back(format, status(429, "retry-after: 3600\r\n", "{}"), 1).await;
     }
 }
 

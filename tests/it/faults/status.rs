@@ -55,6 +55,35 @@ async fn a_context_overflow_shortens_the_conversation_and_goes_on() {
     }
 }
 
+/// A process that is killed after the cut: the next one sends the same bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_sends_the_shortened_conversation_byte_for_byte() {
+    let format = Format::Anthropic;
+    let overflow = overflows(format).remove(0);
+    let plan: Plan = Arc::new(move |at, _| match at {
+        0 => calling(format, "read", &json!({"path": "long.txt"})),
+        1 => overflow.clone(),
+        2 => vec![Act::Hold],
+        _ => good(format),
+    });
+    let mut server = RawServer::start(plan).await;
+    let project = project(&format!("[model]\n{}", model(format, &server.url)));
+    project.write("long.txt", "a line of a long file\n".repeat(200));
+    let mut child = project.command(&["task", "do it"]).spawn().unwrap();
+    while server.requests.lock().unwrap().len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    server.closed.recv().await.expect("the killed process has let go");
+    let resume = move || project.run(&["resume", "--json"]);
+    let said = tokio::task::spawn_blocking(resume).await.unwrap();
+    assert!(said.out.contains(HEARD), "{said:?}");
+    let body = |at| server.body(at);
+    assert!(body(2).contains("are left out here"));
+    assert_eq!(body(2), body(3));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_that_cannot_be_shortened_is_stated() {
     for format in Format::BOTH {
