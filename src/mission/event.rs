@@ -374,7 +374,7 @@ pub struct Fault {
     pub usage: Usage,
     /// Who was asked, where it was a provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<super::provider::Server>,
+    pub by: Option<Box<super::provider::Server>>,
     /// Nothing was asked, because nobody could be: no call was spent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsent: bool,

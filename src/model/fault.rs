@@ -131,7 +131,7 @@ pub struct Fault {
     pub usage: Option<Usage>,
     /// Who was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<Server>,
+    pub by: Option<Box<Server>>,
     /// Whether nothing was sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsent: bool,

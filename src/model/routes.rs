@@ -94,7 +94,7 @@ impl Routes {
                 let is_out = fault.kind.health() != Health::Alive && route.lock().is_open(now);
                 let other = self.0.iter().find(stands_in).filter(|_| is_out);
                 Err(Fault {
-                    by: Some(route.server.clone()),
+                    by: Some(Box::new(route.server.clone())),
                     instead: other.map(|other| other.server.name.clone()),
                     ..fault
                 })
@@ -151,7 +151,7 @@ fn not_asked((route, held): (&Route, Held)) -> Fault {
     );
     Fault {
         retry_after_ms: Some(ms),
-        by: Some(route.server.clone()),
+        by: Some(Box::new(route.server.clone())),
         unsent: true,
         ..Fault::new(FaultKind::Held, text).sealed([])
     }

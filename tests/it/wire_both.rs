@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use orchestrator_lsp::model::{FaultKind, Reaction};
+use orchestrator_lsp::mission::conversation::Turn;
+use orchestrator_lsp::model::{Fault, FaultKind, Reaction};
 use serde_json::json;
 
 use crate::support::wire::*;
@@ -26,40 +27,64 @@ in_both_formats!(
     nobody_there_is_a_network_fault,
 );
 
+/// How many questions are asked side by side.
+const ASKERS: usize = 16;
+
+/// The number that a question carries.
+fn number(request: &str) -> usize {
+    let (_, rest) = request.rsplit_once("number ").unwrap();
+    rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+}
+
+/// Asks as many numbered questions, and hands each answer to `check`.
+async fn ask_all(
+    format: Format,
+    server: &RawServer,
+    count: usize,
+    check: impl Fn(usize, Result<Turn, Fault>),
+) {
+    let asker = async |first: usize| {
+        // A breaker would hold back what fails so often; one without a cool-down does not.
+        let client = client(format.provider(), &server.url, json!({"cool_down_ms": 0}));
+        for at in (first..count).step_by(ASKERS) {
+            check(at, ask(&client, &[user(&format!("number {at}"))], &[]).await);
+        }
+    };
+    futures_util::future::join_all((0..ASKERS).map(asker)).await;
+}
+
 async fn a_stream_cut_anywhere_gives_the_same_turn_over_one_connection(format: Format) {
-    let server = RawServer::start(Arc::new(move |at, _| {
-        let (head, tail) = format.recorded().as_bytes().split_at(at);
+    let server = RawServer::start(Arc::new(move |_, request| {
+        let (head, tail) = format.recorded().as_bytes().split_at(number(request));
         stream(&[head, tail])
     }))
     .await;
-    let client = client(format.provider(), &server.url, json!({}));
-    for offset in 0..format.recorded().len() {
-        let turn = ask(&client, &[user("go")], &[]).await.unwrap();
-        assert_eq!(turn, format.recorded_turn(), "cut at byte {offset}");
-    }
-    assert!(*server.connections.lock().unwrap() < 20, "connections must be reused");
+    ask_all(format, &server, format.recorded().len(), |at, result| {
+        assert_eq!(result.unwrap(), format.recorded_turn(), "cut at byte {at}");
+    })
+    .await;
+    let connections = *server.connections.lock().unwrap();
+    assert!(connections < 3 * ASKERS, "connections must be reused: {connections}");
 }
 
 /// Every byte, and at each a reset, a close and a regular end of the body.
 async fn a_stream_reset_or_ended_at_every_byte_gives_no_partial_turn(format: Format) {
     let ends = [Act::Reset, Act::Close, Act::End];
-    let server = RawServer::start(Arc::new(move |at, _| {
+    let server = RawServer::start(Arc::new(move |_, request| {
+        let at = number(request);
         let head = format.recorded().as_bytes()[..at / 3].to_vec();
         vec![Act::Write(EVENTS.into()), Act::Chunk(head), ends[at % 3].clone()]
     }))
     .await;
-    // Its breaker would hold back what has failed so often.
-    let client = client(format.provider(), &server.url, json!({"cool_down_ms": 0}));
-    for offset in 0..format.terminal() {
-        for end in 0..3 {
-            let fault = ask(&client, &[user("go")], &[]).await.unwrap_err();
-            let is_known = match end {
-                0 | 1 => fault.kind == FaultKind::Network,
-                _ => matches!(fault.kind, FaultKind::Truncated | FaultKind::MalformedStream),
-            };
-            assert!(is_known && fault.reaction() == Reaction::Retry, "{offset}, {end}: {fault:?}");
-        }
-    }
+    ask_all(format, &server, format.terminal() * 3, |at, result| {
+        let fault = result.unwrap_err();
+        let is_known = match at % 3 {
+            0 | 1 => fault.kind == FaultKind::Network,
+            _ => matches!(fault.kind, FaultKind::Truncated | FaultKind::MalformedStream),
+        };
+        assert!(is_known && fault.reaction() == Reaction::Retry, "{at}: {fault:?}");
+    })
+    .await;
 }
 
 async fn the_prefix_of_a_session_is_the_same_bytes_from_turn_to_turn(format: Format) {

@@ -69,7 +69,8 @@ async fn a_restart_sends_the_shortened_conversation_byte_for_byte() {
     let mut server = RawServer::start(plan).await;
     let project = project(&format!("[model]\n{}", model(format, &server.url)));
     project.write("long.txt", "a line of a long file\n".repeat(200));
-    let mut child = project.command(&["task", "do it"]).spawn().unwrap();
+    let mut child =
+        project.command(&["task", "do it"]).stdout(std::process::Stdio::null()).spawn().unwrap();
     while server.requests.lock().unwrap().len() < 3 {
         tokio::task::yield_now().await;
     }
@@ -154,12 +155,15 @@ async fn every_status_from_500_to_529_is_tried_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wish_to_wait_is_kept_in_whatever_form() {
+    let dated =
+        "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:49:38 GMT\r\n";
     let anthropic = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nanthropic-ratelimit-tokens-remaining: 0\r\nanthropic-ratelimit-tokens-reset: 1994-11-06T08:49:38Z\r\n";
     for (header, shown) in [
         ("retry-after: 1\r\n", "1.0 s"),
         ("retry-after: 9\r\nretry-after-ms: 700\r\n", "0.7 s"),
         ("x-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 800ms\r\n", "0.8 s"),
         (anthropic, "1.0 s"),
+        (dated, "1.0 s"),
     ] {
         for format in Format::BOTH {
             let body = format.error("rate_limit_error", "slow down");
