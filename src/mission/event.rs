@@ -387,6 +387,12 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// Whether it stands in the journal of an earlier version, where no fault says who was asked. What came of it then
+    /// comes of it still, or the events that follow it would be answers to other effects.
+    pub(super) fn is_of_old(&self) -> bool {
+        self.by.is_none()
+    }
+
     /// A fault of which no more is known.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Fault {
         Fault {
@@ -414,4 +420,19 @@ pub enum FaultKind {
     BadAnswer,
     /// A person must change something.
     NeedsHuman,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What earlier versions wrote is read, and is known for what it is.
+    #[test]
+    fn a_fault_of_an_earlier_version_is_read() {
+        let text = r#"{"kind":"overflow","message":"m","retry_after_ms":null,"usage":{"input":1,"output":0,"cached":0,"micro_usd":0}}"#;
+        let fault: Fault = serde_json::from_str(text).unwrap();
+        assert!(fault.is_of_old() && !fault.unsent && fault.jitter == 0);
+        let turn: Turn = serde_json::from_str(r#"{"text":"t","calls":[]}"#).unwrap();
+        assert_eq!(turn.by, None);
+    }
 }

@@ -13,6 +13,8 @@ use super::work;
 
 /// Answers that could not be used, in a row, before a session is given up.
 const NUDGES: u32 = 3;
+/// The longest wait that was kept before `limits.wait_ms` was a limit.
+const OLD_WAIT_MS: u64 = 10 * 60 * 1000;
 /// Calls of one answer that are served.
 const CALLS: usize = 64;
 
@@ -158,6 +160,9 @@ pub(super) fn faulted(m: &mut Mission, id: SessionId, fault: &Fault) {
                 m.tell(LineKind::Warning, Some(role), None, fault.message.clone());
                 unusable(m, id, &format!("That answer could not be used: {}.", fault.message));
             }
+            FaultKind::Overflow if fault.is_of_old() => {
+                work::session_failed(m, id, "the conversation grew too long for the model");
+            }
             FaultKind::Overflow => ask_shorter(m, id, &fault.message),
             FaultKind::NeedsHuman => m.end(End::Blocked { needs: fault.message.clone() }),
         }
@@ -172,7 +177,8 @@ fn ask_again(m: &mut Mission, id: SessionId, fault: &Fault) {
         return;
     };
     if session.faults >= allowed {
-        let needs = format!("the model gave no answer in {allowed} tries: {}", fault.message);
+        let tries = allowed.saturating_add(1);
+        let needs = format!("the model gave no answer in {tries} tries: {}", fault.message);
         return m.end(End::Blocked { needs });
     }
     session.faults += 1;
@@ -183,6 +189,7 @@ fn ask_again(m: &mut Mission, id: SessionId, fault: &Fault) {
         return m.tell(LineKind::Warning, Some(role), None, text);
     }
     let wish = fault.retry_after_ms.unwrap_or(0);
+    let wish = if fault.is_of_old() { wish.min(OLD_WAIT_MS) } else { wish };
     if wish > longest {
         let needs = format!(
             "to be resumed later: the provider asks for a wait of {} s, and a mission waits {} s at most (limits.wait_ms): {}",

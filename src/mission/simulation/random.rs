@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::mission::provider::Server;
 
 /// xorshift: small, and the same everywhere.
 struct Dice(u64);
@@ -34,16 +35,26 @@ fn random_calls(dice: &mut Dice) -> Vec<ToolCall> {
     (0..dice.roll(4)).map(|_| some[dice.roll(some.len() as u64) as usize].clone()).collect()
 }
 
+fn server(is_fallback: bool) -> Server {
+    Server { name: format!("model {is_fallback}"), is_fallback }
+}
+
 fn random_outcome(dice: &mut Dice, act: &Act, receipts: u64) -> Outcome {
     let kinds =
         [FaultKind::Transient, FaultKind::BadAnswer, FaultKind::Overflow, FaultKind::NeedsHuman];
     match (act, dice.roll(40)) {
         (_, 0) => Outcome::Aborted,
         (Act::Ask { .. }, n @ 1..=6) => Outcome::Faulted {
-            fault: Fault::new(kinds[if n == 1 { 3 } else { n as usize % 3 }], "f"),
+            fault: Fault {
+                by: (n != 4).then(|| Box::new(server(n == 5))),
+                unsent: n == 6,
+                instead: (n == 3).then(|| "another".to_owned()),
+                jitter: dice.roll(1000) as u32,
+                ..Fault::new(kinds[if n == 1 { 3 } else { n as usize % 3 }], "f")
+            },
         },
         (Act::Ask { .. }, _) => turn(random_calls(dice)),
-        (Act::Tool { .. }, n) => Outcome::Called { content: "c".into(), is_error: n > 20 },
+        (Act::Tool { .. }, n) => Outcome::Called { content: "c".repeat(900), is_error: n > 20 },
         (Act::Check { .. }, 1) => {
             Outcome::Checked { verdict: GateVerdict::Unverified { reason: "r".into() } }
         }

@@ -2,7 +2,11 @@
 //!
 //! Beyond the documented form it understands what compatible servers send: no `index` in tool-call deltas, one `index`
 //! for several calls, no `id`, arguments as an object, finish reason `stop` with calls, `usage: null`, `choices: null`,
-//! an `error` object inside the stream, reasoning in `reasoning_content` (DeepSeek, vLLM) or `reasoning` (OpenRouter), an end without `[DONE]` once a finish reason was seen.
+//! an `error` object inside the stream, reasoning in `reasoning` (vLLM) or `reasoning_content` (DeepSeek, earlier vLLM),
+//! an end without `[DONE]` once a finish reason was seen.
+//!
+//! Sources of what is beyond: <https://docs.vllm.ai/en/v0.11.2/features/reasoning_outputs/>,
+//! <https://openrouter.ai/docs/api/reference/errors-and-debugging>.
 
 use serde_json::Value;
 

@@ -13,7 +13,7 @@ async fn a_refused_connection_is_tried_again_and_stated() {
     assert_eq!(ended.state(), "blocked");
     let reason = ended.reason();
     assert!(
-        reason.starts_with("the model gave no answer in 2 tries: failed to reach 127.0.0.1"),
+        reason.starts_with("the model gave no answer in 3 tries: failed to reach 127.0.0.1"),
         "{reason}"
     );
     assert_eq!(ended.calls(), 3);

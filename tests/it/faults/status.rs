@@ -135,7 +135,7 @@ async fn a_failure_of_the_server_recovers_or_is_stated() {
             let ended = recovers(format, status(code, "", "<html>oops</html>")).await;
             assert_eq!(ended.counts(), [2, 1, 1, 0]);
         }
-        is_stated(format, status(502, "", "oops"), 3, "no answer in 2 tries").await;
+        is_stated(format, status(502, "", "oops"), 3, "no answer in 3 tries").await;
     }
 }
 
@@ -186,7 +186,7 @@ async fn a_limit_without_a_wish_is_waited_for_a_while() {
 async fn a_storm_of_limits_ends() {
     for format in Format::BOTH {
         let body = format.error("rate_limit_error", "slow down");
-        is_stated(format, status(429, "retry-after: 0\r\n", &body), 3, "no answer in 2 tries")
+        is_stated(format, status(429, "retry-after: 0\r\n", &body), 3, "no answer in 3 tries")
             .await;
         let ended =
             is_stated(format, status(429, "retry-after: 3600\r\n", &body), 1, "3600 s").await;
