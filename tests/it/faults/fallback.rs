@@ -61,6 +61,29 @@ async fn a_fallback_answers_at_once_where_the_first_cannot() {
     }
 }
 
+/// The fallback is slower than the first model's breaker is open, so that the next turn is the first model's again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_model_that_is_back_answers_again() {
+    for format in Format::BOTH {
+        let first = then_good(format, vec![status(500, "", "oops"), status(500, "", "oops")]);
+        let slow = Act::Pause(std::time::Duration::from_millis(800));
+        let other = [vec![slow], calling(format, "list", &json!({}))].concat();
+        let (first, spare) = (RawServer::start(first).await, RawServer::start(always(other)).await);
+        let config = format!(
+            "[limits]\nfaults = 3\n[model]\ncool_down_ms = 400\n{}{}",
+            model(format, &first.url),
+            fallback(format, &spare.url)
+        );
+        let (view, _) = task(project(&config)).await;
+        let ended = Ended { view, requests: first.requests.lock().unwrap().clone() };
+        assert!(ended.is_heard(), "{ended:#?}");
+        assert_eq!((ended.requests.len(), ended.calls()), (3, 4), "{ended:#?}");
+        assert_eq!(ended.counts(), [4, 2, 1, 0]);
+        assert!(ended.says("answered by the fallback model spare at"), "{ended:#?}");
+        assert!(ended.says("answered by m-1 at") && ended.says(" again"), "{ended:#?}");
+    }
+}
+
 /// A workspace can bring any file: none of them names a model.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workspace_names_no_fallback() {

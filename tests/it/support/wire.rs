@@ -26,6 +26,8 @@ pub enum Act {
     Close,
     /// Resets the connection.
     Reset,
+    /// Says nothing for a while, as a slow model does.
+    Pause(Duration),
     /// Waits until the client closes the connection, then says so.
     Hold,
     /// Writes these bytes as one chunk, again and again with pauses, until the client closes the connection; says so.
@@ -98,6 +100,10 @@ async fn serve(
                 Act::Chunk(bytes) => stream.write_all(&chunk(&bytes)).await,
                 Act::Drip(bytes) => repeat(&mut stream, &bytes, PAUSE, &closed).await,
                 Act::Flood(bytes) => repeat(&mut stream, &bytes, Duration::ZERO, &closed).await,
+                Act::Pause(time) => {
+                    tokio::time::sleep(time).await;
+                    Ok(())
+                }
                 Act::End => stream.write_all(b"0\r\n\r\n").await,
                 Act::Close => return,
                 Act::Reset => return reset(stream),
