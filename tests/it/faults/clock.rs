@@ -5,21 +5,20 @@ use std::process::Command;
 
 use super::*;
 
-/// A day forwards or backwards, once the wall clock has been read a few hundred times.
+/// The wall clock is ahead by `TEST_CLOCK_JUMP` seconds as soon as the file `TEST_CLOCK_JUMP_WHEN` is there.
 const JUMP: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
     static int (*real)(clockid_t, struct timespec *);
-    static atomic_long reads;
     if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
     int result = real(clock, now);
-    const char *jump = getenv("TEST_CLOCK_JUMP");
-    if (clock == CLOCK_REALTIME && jump && atomic_fetch_add(&reads, 1) >= 1) now->tv_sec += atol(jump);
+    const char *when = getenv("TEST_CLOCK_JUMP_WHEN");
+    if (clock == CLOCK_REALTIME && when && access(when, F_OK) == 0) now->tv_sec += atol(getenv("TEST_CLOCK_JUMP"));
     return result;
 }
 "#;
@@ -42,10 +41,20 @@ async fn a_clock_that_jumps_changes_no_wait_and_ends_no_mission() {
         // The date is the server's own: by the clock that jumps it would be days away, or long past.
         let date =
             "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:49:38 GMT\r\n";
-        let server = RawServer::start(then_good(format, vec![status(503, date, "")])).await;
+        let when = folder.path().join(format!("now{days}"));
+        let jump = when.clone();
+        let plan: Plan = Arc::new(move |at, _| match at {
+            0 => {
+                std::fs::write(&jump, "").unwrap();
+                status(503, date, "")
+            }
+            _ => good(format),
+        });
+        let server = RawServer::start(plan).await;
         let project = project(&format!("[model]\n{}", model(format, &server.url)))
             .with("LD_PRELOAD", &library)
-            .with("TEST_CLOCK_JUMP", (days * 86_400).to_string());
+            .with("TEST_CLOCK_JUMP", (days * 86_400).to_string())
+            .with("TEST_CLOCK_JUMP_WHEN", &when);
         let (view, _) = task(project).await;
         let ended = Ended { view, requests: server.requests.lock().unwrap().clone() };
         assert!(ended.is_heard(), "{days}: {ended:#?}");
