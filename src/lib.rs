@@ -9,10 +9,11 @@
 //! | 3 | [`agents`], [`tools`] | who answers a turn (a model, or the symbolic engine); what a role may call |
 //! | 2 | [`gate`], [`model`] | proof of a change-set; providers over HTTP |
 //! | 1 | [`workspace`], [`journal`], [`wire`] | files and byte-exact edits; the durable log; JSON-RPC frames |
-//! | 0 | [`mission`] | what a mission is: state, events, effects, plan, fuel. Pure |
+//! | 0 | [`mission`], [`disk`] | what a mission is: state, events, effects, plan, fuel, pure; every change of a disk |
 
 pub mod agents;
 pub mod cli;
+pub mod disk;
 pub mod gate;
 pub mod journal;
 pub mod mission;

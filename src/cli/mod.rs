@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::disk::fault;
 use crate::mission::Mode;
 use crate::mission::view::MissionView;
 use crate::runtime::{Handle, Refused, Settings, StartError};
@@ -150,7 +151,8 @@ impl From<StartError> for CliError {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     log();
-    let code = run(cli).unwrap_or_else(|error| {
+    let code = fault::arm().map_err(CliError::User).and_then(|()| run(cli));
+    let code = code.unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "orchestrator: {error}");
         error.code()
     });

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk;
 use crate::workspace::hash::sha256;
 use crate::workspace::lock::{LockError, OwnerLock};
 use crate::workspace::path::RelPath;
@@ -164,9 +165,9 @@ impl ShadowCopy {
             .and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
         // Nobody remembers what of a copy without its manifest is an old candidate's.
         if known.is_none() && root.exists() {
-            fs::remove_dir_all(&root).map_err(failed)?;
+            disk::remove_dir_all(&root).map_err(failed)?;
         }
-        fs::create_dir_all(&root).map_err(failed)?;
+        disk::create_dir_all(&root).map_err(failed)?;
         let manifest = known.unwrap_or_default();
         Ok(ShadowCopy { source: source.to_owned(), root, manifest_file, manifest })
     }
@@ -231,7 +232,7 @@ impl ShadowCopy {
 
     fn remove(&mut self, path: &RelPath) -> Result<(), ShadowError> {
         let place = path.in_root(&self.root);
-        match fs::remove_file(&place) {
+        match disk::remove_file(&place) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(self.failed(&place, error)),
@@ -239,7 +240,7 @@ impl ShadowCopy {
         self.manifest.files.remove(path);
         // Folders that this emptied; the first that is not empty ends it.
         let above = place.ancestors().skip(1).take_while(|dir| *dir != self.root);
-        above.take_while(|dir| fs::remove_dir(dir).is_ok()).for_each(drop);
+        above.take_while(|dir| disk::remove_dir(dir).is_ok()).for_each(drop);
         Ok(())
     }
 
@@ -274,20 +275,17 @@ impl ShadowCopy {
         text: Option<&String>,
     ) -> io::Result<(Made, String)> {
         if let Some(folder) = place.parent() {
-            fs::create_dir_all(folder)?;
+            disk::create_dir_all(folder)?;
         }
         // A new file instead of the old one: a link that a tool left here is never written through.
-        match fs::remove_file(place) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        disk::remove_if_there(place)?;
         let hash = match text {
             Some(text) => {
-                fs::write(place, text)?;
+                disk::write(place, text.as_bytes())?;
                 sha256(text.as_bytes())
             }
             None => {
-                fs::copy(source, place)?;
+                disk::copy(source, place)?;
                 sha256(&fs::read(place)?)
             }
         };
@@ -306,11 +304,8 @@ impl ShadowCopy {
         let write = || -> io::Result<()> {
             let folder = self.manifest_file.parent().unwrap_or(&self.root);
             // The cache may have been emptied meanwhile.
-            fs::create_dir_all(folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer(&mut file, &self.manifest)?;
-            file.persist(&self.manifest_file).map_err(|error| error.error)?;
-            Ok(())
+            disk::create_dir_all(folder)?;
+            disk::replace(&self.manifest_file, &serde_json::to_vec(&self.manifest)?)
         };
         write().map_err(|error| self.failed(&self.manifest_file, error))
     }

@@ -4,6 +4,7 @@
 //! SQLite in WAL mode with full synchronisation: what [`Journal::append`] has answered survives a kill and a power cut.
 //! The module stores and gives back; it does not know what an event means.
 
+mod points;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+use crate::disk;
 use crate::mission::{Event, MissionId};
 
 /// Where the journal lies, relative to the workspace.
@@ -103,12 +105,10 @@ impl Journal {
     pub fn open(root: &Path) -> Result<Journal, JournalError> {
         let path = root.join(PATH);
         let folder = path.parent().unwrap_or(root);
-        let fresh = !folder.exists();
-        std::fs::create_dir_all(folder)
-            .and_then(|()| {
-                if fresh { std::fs::write(folder.join(".gitignore"), IGNORED) } else { Ok(()) }
-            })
+        disk::create_dir_all(folder)
+            .and_then(|()| ignore(folder, &path))
             .map_err(|source| JournalError::Folder { path: path.clone(), source })?;
+        points::watch();
         let db = Connection::open(&path)
             .map_err(|source| JournalError::Store { path: path.clone(), source })?;
         let mut journal = Journal { db, path };
@@ -125,6 +125,7 @@ impl Journal {
         if !path.exists() {
             return Ok(None);
         }
+        points::watch();
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(&path, flags)
             .map_err(|source| JournalError::Store { path: path.clone(), source })?;
@@ -390,6 +391,15 @@ impl Journal {
 
 /// What of `.opencode/` is no business of version control.
 const IGNORED: &str = "# Written by orchestrator: its journal and locks.\njournal.db*\nowner.lock\nmission_loop.json\narchive/\n";
+
+/// Tells version control what is none of its business, where no journal was ever made; what stands there is left alone.
+fn ignore(folder: &Path, journal: &Path) -> std::io::Result<()> {
+    let file = folder.join(".gitignore");
+    if journal.exists() || file.exists() {
+        return Ok(());
+    }
+    disk::replace(&file, IGNORED.as_bytes())
+}
 
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(10);

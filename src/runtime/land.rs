@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::VersionedEdit;
 use super::perform::Performer;
 use super::store::{chain, locked};
+use crate::disk;
 use crate::gate::report::receipt::{Proof, Receipt};
 use crate::journal::Journal;
 use crate::mission::{MissionId, Outcome};
@@ -142,7 +143,7 @@ fn sweep(root: &Path, files: &[FileWrite]) {
             results.any(|result| result.starts_with(&found))
                 || files.iter().any(|file| file.expect.as_ref() == Some(&hash))
         });
-        if is_ours && let Err(error) = std::fs::remove_file(&path) {
+        if is_ours && let Err(error) = disk::remove_file(&path) {
             tracing::warn!(%error, path = %path.display(), "a temporary file was left behind");
         }
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::store::now_ms;
+use crate::disk;
 use crate::mission::plan::{Plan, render};
 use crate::mission::view::{is_running, state};
 use crate::mission::{End, Mission, MissionId};
@@ -90,7 +91,7 @@ impl Projection {
                 aside.display()
             ));
         }
-        replace(&path, text.as_bytes())?;
+        disk::replace(&path, text.as_bytes())?;
         self.todo = Some(hash);
         Ok(())
     }
@@ -107,12 +108,12 @@ impl Projection {
             return Ok(None);
         }
         let archive = self.folder.join("archive");
-        std::fs::create_dir_all(&archive)?;
+        disk::create_dir_all(&archive)?;
         let aside = (now_ms()..)
             .map(|number| archive.join(format!("todo-{number}.md")))
             .find(|free| std::fs::symlink_metadata(free).is_err())
             .unwrap_or_else(|| archive.join("todo.md"));
-        std::fs::rename(path, &aside)?;
+        disk::rename(path, &aside)?;
         Ok(Some(aside))
     }
 
@@ -125,7 +126,7 @@ impl Projection {
             return Ok(());
         }
         let text = self.snapshot_of(mission);
-        replace(&self.folder.join("mission_loop.json"), text.as_bytes())?;
+        disk::replace(&self.folder.join("mission_loop.json"), text.as_bytes())?;
         self.snapshot = Some(Snapshot { of, at: Instant::now() });
         Ok(())
     }
@@ -146,15 +147,6 @@ impl Projection {
         });
         format!("{snapshot:#}\n")
     }
-}
-
-/// Atomic replacement. Not synchronised: a projection can always be made again from the journal.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".orchestrator-").tempfile_in(folder)?;
-    std::io::Write::write_all(&mut file, bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The few things that applying a change does to a disk, behind a trait so that tests can make every one of them fail.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// How the names of our temporary files begin; they are no part of any workspace.
-pub const TEMPORARY: &str = ".orchestrator-";
+use crate::disk;
+pub use crate::disk::TEMPORARY;
 
 /// The disk as [`super::apply()`] sees it. Paths are absolute.
 pub trait Files {
@@ -62,44 +62,40 @@ impl Files for Disk {
 
     fn stage(&self, target: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
         let folder = target.parent().unwrap_or_else(|| Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(TEMPORARY).suffix(".tmp");
         let mode = match fs::metadata(target) {
             Ok(metadata) => Some(metadata.permissions()),
             Err(_) => new_file_mode(),
         };
-        if let Some(mode) = &mode {
-            builder.permissions(mode.clone());
-        }
-        let mut file = builder.tempfile_in(folder)?;
-        file.write_all(bytes)?;
+        let mut file = disk::temporary(folder, TEMPORARY, mode.clone())?;
+        let path = file.path().to_owned();
+        disk::write_all(file.as_file_mut(), &path, bytes)?;
         if let Some(mode) = mode {
             // The umask may have narrowed what was asked for at creation.
             if target.exists() {
                 file.as_file().set_permissions(mode)?;
             }
         }
-        file.as_file().sync_all()?;
+        disk::sync(file.as_file(), &path)?;
         let (_, path) = file.keep().map_err(|error| error.error)?;
         Ok(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)?;
-        sync_folder(to)
+        disk::rename(from, to)?;
+        disk::sync_folder(to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)?;
-        sync_folder(path)
+        disk::remove_file(path)?;
+        disk::sync_folder(path)
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path)
+        disk::create_dir(path)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        fs::remove_dir(path)
+        disk::remove_dir(path)
     }
 }
 
@@ -113,18 +109,4 @@ fn new_file_mode() -> Option<fs::Permissions> {
 #[cfg(not(unix))]
 fn new_file_mode() -> Option<fs::Permissions> {
     None
-}
-
-/// Makes a rename or removal durable: the folder's own entry is flushed.
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) => fs::File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_path: &Path) -> io::Result<()> {
-    Ok(())
 }

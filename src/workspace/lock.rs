@@ -4,6 +4,8 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk;
+
 /// The exclusive lock; released when it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub struct OwnerLock {
@@ -47,10 +49,9 @@ impl OwnerLock {
     pub fn take_file(path: &Path) -> Result<OwnerLock, LockError> {
         let failed = |source| LockError::Io { path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(failed)?;
+            disk::create_dir_all(folder).map_err(failed)?;
         }
-        let file =
-            File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+        let file = disk::open(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(OwnerLock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held { path: path.to_owned() }),

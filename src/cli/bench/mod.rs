@@ -1,5 +1,6 @@
 //! `orchestrator bench`: figures of this machine, each beside a baseline of the same run.
 
+mod crash;
 mod gate;
 mod process;
 mod turns;
@@ -14,12 +15,15 @@ pub(super) enum Bench {
     Turns(turns::Args),
     /// How well and how fast the gate tells sound edits of a repository from broken ones.
     Gate(gate::Args),
+    /// Kills and faults at every change of a disk, or at random moments: every mission ends as if nothing had happened.
+    Crash(crash::Args),
 }
 
 pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
     match bench {
         Bench::Turns(args) => turns::run(&args, json),
         Bench::Gate(args) => gate::run(&args, json),
+        Bench::Crash(args) => crash::run(&args, json),
     }
 }
 

@@ -7,7 +7,7 @@ mod copy;
 mod edits;
 mod memory;
 mod oracle;
-mod random;
+pub(super) mod random;
 mod row;
 mod run;
 mod speed;
