@@ -136,6 +136,9 @@ impl Engine {
                 self.show(&[]);
             }
         }
+        if self.projection.is_behind() {
+            self.show(&[]);
+        }
         Ok(())
     }
 
@@ -158,9 +161,9 @@ impl Engine {
             .filter(|(_, known)| known.mission.ended.is_none() || known.is_left_open())
             .map(|(id, _)| id.clone())
             .collect();
-        for known in self.missions.values() {
-            self.board.show(MissionView::of(&known.mission));
-        }
+        // The files, too: whoever died after its last event may not have come to show it.
+        let all: Vec<MissionId> = self.missions.keys().cloned().collect();
+        self.show(&all);
         if self.wake {
             for id in open {
                 self.wake(&id)?;

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
-use std::time::{Duration, SystemTime};
 
 use super::VersionedEdit;
 use super::perform::Performer;
@@ -12,7 +10,7 @@ use crate::disk;
 use crate::gate::report::receipt::{Proof, Receipt};
 use crate::journal::Journal;
 use crate::mission::{MissionId, Outcome};
-use crate::workspace::files::TEMPORARY;
+use crate::workspace::files::is_left_over;
 use crate::workspace::hash::sha256;
 use crate::workspace::{ApplyError, FileWrite, OpenTexts, RelPath, apply};
 
@@ -28,7 +26,8 @@ impl Performer {
             Err(reason) => return Outcome::Stale { reason },
         };
         // An earlier process may have been killed between two renames: what it left is finished, or else undone.
-        sweep(&self.root, &files);
+        let bases = undo(&locked(&self.journal), &files).unwrap_or_default();
+        sweep(&self.root, &files, &bases);
         let (done, left): (Vec<_>, Vec<_>) =
             files.iter().cloned().partition(|file| is_applied(&self.root, file));
         match self.put(left).await {
@@ -112,37 +111,24 @@ enum Unput {
     Failed(String),
 }
 
-/// No file of ours is written before this.
-static FIRST_SWEEP: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
-/// How coarsely a file system may keep times.
-const TICK: Duration = Duration::from_millis(20);
-
-/// Removes what a process that was killed while it wrote these files left beside them: files under our own temporary name
-/// that hold their former or their new text, or the beginning of it. Both are in the journal.
-/// Nothing that this process may be writing just now is touched.
-fn sweep(root: &Path, files: &[FileWrite]) {
-    let began = *FIRST_SWEEP;
+/// Removes what a process that was killed while it wrote these files left beside them: files under a temporary name of
+/// another process of ours that hold their former or their new text, or the beginning of it. Both are in the journal.
+fn sweep(root: &Path, files: &[FileWrite], bases: &[FileWrite]) {
     let folders: BTreeSet<PathBuf> = files
         .iter()
         .filter_map(|file| file.path.in_root(root).parent().map(Path::to_owned))
         .collect();
+    let texts = || files.iter().chain(bases).filter_map(|file| file.result.as_ref());
     for entry in folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
         let Ok(path) = entry.map(|entry| entry.path()) else {
             continue;
         };
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let is_named_so = name.starts_with(TEMPORARY) && name.ends_with(".tmp");
-        let written = path.metadata().and_then(|data| data.modified());
-        let is_older = written.is_ok_and(|written| written + TICK < began);
-        if !is_named_so || !path.is_file() || !is_older {
+        if !is_left_over(name) || !path.is_file() {
             continue;
         }
-        let is_ours = std::fs::read(&path).is_ok_and(|found| {
-            let hash = sha256(&found);
-            let mut results = files.iter().filter_map(|file| file.result.as_ref());
-            results.any(|result| result.starts_with(&found))
-                || files.iter().any(|file| file.expect.as_ref() == Some(&hash))
-        });
+        let is_ours =
+            std::fs::read(&path).is_ok_and(|found| texts().any(|text| text.starts_with(&found)));
         if is_ours && let Err(error) = disk::remove_file(&path) {
             tracing::warn!(%error, path = %path.display(), "a temporary file was left behind");
         }
@@ -218,6 +204,7 @@ fn edits(buffers: Vec<FileWrite>, open: &OpenTexts) -> Result<Vec<VersionedEdit>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::files::{Disk, Files};
 
     #[test]
     fn what_was_applied_can_be_taken_back_from_the_journal() {
@@ -248,20 +235,19 @@ mod tests {
         let put = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
         put(".orchestrator-notes", "");
         put(".orchestrator-mine.tmp", "by hand");
-        put(".orchestrator-now.tmp", "res");
         put(".orchestrator-x1.tmp", "res");
-        let old =
-            std::fs::File::options().append(true).open(root.path().join(".orchestrator-x1.tmp"));
-        old.unwrap().set_modified(SystemTime::now() - Duration::from_secs(9)).unwrap();
-        let path = RelPath::new("a").unwrap();
-        sweep(root.path(), &[FileWrite { path, expect: None, result: Some(b"result".to_vec()) }]);
+        put(".orchestrator-x2.tmp", "ba");
+        let now = Disk.stage(&root.path().join("a"), b"res").unwrap();
+        let write = |text: &str| FileWrite {
+            path: RelPath::new("a").unwrap(),
+            expect: None,
+            result: Some(text.as_bytes().to_vec()),
+        };
+        sweep(root.path(), &[write("result")], &[write("base")]);
         let there = |name: &str| root.path().join(name).exists();
         assert!(there(".orchestrator-notes") && there(".orchestrator-mine.tmp"));
-        assert!(
-            there(".orchestrator-now.tmp"),
-            "another mission of this process may be writing it"
-        );
-        assert!(!there(".orchestrator-x1.tmp"));
+        assert!(now.exists(), "another mission of this process may be writing it");
+        assert!(!there(".orchestrator-x1.tmp") && !there(".orchestrator-x2.tmp"));
     }
 
     #[test]

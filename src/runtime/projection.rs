@@ -54,17 +54,23 @@ impl Projection {
             Ok(()) => self.complained = false,
             Err(error) if !self.complained => {
                 self.complained = true;
+                self.waiting = true;
                 notices.push(format!(
                     "failed to write {}: {error}; the journal is not affected",
                     self.folder.display()
                 ));
             }
-            Err(_) => {}
+            Err(_) => self.waiting = true,
         }
         notices
     }
 
-    /// Whether a snapshot was held back, and its time has come.
+    /// Whether what is shown is behind: it was held back, or could not be written.
+    pub fn is_behind(&self) -> bool {
+        self.waiting
+    }
+
+    /// Whether what is shown is behind, and its time has come.
     pub fn is_due(&self) -> bool {
         self.waiting && self.snapshot.as_ref().is_none_or(|last| last.at.elapsed() >= PAUSE)
     }

@@ -6,10 +6,15 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::files::{Disk, Files};
 use super::hash::sha256;
 use super::path::RelPath;
+
+/// How often the removal of a temporary file is tried, and how long each but the last is waited after.
+const ATTEMPTS: usize = 3;
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// One file of a proved change-set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,9 +266,16 @@ impl Transaction<'_> {
     }
 }
 
+/// Removes a temporary file. Some systems keep a file busy for a moment after it was written, so that it is tried again.
 fn discard(files: &dyn Files, path: &Path) {
+    for _ in 1..ATTEMPTS {
+        if files.remove(path).is_ok() {
+            return;
+        }
+        std::thread::sleep(MOMENT);
+    }
     if let Err(error) = files.remove(path) {
-        tracing::warn!(path = %path.display(), %error, "a temporary file stays");
+        tracing::error!(path = %path.display(), %error, "a temporary file stays; remove it by hand");
     }
 }
 

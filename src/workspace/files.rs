@@ -1,11 +1,26 @@
 //! The few things that applying a change does to a disk, behind a trait so that tests can make every one of them fail.
 
 use std::fs;
+use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use crate::disk;
 pub use crate::disk::TEMPORARY;
+
+/// How the temporary files of this very process begin: a word that no other one has follows the common beginning.
+static OF_THIS_RUN: LazyLock<String> = LazyLock::new(|| {
+    let word = std::hash::RandomState::new().build_hasher().finish();
+    format!("{TEMPORARY}{word:016x}-")
+});
+
+/// Whether a file of that name was left by a process that is no more, if ever it was one of ours.
+pub fn is_left_over(name: &str) -> bool {
+    name.starts_with(TEMPORARY)
+        && name.ends_with(disk::TEMPORARY_END)
+        && !name.starts_with(OF_THIS_RUN.as_str())
+}
 
 /// The disk as [`super::apply()`] sees it. Paths are absolute.
 pub trait Files {
@@ -66,7 +81,7 @@ impl Files for Disk {
             Ok(metadata) => Some(metadata.permissions()),
             Err(_) => new_file_mode(),
         };
-        let mut file = disk::temporary(folder, TEMPORARY, mode.clone())?;
+        let mut file = disk::temporary(folder, &OF_THIS_RUN, mode.clone())?;
         let path = file.path().to_owned();
         disk::write_all(file.as_file_mut(), &path, bytes)?;
         if let Some(mode) = mode {

@@ -146,6 +146,10 @@ impl Server {
         // Dropping kills it anyway; this is the polite way first.
         let _ = self.request("shutdown", Value::Null);
         let _ = self.send(&json!({"jsonrpc": "2.0", "method": "exit"}));
+        let until = Instant::now() + PATIENCE;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 

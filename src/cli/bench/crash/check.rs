@@ -207,8 +207,8 @@ fn once(told: &Told) -> Result<(), String> {
 
 /// What was told, without the numbers that differ from run to run.
 fn story(mission: &Mission) -> Vec<String> {
-    let is_of_a_restart = |text: &&str| *text != "resumed";
-    let texts = mission.story.iter().map(|line| line.text.as_str()).filter(is_of_a_restart);
+    let is_of_a_restart = |text: &&str| text.starts_with("goes on");
+    let texts = mission.story.iter().map(|line| line.text.as_str()).filter(|text| !is_of_a_restart(text));
     let mut story: Vec<String> = texts
         .map(|text| match text.strip_prefix("sealed ") {
             Some(_) => "sealed".to_owned(),

@@ -116,11 +116,16 @@ fn one(
         }
         match told {
             None => (arguments, taken_up) = (&["task", mission::GOAL], false),
-            Some(told) if told.mission.ended.is_some() => break,
+            Some(told) if told.mission.ended.is_some() => {
+                if killed {
+                    // It was over already, and perhaps not shown.
+                    place.look().map_err(|e| e.to_string())?;
+                }
+                break;
+            }
             Some(_) => (arguments, taken_up) = (&["resume"], true),
         }
     }
-    // What a process that died right after the seal had not shown yet is shown by whoever looks next.
     reference.at_the_end(place, true).map(drop)
 }
 

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::super::super::{CliError, environment};
+use super::super::process::Server;
 use super::mission;
 use crate::disk::fault;
 
@@ -48,6 +49,26 @@ impl Place {
         self.folder.keep()
     }
 
+    /// The local model, and files of its own.
+    fn variables(&self) -> Vec<(String, String)> {
+        let own = |name: &str| self.folder.path().join(name).display().to_string();
+        [
+            ("ORCHESTRATOR_PROVIDER", "replay".to_owned()),
+            ("ORCHESTRATOR_BASE_URL", self.model.clone()),
+            ("ORCHESTRATOR_MODEL", "local".to_owned()),
+            ("ORCHESTRATOR_CONFIG", own("none.toml")),
+            ("ORCHESTRATOR_CACHE_DIR", own("cache")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
+    /// Opens the workspace as an editor does, and closes it again: nothing is left to be done but to show it.
+    pub fn look(&self) -> Result<(), CliError> {
+        Server::start(&self.root(), &self.variables())?.stop();
+        Ok(())
+    }
+
     fn command(&self, arguments: &[&str], fault: Option<&str>) -> Result<Command, CliError> {
         let mut command = Command::new(std::env::current_exe().map_err(environment)?);
         for (name, _) in std::env::vars_os() {
@@ -59,11 +80,7 @@ impl Place {
             .args(arguments)
             .arg("--json")
             .current_dir(self.root())
-            .env("ORCHESTRATOR_PROVIDER", "replay")
-            .env("ORCHESTRATOR_BASE_URL", &self.model)
-            .env("ORCHESTRATOR_MODEL", "local")
-            .env("ORCHESTRATOR_CONFIG", self.folder.path().join("none.toml"))
-            .env("ORCHESTRATOR_CACHE_DIR", self.folder.path().join("cache"))
+            .envs(self.variables())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -126,6 +126,7 @@ fn judge(
     if !kills && first.code != Some(0) && !gives_a_reason(first) {
         return Err(format!("it ended with {:?} and no reason", first.code));
     }
+    let mut code = first.code;
     for _ in 0..RESUMES {
         let arguments: &[&str] = match &told {
             None => &["task", mission::GOAL],
@@ -134,6 +135,7 @@ fn judge(
         };
         let next = place.run(arguments, None).map_err(|e| e.to_string())?;
         told = reference.after_death(place, &next)?;
+        code = next.code;
         if kills && next.code != Some(0) {
             return Err(format!(
                 "it was taken up and ended with {:?}: {} {}",
@@ -142,6 +144,10 @@ fn judge(
                 next.complaints
             ));
         }
+    }
+    if code != Some(0) {
+        // It was over already, and perhaps not shown.
+        place.look().map_err(|e| e.to_string())?;
     }
     reference.at_the_end(place, kills).map(drop)
 }
