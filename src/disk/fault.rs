@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// | `kill` | the process dies before the operation, without unwinding |
 /// | `tear` | as `kill`, but half of the bytes of a write are written first |
 /// | `eio` | the operation is not done and fails with an input/output error |
-/// | `enospc` | it fails because no space is left, after half of the bytes of a write |
+/// | `enospc` | no space is left: nothing can be made or enlarged, and of a write only half of the bytes are written; what needs no space is done |
 ///
 /// `count` names every point on standard error, and changes nothing.
 pub const VARIABLE: &str = "ORCHESTRATOR_FAULT";
@@ -35,11 +35,18 @@ pub enum Operation {
     Rename,
     /// A file is cut off.
     Truncate,
+    /// A file gets more room.
+    Enlarge,
     /// A file or folder is removed.
     Remove,
 }
 
 impl Operation {
+    /// Whether a full disk keeps it from being done.
+    fn needs_space(self) -> bool {
+        matches!(self, Operation::Create | Operation::Write | Operation::Enlarge)
+    }
+
     /// Its name, in lower case.
     pub fn name(self) -> &'static str {
         match self {
@@ -48,6 +55,7 @@ impl Operation {
             Operation::Sync => "sync",
             Operation::Rename => "rename",
             Operation::Truncate => "truncate",
+            Operation::Enlarge => "enlarge",
             Operation::Remove => "remove",
         }
     }
@@ -115,7 +123,8 @@ impl Plan {
     /// What happens at the point that is passed now.
     fn strike(&self, operation: Operation, path: &Path) -> Option<Kind> {
         let number = self.passed.fetch_add(1, Ordering::SeqCst) + 1;
-        let struck = number == self.at || (self.lasting && number > self.at);
+        let struck = (number == self.at || (self.lasting && number > self.at))
+            && (self.kind != Kind::Enospc || operation.needs_space());
         if self.kind == Kind::Count || struck {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let line = format!("fault point {number} {} {name}\n", operation.name());
@@ -213,6 +222,7 @@ mod tests {
         };
         assert_eq!(strikes("eio@2"), [false, true, false, false]);
         assert_eq!(strikes("eio@2+"), [false, true, true, true]);
+        assert_eq!(strikes("enospc@1+"), [false; 4], "flushing needs no space");
         assert_eq!(strikes("count"), [false; 4]);
     }
 

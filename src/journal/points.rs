@@ -5,7 +5,10 @@
 //! in which writing, flushing, cutting off and the shared memory's file do. All other functions are the system's.
 //! The module must not know what SQLite writes.
 
-#![expect(unsafe_code, reason = "SQLite's file layer is a table of C functions; nothing else reaches it")]
+#![expect(
+    unsafe_code,
+    reason = "SQLite's file layer is a table of C functions; nothing else reaches it"
+)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io;
@@ -43,7 +46,10 @@ pub(super) fn watch() {
     }
 }
 
-#[expect(clippy::expect_used, reason = "SQLite has a file layer on every system that it is built for")]
+#[expect(
+    clippy::expect_used,
+    reason = "SQLite has a file layer on every system that it is built for"
+)]
 fn stand_in() -> (Open, Delete) {
     // SAFETY: the table that is found lives as long as the process, and so does the copy. The copy keeps the system's
     // data and sizes, so that the system's functions find what they expect.
@@ -116,15 +122,12 @@ unsafe extern "C" fn open(
     }
 }
 
-unsafe extern "C" fn delete(
-    vfs: *mut ffi::sqlite3_vfs,
-    name: *const c_char,
-    sync: c_int,
-) -> c_int {
+unsafe extern "C" fn delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, sync: c_int) -> c_int {
     // SAFETY: as in `open`.
     unsafe {
         let path = path_of(name);
-        match (code(fault::point(Operation::Remove, &path), ffi::SQLITE_IOERR_DELETE), SYSTEM.get()) {
+        match (code(fault::point(Operation::Remove, &path), ffi::SQLITE_IOERR_DELETE), SYSTEM.get())
+        {
             (Ok(()), Some((_, delete))) => delete(vfs, name, sync),
             (Err(code), _) => code,
             (Ok(()), None) => ffi::SQLITE_IOERR_DELETE,
@@ -179,7 +182,8 @@ unsafe extern "C" fn write(
     // SAFETY: SQLite gives `count` bytes; the system's function gets them, or fewer of them.
     unsafe {
         let watched = watched(file);
-        let bytes = std::slice::from_raw_parts(bytes.cast::<u8>(), usize::try_from(count).unwrap_or(0));
+        let bytes =
+            std::slice::from_raw_parts(bytes.cast::<u8>(), usize::try_from(count).unwrap_or(0));
         let put = |bytes: &[u8]| {
             let count = c_int::try_from(bytes.len()).unwrap_or(c_int::MAX);
             let write = (*watched.system).xWrite.ok_or(Code(ffi::SQLITE_IOERR_WRITE))?;
@@ -217,12 +221,13 @@ unsafe extern "C" fn shm_map(
 ) -> c_int {
     // SAFETY: as in `sync`. Looking at the shared memory changes nothing on the disk; making it larger does.
     unsafe {
-        let map = |map: unsafe extern "C" fn(_, _, _, _, _) -> c_int| map(file, page, size, extend, out);
+        let map =
+            |map: unsafe extern "C" fn(_, _, _, _, _) -> c_int| map(file, page, size, extend, out);
         if extend == 0 {
             return (*watched(file).system).xShmMap.map_or(ffi::SQLITE_IOERR_SHMMAP, map);
         }
         let error = ffi::SQLITE_IOERR_SHMSIZE;
-        passed(file, Operation::Truncate, "-shm", error, |t| t.xShmMap, map)
+        passed(file, Operation::Enlarge, "-shm", error, |t| t.xShmMap, map)
     }
 }
 

@@ -13,6 +13,8 @@ mod check;
 mod cli;
 #[cfg(unix)]
 mod crash;
+#[cfg(unix)]
+mod crash_sweep;
 mod deadlock;
 mod demo;
 mod faults;

@@ -55,12 +55,16 @@ impl Reference {
             let Some(bytes) = bytes else {
                 continue;
             };
-            let temporary = path.rsplit('/').next().is_some_and(|n| n.starts_with(crate::disk::TEMPORARY));
+            let temporary =
+                path.rsplit('/').next().is_some_and(|n| n.starts_with(crate::disk::TEMPORARY));
             let hash = sha256(&bytes);
             let known = self.texts.get(&path).is_some_and(|texts| texts.contains(&hash))
                 || self.tree.get(&path).is_some_and(|last| last.as_ref() == Some(&bytes));
             if !temporary && !known {
-                return Err(format!("{path} is torn: it has {} bytes that nobody wrote", bytes.len()));
+                return Err(format!(
+                    "{path} is torn: it has {} bytes that nobody wrote",
+                    bytes.len()
+                ));
             }
         }
         Ok(told)
@@ -200,7 +204,9 @@ fn once(told: &Told) -> Result<(), String> {
     let accepted = told.mission.receipts.len();
     let chain = told.receipts.iter().filter(|r| matches!(r.proof, Proof::Change { .. })).count();
     if applied != accepted || accepted > chain {
-        return Err(format!("{accepted} change-sets were accepted, {applied} applied, {chain} proved"));
+        return Err(format!(
+            "{accepted} change-sets were accepted, {applied} applied, {chain} proved"
+        ));
     }
     Ok(())
 }
@@ -208,7 +214,8 @@ fn once(told: &Told) -> Result<(), String> {
 /// What was told, without the numbers that differ from run to run.
 fn story(mission: &Mission) -> Vec<String> {
     let is_of_a_restart = |text: &&str| text.starts_with("goes on");
-    let texts = mission.story.iter().map(|line| line.text.as_str()).filter(|text| !is_of_a_restart(text));
+    let texts =
+        mission.story.iter().map(|line| line.text.as_str()).filter(|text| !is_of_a_restart(text));
     let mut story: Vec<String> = texts
         .map(|text| match text.strip_prefix("sealed ") {
             Some(_) => "sealed".to_owned(),
@@ -240,4 +247,90 @@ fn differences(
     let other = paths.into_iter().filter(|path| wanted.get(*path) != found.get(*path));
     let names: Vec<&str> = other.map(String::as_str).collect();
     format!("the tree is another one: {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::bench::crash::mission;
+    use crate::mission::{Line, LineKind};
+
+    fn reference() -> Reference {
+        Reference {
+            tree: BTreeMap::new(),
+            todo: None,
+            ignored: None,
+            story: Vec::new(),
+            receipts: 0,
+            texts: BTreeMap::new(),
+            events: 0,
+        }
+    }
+
+    fn said(text: &str) -> Ended {
+        let line = serde_json::json!({"mission": "m", "line": {"number": 1, "text": text}});
+        let lines = vec![line.to_string(), "{\"torn".to_owned()];
+        Ended { code: None, lines, complaints: String::new(), first_line: None }
+    }
+
+    fn told(text: &str) -> Told {
+        let mut mission = Mission::new(MissionId("m".into()));
+        let line = Line {
+            number: 1,
+            at: 0,
+            role: None,
+            item: None,
+            kind: LineKind::Step,
+            text: text.to_owned(),
+        };
+        mission.story.push_back(line);
+        Told { mission, records: Vec::new(), receipts: Vec::new(), letters: 0 }
+    }
+
+    #[test]
+    fn what_was_said_and_is_not_in_the_journal_is_noticed() {
+        assert_eq!(acknowledged(&said("planned"), Some(&told("planned"))), Ok(()));
+        assert!(acknowledged(&said("planned"), Some(&told("something else"))).is_err());
+        assert!(acknowledged(&said("planned"), None).unwrap_err().contains("lost"));
+    }
+
+    #[test]
+    fn an_effect_that_ends_twice_is_noticed() {
+        let mut told = told("x");
+        let finished = |seq| Record {
+            mission: MissionId("m".into()),
+            seq,
+            at: 0,
+            event: Event::Finished { effect: 7, outcome: Outcome::Waited },
+        };
+        told.records = vec![finished(0)];
+        assert_eq!(once(&told), Ok(()));
+        told.records.push(finished(1));
+        assert_eq!(once(&told).unwrap_err(), "effect 7 ended 2 times");
+    }
+
+    #[test]
+    fn an_application_without_an_acceptance_is_noticed() {
+        let mut told = told("x");
+        let event = Event::Finished { effect: 7, outcome: Outcome::Applied };
+        told.records = vec![Record { mission: MissionId("m".into()), seq: 0, at: 0, event }];
+        assert!(once(&told).unwrap_err().contains("1 applied"));
+    }
+
+    #[test]
+    fn a_torn_file_and_one_left_behind_are_noticed() {
+        let place = Place::new("http://127.0.0.1:1").unwrap();
+        let mut reference = reference();
+        reference.tree = place.tree().unwrap();
+        let nothing =
+            Ended { code: None, lines: vec![], complaints: String::new(), first_line: None };
+        assert!(reference.after_death(&place, &nothing).unwrap().is_none());
+        std::fs::write(place.root().join("notes/first.txt"), "The fir").unwrap();
+        let why = reference.after_death(&place, &nothing).err().unwrap();
+        assert!(why.starts_with("notes/first.txt is torn"), "{why}");
+        mission::lay_out(&place.root()).unwrap();
+        std::fs::write(place.root().join("notes/.orchestrator-x.tmp"), "The fir").unwrap();
+        assert!(reference.after_death(&place, &nothing).unwrap().is_none());
+        assert_eq!(place.temporary_files().unwrap(), ["project/notes/.orchestrator-x.tmp"]);
+    }
 }

@@ -59,9 +59,8 @@ fn work(
 ) {
     while left.load(Ordering::Relaxed) > 0 {
         let went = Place::new(model).map_err(|e| e.to_string()).and_then(|place| {
-            one(reference, &place, usual, &mut random, left, seen).map_err(|why| {
-                format!("{why} (kept in {})", place.keep().display())
-            })
+            one(reference, &place, usual, &mut random, left, seen)
+                .map_err(|why| format!("{why} (kept in {})", place.keep().display()))
         });
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         match went {
@@ -69,7 +68,10 @@ fn work(
             Err(why) => {
                 seen.failures.push(why);
                 // A mission that fails at once must not be tried for ever.
-                left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(1))).ok();
+                left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                    Some(n.saturating_sub(1))
+                })
+                .ok();
             }
         }
     }
@@ -108,7 +110,10 @@ fn one(
             if killed {
                 seen.kills += 1;
                 seen.moments.insert(told.as_ref().map_or(0, |told| told.records.len()));
-                left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(1))).ok();
+                left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                    Some(n.saturating_sub(1))
+                })
+                .ok();
             }
             if taken_up && let Some(time) = ended.first_line {
                 seen.recovery.push(time.as_secs_f64() * 1000.0);

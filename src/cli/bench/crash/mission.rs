@@ -10,9 +10,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::mission::conversation::Role;
-use crate::model::replay::{
-    Answer, Handler, ReceivedRequest, ScriptedCall, ScriptedTurn,
-};
+use crate::model::replay::{Answer, Handler, ReceivedRequest, ScriptedCall, ScriptedTurn};
 
 pub(super) const GOAL: &str = "Renew the notes";
 
