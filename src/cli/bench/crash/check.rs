@@ -6,7 +6,7 @@ use rusqlite::OpenFlags;
 use serde_json::Value;
 
 use super::place::{Ended, Place};
-use crate::gate::receipt::{Proof, Receipt, verify_chain};
+use crate::gate::report::receipt::{Proof, Receipt, verify_chain};
 use crate::journal::{self, Journal, Record};
 use crate::mission::view::state;
 use crate::mission::{Event, Mission, MissionId, Outcome, step};
