@@ -7,14 +7,17 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::power::Unflushed;
 
 /// The variable of the environment that arms a fault: `count`, or `KIND@N`, or `KIND@N+`.
 ///
 /// | kind | at the `N`-th point, counted from 1 (with `+`: at every later one, too) |
 /// |---|---|
 /// | `kill` | the process dies before the operation, without unwinding |
+/// | `cut` | as `kill`, and all that was written and not flushed is lost, as if the power went |
 /// | `tear` | as `kill`, but half of the bytes of a write are written first |
 /// | `eio` | the operation is not done and fails with an input/output error |
 /// | `enospc` | no space is left: nothing can be made or enlarged, and of a write only half of the bytes are written; what needs no space is done |
@@ -65,6 +68,7 @@ impl Operation {
 enum Kind {
     Count,
     Kill,
+    Cut,
     Tear,
     Eio,
     Enospc,
@@ -76,6 +80,7 @@ struct Plan {
     at: u64,
     lasting: bool,
     passed: AtomicU64,
+    unflushed: Mutex<Unflushed>,
 }
 
 static PLAN: OnceLock<Plan> = OnceLock::new();
@@ -89,7 +94,7 @@ pub fn arm() -> Result<(), String> {
         return Ok(());
     };
     let plan = text.to_str().and_then(Plan::parse).ok_or_else(|| {
-        format!("{VARIABLE} is not understood; it is for tests: `count`, `kill@N`, `tear@N`, `eio@N` or `enospc@N`")
+        format!("{VARIABLE} is not understood; it is for tests: `count`, `kill@N`, `cut@N`, `tear@N`, `eio@N` or `enospc@N`")
     })?;
     // A second call finds the first one's plan.
     let _ = PLAN.set(plan);
@@ -103,13 +108,20 @@ pub fn is_armed() -> bool {
 
 impl Plan {
     fn parse(text: &str) -> Option<Plan> {
-        let plan = |kind, at, lasting| Plan { kind, at, lasting, passed: AtomicU64::new(0) };
+        let plan = |kind, at, lasting| Plan {
+            kind,
+            at,
+            lasting,
+            passed: AtomicU64::new(0),
+            unflushed: Mutex::default(),
+        };
         if text == "count" {
             return Some(plan(Kind::Count, 0, false));
         }
         let (kind, number) = text.split_once('@')?;
         let kind = match kind {
             "kill" => Kind::Kill,
+            "cut" => Kind::Cut,
             "tear" => Kind::Tear,
             "eio" => Kind::Eio,
             "enospc" => Kind::Enospc,
@@ -132,6 +144,22 @@ impl Plan {
             let _ = io::stderr().write_all(line.as_bytes());
         }
         struck.then_some(self.kind)
+    }
+
+    /// The end of the process: nothing is unwound, flushed or said. Nobody writes any more while the power goes.
+    fn end(&self) -> ! {
+        let mut unflushed = self.unflushed.lock().unwrap_or_else(PoisonError::into_inner);
+        unflushed.cut();
+        #[cfg(unix)]
+        let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+        std::process::abort()
+    }
+
+    /// What a power cut would take is remembered where one is armed.
+    fn remember(&self, change: impl FnOnce(&mut Unflushed)) {
+        if self.kind == Kind::Cut {
+            change(&mut self.unflushed.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 }
 
@@ -160,42 +188,58 @@ fn broken() -> io::Error {
 /// # Errors
 /// The fault that is armed for this point.
 pub fn point(operation: Operation, path: &Path) -> io::Result<()> {
-    match PLAN.get().and_then(|plan| plan.strike(operation, path)) {
-        None | Some(Kind::Count) => Ok(()),
-        Some(Kind::Kill | Kind::Tear) => die(),
+    let Some(plan) = PLAN.get() else {
+        return Ok(());
+    };
+    match plan.strike(operation, path) {
+        None | Some(Kind::Count) => {
+            if matches!(operation, Operation::Sync | Operation::Remove) {
+                plan.remember(|unflushed| unflushed.settle(path));
+            }
+            Ok(())
+        }
+        Some(Kind::Kill | Kind::Tear | Kind::Cut) => plan.end(),
         Some(Kind::Eio) => Err(broken()),
         Some(Kind::Enospc) => Err(no_space()),
     }
 }
 
-/// Passes the point of a write: `put` gets the bytes to write, all of them where no fault strikes.
+/// Passes the point of a write to `at` (in bytes; `None`: the end): `put` gets the bytes to write, all of them where no
+/// fault strikes.
 ///
 /// # Errors
 /// What `put` says, or the fault that is armed for this point.
 pub fn write<E: From<io::Error>>(
     path: &Path,
+    at: Option<u64>,
     bytes: &[u8],
     put: impl FnOnce(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
+    let Some(plan) = PLAN.get() else {
+        return put(bytes);
+    };
     let half = &bytes[..bytes.len() / 2];
-    match PLAN.get().and_then(|plan| plan.strike(Operation::Write, path)) {
-        None | Some(Kind::Count) => put(bytes),
-        Some(Kind::Kill) => die(),
+    match plan.strike(Operation::Write, path) {
+        None | Some(Kind::Count) => {
+            plan.remember(|unflushed| unflushed.write(path, at, bytes.len()));
+            put(bytes)
+        }
+        Some(Kind::Kill | Kind::Cut) => plan.end(),
         Some(Kind::Tear) => {
             // Whether it was written or not, the process dies here.
             let _ = put(half);
-            die()
+            plan.end()
         }
         Some(Kind::Eio) => Err(broken().into()),
         Some(Kind::Enospc) => put(half).and_then(|()| Err(no_space().into())),
     }
 }
 
-/// The end of the process: nothing is unwound, flushed or said.
-fn die() -> ! {
-    #[cfg(unix)]
-    let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
-    std::process::abort()
+/// A file got another name.
+pub fn renamed(from: &Path, to: &Path) {
+    if let Some(plan) = PLAN.get() {
+        plan.remember(|unflushed| unflushed.rename(from, to));
+    }
 }
 
 #[cfg(test)]
@@ -231,7 +275,7 @@ mod tests {
         assert!(!is_armed());
         point(Operation::Rename, Path::new("a")).unwrap();
         let mut written = Vec::new();
-        write(Path::new("a"), b"all", |bytes| {
+        write(Path::new("a"), None, b"all", |bytes| {
             written.extend_from_slice(bytes);
             Ok::<(), io::Error>(())
         })

@@ -3,6 +3,7 @@
 //! The module must not know what is written, or why.
 
 pub mod fault;
+mod power;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -31,7 +32,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// What the system says; some of the bytes may be written then.
 pub fn write_all(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fault::write(path, bytes, |bytes| file.write_all(bytes))
+    fault::write(path, None, bytes, |bytes| file.write_all(bytes))
 }
 
 /// Makes `path` a file of these bytes. Not atomic, and not flushed.
@@ -55,12 +56,24 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Replaces a file, or makes it: whoever reads it finds the old bytes or the new ones. Not flushed, so for what can be made
-/// again. There must be one writer of `path`: what an earlier one left half-way is replaced with it.
+/// Replaces a file, or makes it: whoever reads it finds the old bytes or the new ones, also after a power cut.
+/// There must be one writer of `path`: what an earlier one left half-way is replaced with it.
 ///
 /// # Errors
 /// What the system says; the file is as it was then.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(path, bytes, true)
+}
+
+/// As [`replace`], but not flushed, for what is made again whenever it is missing: a power cut may leave it empty.
+///
+/// # Errors
+/// What the system says; the file is as it was then.
+pub fn replace_unflushed(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(path, bytes, false)
+}
+
+fn put(path: &Path, bytes: &[u8], flushed: bool) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!("{TEMPORARY}{name}{TEMPORARY_END}"));
     // A link that somebody laid there is never written through.
@@ -68,6 +81,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         fault::point(Operation::Create, &beside)?;
         let mut file = File::create_new(&beside)?;
         write_all(&mut file, &beside, bytes)?;
+        if flushed {
+            sync(&file, &beside)?;
+        }
         drop(file);
         rename(&beside, path)
     });
@@ -134,7 +150,9 @@ pub fn sync_folder(_path: &Path) -> io::Result<()> {
 /// What the system says.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fault::point(Operation::Rename, to)?;
-    fs::rename(from, to)
+    fs::rename(from, to)?;
+    fault::renamed(from, to);
+    Ok(())
 }
 
 /// Removes a file.

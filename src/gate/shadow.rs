@@ -305,7 +305,7 @@ impl ShadowCopy {
             let folder = self.manifest_file.parent().unwrap_or(&self.root);
             // The cache may have been emptied meanwhile.
             disk::create_dir_all(folder)?;
-            disk::replace(&self.manifest_file, &serde_json::to_vec(&self.manifest)?)
+            disk::replace_unflushed(&self.manifest_file, &serde_json::to_vec(&self.manifest)?)
         };
         write().map_err(|error| self.failed(&self.manifest_file, error))
     }

@@ -192,7 +192,8 @@ unsafe extern "C" fn write(
                 code => Err(Code(code)),
             }
         };
-        fault::write(&watched.path, bytes, put).map_or_else(|code| code.0, |()| ffi::SQLITE_OK)
+        fault::write(&watched.path, u64::try_from(at).ok(), bytes, put)
+            .map_or_else(|code| code.0, |()| ffi::SQLITE_OK)
     }
 }
 

@@ -32,7 +32,7 @@ pub(in crate::cli) struct Args {
     /// With `--sweep`: only this point.
     #[arg(long, value_name = "N")]
     point: Option<u64>,
-    /// With `--sweep`: only this kind of fault: kill, tear, eio or enospc.
+    /// With `--sweep`: only this kind of fault: kill, tear, cut, eio or enospc.
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
     /// How many processes at once.

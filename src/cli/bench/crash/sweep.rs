@@ -18,7 +18,9 @@ const RESUMES: usize = 4;
 const COUNTED: usize = 5;
 /// How many failures are told in full.
 const TOLD: usize = 20;
-const KINDS: [&str; 4] = ["kill", "tear", "eio", "enospc"];
+const KINDS: [&str; 5] = ["kill", "tear", "cut", "eio", "enospc"];
+/// Those after which the process is dead.
+const DEATHS: [&str; 3] = ["kill", "tear", "cut"];
 
 /// One run to be made.
 #[derive(Debug, Clone)]
@@ -92,13 +94,18 @@ fn counted(model: &str) -> Result<Vec<(String, String)>, CliError> {
     }
 }
 
-/// Every point can be the last one, or fail; only a write can be torn, or run out of space half-way.
+/// Every point can be the last one, or fail; only a write can be torn, or run out of space half-way; and most is lost by a
+/// power cut right before something is flushed, or gets its name.
 fn faults(args: &Args, points: &[(String, String)]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (index, (operation, _)) in points.iter().enumerate() {
         let point = index as u64 + 1;
         for kind in KINDS {
-            let fits = operation == "write" || ["kill", "eio"].contains(&kind);
+            let fits = match kind {
+                "kill" | "eio" => true,
+                "cut" => ["sync", "rename", "remove"].contains(&operation.as_str()),
+                _ => operation == "write",
+            };
             let chosen = args.kind.as_deref().is_none_or(|wanted| wanted == kind)
                 && args.point.is_none_or(|wanted| wanted == point);
             if fits && chosen {
@@ -121,7 +128,7 @@ fn one(reference: &Reference, model: &str, fault: &Fault, keep: bool) -> Result<
     if !first.complaints.contains("fault point ") {
         return Ok(Went::NotReached);
     }
-    let kills = ["kill", "tear"].contains(&fault.kind);
+    let kills = DEATHS.contains(&fault.kind);
     let went = match judge(reference, &place, &first, kills) {
         Ok(()) => Went::Held,
         Err(why) => {
