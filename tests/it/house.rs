@@ -148,6 +148,42 @@ fn the_core_is_pure() {
     }
 }
 
+/// Where a crash matters every change of the disk passes a point, or the sweep would not see it.
+#[test]
+fn a_disk_is_changed_in_one_place() {
+    let changes = [
+        "fs::write(",
+        "fs::rename(",
+        "fs::remove_",
+        "fs::create_dir",
+        "fs::copy(",
+        "File::create",
+        "File::options()",
+        "OpenOptions",
+        "tempfile::",
+        ".persist(",
+        ".set_len(",
+    ];
+    let watched = |name: &str| {
+        let room = ["workspace/", "journal/", "runtime/", "gate/shadow.rs"];
+        let exempt = name.ends_with("tests.rs") || EXEMPT.contains(&name);
+        room.iter().any(|room| name.starts_with(room)) && !exempt
+    };
+    let mut wrong = Vec::new();
+    for (name, text) in source_files().iter().filter(|(name, _)| watched(name)) {
+        let code = code(text.split("#[cfg(test)]").next().unwrap());
+        for line in code.lines().filter(|line| !line.contains("disk::")) {
+            if changes.iter().any(|change| line.contains(change)) {
+                wrong.push(format!("{name}: {}", line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these belong into `disk`: {wrong:#?}");
+}
+
+/// `verify --rerun` works in a temporary folder that it throws away.
+const EXEMPT: &[&str] = &["runtime/rerun.rs"];
+
 #[test]
 fn every_module_says_what_it_is_for() {
     for (name, text) in source_files() {
