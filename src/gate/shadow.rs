@@ -292,7 +292,7 @@ impl ShadowCopy {
         copy_mode(source, place)?;
         let now = nanos(Some(SystemTime::now())).max(self.manifest.last + 1_000_000);
         self.manifest.last = now;
-        let file = fs::File::options().write(true).open(place)?;
+        let file = disk::open(place)?;
         file.set_modified(UNIX_EPOCH + Duration::from_nanos(now))?;
         let data = file.metadata()?;
         let made =
