@@ -30,6 +30,8 @@ mod protocol;
 mod rerun;
 mod support;
 mod symbolic_engine;
+mod undo;
+mod undo_editor;
 mod vscode;
 mod wire_anthropic;
 mod wire_both;
