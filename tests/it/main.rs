@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod adversarial;
 mod bad_input;
 mod bench_gate;
 mod check;

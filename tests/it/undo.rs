@@ -52,7 +52,10 @@ fn make_executable(path: &Path) {
 fn make_executable(_path: &Path) {}
 
 /// A model of one task for each change-set, in order; `between` happens before each proposal.
-fn model(change_sets: Vec<Value>, between: impl Fn(usize) + Send + Sync + 'static) -> LocalModel {
+pub fn model(
+    change_sets: Vec<Value>,
+    between: impl Fn(usize) + Send + Sync + 'static,
+) -> LocalModel {
     let mut plan = "# Mission: g\n## M1: all\n".to_owned();
     for number in 1..=change_sets.len() {
         let depends = match number {
@@ -77,12 +80,12 @@ fn model(change_sets: Vec<Value>, between: impl Fn(usize) + Send + Sync + 'stati
     })
 }
 
-fn edit(path: &str, old: &str, new: &str) -> Value {
+pub fn edit(path: &str, old: &str, new: &str) -> Value {
     json!({"op": "edit", "path": path, "edits": [{"old": old, "new": new}]})
 }
 
 /// Runs the mission to its seal; its id.
-fn sealed(project: &Project) -> String {
+pub fn sealed(project: &Project) -> String {
     let said = project.run(&["task", "write the notes", "--json"]);
     assert_eq!(said.code, 0, "{said:?}");
     let end = said.last()["end"].clone();
@@ -95,7 +98,7 @@ fn done(said: &Said) {
     assert_eq!(said.last()["done"], true, "{said:?}");
 }
 
-fn notes() -> Project {
+pub fn notes() -> Project {
     let project = Project::empty();
     project.write("notes.txt", "one\ntwo\nthree\nfour\nfive\nsix\nseven\n");
     project.write("marked.txt", b"\xef\xbb\xbffirst\r\nsecond\r\nlast");
