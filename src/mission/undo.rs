@@ -88,6 +88,11 @@ pub(super) fn redo(m: &mut Mission, merge: bool) {
 }
 
 fn wish(m: &mut Mission, back: Back, merge: bool) {
+    // What an earlier process had begun is what is wished: it is done once.
+    let same = |act: &Act| matches!(act, Act::Undo { back: begun, .. } if *begun == back);
+    if m.pending.values().any(same) {
+        return;
+    }
     if let Some(other) = &m.undoing {
         let text = format!("{} is being taken back; then again", other.back);
         return m.tell(LineKind::Warning, None, None, text);

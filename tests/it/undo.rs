@@ -323,47 +323,104 @@ fn name(index: usize) -> String {
     format!("notes/{index:03}.txt")
 }
 
+/// A project of many notes with a mission that is to change them all.
+#[cfg(unix)]
+fn many_notes(then: &'static str) -> (LocalModel, Project) {
+    let changes: Vec<Value> = (0..FILES).map(|i| edit(&name(i), "old text", "new text")).collect();
+    let model = LocalModel::calling(move |asked| match (asked.role, asked.turns) {
+        (Role::Commander, _) => ("triage", json!({"decision": "direct"})),
+        (Role::Worker, 0) => ("propose", json!({ "changes": changes })),
+        (Role::Worker, _) if then == "done" => ("done", json!({"summary": "renewed"})),
+        (Role::Worker, _) => ("give_up", json!({"reason": "the notes have changed"})),
+        _ => ("verdict", json!({"pass": true, "evidence": ["every note was read"]})),
+    });
+    let project = model.serving(Project::empty());
+    (0..FILES).for_each(|index| project.write(&name(index), "old text\n"));
+    (model, project)
+}
+
+/// Runs a command and kills it as soon as the first note is `text`. Says whether some notes are not.
+#[cfg(unix)]
+fn killed(project: &Project, arguments: &[&str], text: &str) -> bool {
+    let mut child = project.command(arguments).stdout(Stdio::null()).spawn().unwrap();
+    let first = project.root().join(name(0));
+    while std::fs::read(&first).unwrap_or_default() != text.as_bytes()
+        && child.try_wait().unwrap().is_none()
+    {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    with(project, text).len() < FILES - 1 && !with(project, text).is_empty()
+}
+
+/// The notes that hold `text`.
+#[cfg(unix)]
+fn with(project: &Project, text: &str) -> Vec<usize> {
+    (0..FILES).filter(|index| project.read(&name(*index)) == text).collect()
+}
+
+#[cfg(unix)]
+fn no_temporary_files(project: &Project) {
+    let left = tree(&project.root()).into_keys().filter(|name| name.contains(".orchestrator-"));
+    assert_eq!(left.collect::<Vec<_>>(), [] as [String; 0]);
+}
+
 /// A process is killed among the files of one change-set. Then a person writes into one file what the change would have
 /// written, and something else into another: all that the process wrote is taken back, and nothing that the person wrote.
 #[cfg(unix)]
 #[test]
 fn after_a_kill_only_what_was_written_is_taken_back() {
-    let changes: Vec<Value> = (0..FILES).map(|i| edit(&name(i), "old text", "new text")).collect();
-    let model = LocalModel::calling(move |asked| match (asked.role, asked.turns) {
-        (Role::Commander, _) => ("triage", json!({"decision": "direct"})),
-        (Role::Worker, 0) => ("propose", json!({ "changes": changes })),
-        (Role::Worker, _) => ("give_up", json!({"reason": "the notes have changed"})),
-        _ => ("verdict", json!({"pass": true, "evidence": ["every note was read"]})),
-    });
-    let is_new = |project: &Project, index: usize| project.read(&name(index)).contains("new text");
     for _ in 0..20 {
-        let project = model.serving(Project::empty());
-        (0..FILES).for_each(|index| project.write(&name(index), "old text\n"));
-        let mut child = project
-            .command(&["task", "renew the notes", "--json"])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let first = project.root().join(name(0));
-        while std::fs::read(&first).unwrap_or_default() != b"new text\n"
-            && child.try_wait().unwrap().is_none()
-        {
-            std::thread::yield_now();
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let unwritten: Vec<usize> = (0..FILES).filter(|i| !is_new(&project, *i)).collect();
-        let [same, .., other] = unwritten.as_slice() else {
+        let (_model, project) = many_notes("give up");
+        if !killed(&project, &["task", "renew the notes"], "new text\n") {
             continue;
-        };
-        project.write(&name(*same), "new text\n");
-        project.write(&name(*other), "my own text\n");
+        }
+        let unwritten = with(&project, "old text\n");
+        let (same, other) = (unwritten[0], *unwritten.last().unwrap());
+        project.write(&name(same), "new text\n");
+        project.write(&name(other), "my own text\n");
         let resumed = project.run(&["resume", "--json"]);
         assert_eq!(resumed.last()["end"]["state"], "blocked", "{resumed:?}");
-        let new: Vec<usize> = (0..FILES).filter(|i| is_new(&project, *i)).collect();
-        assert_eq!(new, [*same], "the person's stays, and nothing else");
-        assert_eq!(project.read(&name(*other)), "my own text\n");
-        return;
+        assert_eq!(with(&project, "new text\n"), [same], "the person's stays, and nothing else");
+        assert_eq!(project.read(&name(other)), "my own text\n");
+        return no_temporary_files(&project);
     }
     panic!("in 20 attempts no process could be killed between two files");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_undo_that_was_cut_in_two_is_finished_or_put_back() {
+    let (_model, project) = many_notes("done");
+    sealed(&project);
+    let mut cut = 0;
+    for attempt in 0..40 {
+        if killed(&project, &["undo"], "old text\n") {
+            cut += 1;
+            if cut == 1 {
+                // A person edits what is not taken back yet: then nothing of it is.
+                let other = *with(&project, "new text\n").last().unwrap();
+                project.write(&name(other), "my own text\n");
+                let said = project.run(&["undo", "--json"]);
+                assert_eq!(said.code, 11, "{said:?}");
+                assert_eq!(with(&project, "new text\n").len(), FILES - 1, "attempt {attempt}");
+                assert_eq!(project.read(&name(other)), "my own text\n");
+                no_temporary_files(&project);
+                project.write(&name(other), "new text\n");
+                continue;
+            }
+            done(&project.run(&["undo", "--json"]));
+            assert_eq!(with(&project, "old text\n").len(), FILES);
+            return no_temporary_files(&project);
+        }
+        // It was killed before the first file, or had ended: from the start.
+        let _ = project.run(&["resume"]);
+        if with(&project, "old text\n").len() < FILES {
+            let _ = project.run(&["undo"]);
+        }
+        done(&project.run(&["redo", "--json"]));
+        assert_eq!(with(&project, "new text\n").len(), FILES);
+    }
+    panic!("no undo could be killed between two files");
 }

@@ -1,12 +1,14 @@
 //! Undo in an editor with unsaved text: open files change by one versioned edit, what was typed since is kept.
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 use tower_lsp::lsp_types::TextEdit;
 
 use orchestrator_lsp::server::text::{Encoding, Lines};
 
 use crate::support::client::{Client, uri};
-use crate::support::project::Project;
+use crate::support::project::{Project, Said};
 use crate::undo::{edit, model, notes, sealed};
 
 /// An editor with `notes.txt` open.
@@ -26,7 +28,9 @@ impl Editor {
         let uri = uri(&root.join("notes.txt"));
         let text = project.read("notes.txt");
         client.open(&uri, &text);
-        Editor { client, uri, text, version: 1 }
+        let mut editor = Editor { client, uri, text, version: 1 };
+        editor.told("sealed");
+        editor
     }
 
     fn types(&mut self, old: &str, new: &str) {
@@ -60,10 +64,9 @@ impl Editor {
     fn told(&mut self, text: &str) -> String {
         for _ in 0..2_000 {
             let status = self.client.command("orchestrator.status", json!([]));
-            let story = status["result"]["missions"][0]["story"].clone();
-            let last =
-                story.as_array().unwrap().last().unwrap()["text"].as_str().unwrap().to_owned();
-            if last.contains(text) {
+            let story = status["result"]["missions"][0]["story"].as_array().cloned();
+            let last = story.and_then(|story| Some(story.last()?["text"].as_str()?.to_owned()));
+            if let Some(last) = last.filter(|last| last.contains(text)) {
                 return last;
             }
         }
@@ -111,7 +114,10 @@ fn an_unsaved_buffer_is_taken_back_by_an_edit_and_what_was_typed_is_kept() {
     editor.types("seven", "seven, typed");
     assert!(editor.actions().is_empty());
     editor.client.command("orchestrator.change.undo", json!([{ "receipt": 1 }]));
-    let refused = editor.client.wait_method("window/showMessage");
+    let refused = editor.client.wait_for("a refusal", |message| {
+        let text = message["params"]["message"].as_str();
+        text.is_some_and(|text| text.contains("was not taken back"))
+    });
     let refused = refused["params"]["message"].as_str().unwrap();
     assert!(refused.contains("notes.txt was edited since"), "{refused}");
     assert_eq!(project.read("made/new.txt"), "new\n", "all or nothing");
@@ -149,5 +155,22 @@ fn what_is_open_and_would_go_is_not_removed() {
     editor.client.command("orchestrator.change.undo", json!([{ "all": true }]));
     editor.told("change 1 was taken back");
     assert!(!root.join("notes.txt").exists());
+    assert_eq!(editor.client.leave(), 0);
+}
+
+/// The workspace is the editor's server's: what is told on the command line happens there.
+#[test]
+fn a_command_line_beside_the_editor_goes_through_it() {
+    let model = model(vec![json!([edit("notes.txt", "two\n", "zwei\n")])], |_| {});
+    let project = model.serving(notes());
+    sealed(&project);
+    let on_disk = project.read("notes.txt");
+    let mut editor = Editor::open(&project);
+    let undo = project.command(&["undo", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    editor.takes_edit();
+    let said: Said = undo.wait_with_output().unwrap().into();
+    assert_eq!((said.code, &said.last()["done"]), (0, &json!(true)), "{said:?}");
+    assert_eq!(editor.text, on_disk.replace("zwei", "two"));
+    assert_eq!(project.read("notes.txt"), on_disk);
     assert_eq!(editor.client.leave(), 0);
 }

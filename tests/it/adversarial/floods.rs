@@ -105,3 +105,12 @@ fn a_thousand_calls_at_once() {
     let ended = fruitless(&model, notes());
     ended.is(&["exhausted", "failed", "blocked"], &["plan", "tokens", "calls"]);
 }
+
+/// What a provider says of its tokens is believed, and sums up without an overflow.
+#[test]
+fn turns_that_cost_more_than_there_is() {
+    let model = LocalModel::answering(|_| saying("hm", u64::MAX));
+    let ended = fruitless(&model, notes());
+    ended.is(&["exhausted"], &["tokens"]);
+    assert_eq!(ended.requests, 1);
+}

@@ -160,3 +160,15 @@ fn a_worker_that_does_nothing_and_says_that_it_did() {
     });
     fruitless(&model, notes()).is(&["blocked", "exhausted"], &["nothing was changed"]);
 }
+
+/// Where the Reviewer lies, too, their word becomes no change and no receipt, and the tests were run all the same.
+#[test]
+fn a_worker_and_a_reviewer_that_lie_together() {
+    let model = LocalModel::calling(|asked: &Asked| match asked.role {
+        Role::Worker => ("done", json!({"summary": "all is done, all tests pass"})),
+        _ => honest(asked),
+    });
+    let ended = fruitless(&model, crate_with_tests());
+    ended.is(&["sealed", "blocked"], &[""]);
+    assert!(ended.said.out.contains("tests: cargo test: 2 passed"), "{}", ended.said.out);
+}
