@@ -10,7 +10,7 @@ use crate::mission::{Back, MissionId, Outcome};
 use crate::workspace::diff::unified;
 use crate::workspace::hash::sha256;
 use crate::workspace::merge::merge;
-use crate::workspace::{OpenTexts, RelPath};
+use crate::workspace::{FileWrite, OpenTexts, RelPath};
 
 /// The most of a diff that is kept, in bytes.
 const MAX_DIFF: usize = 64 * 1024;
@@ -34,24 +34,7 @@ impl Performer {
         merging: bool,
     ) -> Outcome {
         let name = of_undo(number);
-        // An earlier process may have been killed while it did this: what it set out to do is done.
-        let begun = match self.checkpoint(mission, &name) {
-            Ok(Some(begun)) => Ok(begun),
-            Ok(None) => self
-                .reversal(mission, back)
-                .and_then(|reversal| {
-                    match reversal.refused(merging) {
-                        Some(outcome) => return Ok(Err(outcome)),
-                        None => {}
-                    }
-                    let (point, bytes) = reversal.checkpoint();
-                    self.keep_checkpoint(mission, &name, &point, &bytes)?;
-                    Ok(Ok(point))
-                })
-                .unwrap_or_else(|reason| Err(Outcome::NotApplied { reason })),
-            Err(reason) => Err(Outcome::NotApplied { reason }),
-        };
-        let point = match begun {
+        let point = match self.set_out(mission, &name, back, merging) {
             Ok(point) => point,
             Err(outcome) => return outcome,
         };
@@ -60,6 +43,28 @@ impl Performer {
             Ok(writes) => self.land(mission, &name, point, writes).await,
             Err(reason) => Outcome::NotApplied { reason },
         }
+    }
+
+    /// What is to be done, written down. An earlier process may have been killed while it did this: then it is what
+    /// that one set out to do.
+    fn set_out(
+        &self,
+        mission: &MissionId,
+        name: &str,
+        back: &Back,
+        merging: bool,
+    ) -> Result<Checkpoint, Outcome> {
+        let failed = |reason| Outcome::NotApplied { reason };
+        if let Some(begun) = self.checkpoint(mission, name).map_err(failed)? {
+            return Ok(begun);
+        }
+        let reversal = self.reversal(mission, back).map_err(failed)?;
+        if let Some(outcome) = reversal.refused(merging) {
+            return Err(outcome);
+        }
+        let (point, bytes) = reversal.checkpoint();
+        self.keep_checkpoint(mission, name, &point, &bytes).map_err(failed)?;
+        Ok(point)
     }
 
     /// What the files would be without what is to be taken back.
@@ -119,8 +124,8 @@ impl Performer {
 }
 
 /// A checkpoint made of a receipt alone.
-fn bare(writes: &[crate::workspace::FileWrite]) -> Checkpoint {
-    let passage = |write: &crate::workspace::FileWrite| Passage {
+fn bare(writes: &[FileWrite]) -> Checkpoint {
+    let passage = |write: &FileWrite| Passage {
         path: write.path.clone(),
         was: write.expect.clone().map(|hash| Version { hash, mode: None }),
         is: write.result.as_deref().map(|bytes| Version { hash: sha256(bytes), mode: None }),
@@ -289,8 +294,7 @@ fn merged(
     let text =
         |bytes: Option<&[u8]>| std::str::from_utf8(without_bom(bytes?)).ok().map(str::to_owned);
     let merged = merge(&text(is)?, &text(now)?, &text(was)?);
-    let lines = merged.left.iter().map(|lines| lines.start).collect();
-    Some((with_bom(merged.text.into_bytes(), bom), lines))
+    Some((with_bom(merged.text.into_bytes(), bom), merged.left))
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! A merge of three texts, line by line: one side's changes are made on the other's text, where both do not meet.
 
-use std::ops::Range;
-
 use super::diff::{Hunk, hunks};
 
 /// What came of a merge.
@@ -9,9 +7,8 @@ use super::diff::{Hunk, hunks};
 pub struct Merged {
     /// `mine`, with all changes of `theirs` that do not meet one of its own.
     pub text: String,
-    /// 0-based lines of `mine` at which a change of `theirs` was left out, because both changed them; an empty range
-    /// stands before its line.
-    pub left: Vec<Range<usize>>,
+    /// 0-based lines of `mine` at which a change of `theirs` was left out, because both changed them.
+    pub left: Vec<usize>,
 }
 
 /// Makes the changes from `base` to `theirs` on `mine`, which was made from `base`, too. A change that meets one of
@@ -33,8 +30,7 @@ pub fn merge(base: &str, mine: &str, theirs: &str) -> Merged {
             }
             // Both did the same.
             [one] if one.before == change.before && mine[one.after.bytes.clone()] == *new => {}
-            [first, .., last] => merged.left.push(first.after.lines.start..last.after.lines.end),
-            [one] => merged.left.push(one.after.lines.clone()),
+            [first, ..] => merged.left.push(first.after.lines.start),
         }
     }
     merged.text.push_str(&mine[at..]);
@@ -86,8 +82,8 @@ mod tests {
     fn what_meets_is_left_as_mine() {
         let merged = merge("a\nb\nc\nd\n", "a\nmine\nc\nd\n", "a\ntheirs\nc\nD\n");
         assert_eq!(merged.text, "a\nmine\nc\nD\n");
-        assert_eq!(merged.left, [1..2]);
-        assert_eq!(merge("a\nb\n", "a\nx\nb\n", "a\ny\nb\n").left, [1..2]);
+        assert_eq!(merged.left, [1]);
+        assert_eq!(merge("a\nb\n", "a\nx\nb\n", "a\ny\nb\n").left, [1]);
         let same = merge("a\nb\n", "a\nB\n", "a\nB\n");
         assert_eq!((same.text.as_str(), same.left.len()), ("a\nB\n", 0));
     }
