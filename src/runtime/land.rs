@@ -280,7 +280,12 @@ fn edits(buffers: Vec<FileWrite>, open: &OpenTexts) -> Result<Vec<VersionedEdit>
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+    use crate::gate::report::{FileProof, Report, Verdict};
+    use crate::mission::Back;
+    use crate::runtime::Settings;
     use crate::workspace::apply;
 
     #[test]
@@ -304,6 +309,54 @@ mod tests {
         assert_eq!(std::fs::read(root.path().join("old")).unwrap(), base);
         assert!(!root.path().join("new").exists());
         assert!(undo(&journal, &[write("x", Some(b"unknown"))]).is_err());
+    }
+
+    /// A performer whose journal has a receipt for a change of both files from `old` to `new`.
+    fn with_receipt(root: &Path) -> (Performer, MissionId) {
+        let mission = MissionId("m".into());
+        let (old, new) = (b"old".to_vec(), b"new".to_vec());
+        let bytes = [(sha256(&old), old), (sha256(&new), new)];
+        let proof = |path: &str| FileProof {
+            path: RelPath::new(path).unwrap(),
+            base: Some(bytes[0].0.clone()),
+            result: Some(bytes[1].0.clone()),
+        };
+        let report = Report {
+            verdict: Verdict::Accepted,
+            stages: Vec::new(),
+            files: vec![proof("a"), proof("b")],
+            problems: Vec::new(),
+            revealed: Vec::new(),
+            repairs: Vec::new(),
+        };
+        let proof = Proof::Change { item: "T1.1".into(), tree: None, report };
+        let receipt = Receipt::next(None, "m", proof, 1);
+        let mut journal = Journal::open(root).unwrap();
+        journal.put_receipt(&mission, 1, &receipt.to_json(), &bytes).unwrap();
+        let mut settings = Settings::default();
+        settings.gate.cache_dir = Some(root.join("cache"));
+        let journal = Arc::new(Mutex::new(journal));
+        (Performer::new(root, &settings, journal, None).unwrap(), mission)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_person_made_the_same_by_hand_is_theirs() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
+        let read = |name: &str| std::fs::read_to_string(root.path().join(name)).unwrap();
+        let (performer, mission) = with_receipt(root.path());
+        put("a", "new");
+        put("b", "mine");
+        let outcome = performer.apply(&mission, 1).await;
+        assert!(matches!(outcome, Outcome::Stale { .. }), "{outcome:?}");
+        assert_eq!((read("a").as_str(), read("b").as_str()), ("new", "mine"));
+        // It is no part of what is taken back later, either.
+        put("b", "old");
+        assert_eq!(performer.apply(&mission, 1).await, Outcome::Applied);
+        assert_eq!(performer.apply(&mission, 1).await, Outcome::Applied, "twice is once");
+        let back = Back::Changes(vec![1]);
+        assert_eq!(performer.undo(&mission, 9, &back, false).await, Outcome::Applied);
+        assert_eq!((read("a").as_str(), read("b").as_str()), ("new", "old"));
     }
 
     #[test]
