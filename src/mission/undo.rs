@@ -107,8 +107,23 @@ pub(super) fn begin(m: &mut Mission) -> Option<Effect> {
         return None;
     }
     let Wish { back, merge } = m.undoing.take()?;
+    let back = what_stands(m, back)?;
     let number = m.next_effect;
     Some(m.begin(Act::Undo { number, back, merge }))
+}
+
+/// What of a wish is still to be taken back: something else may have done it while the wish waited.
+fn what_stands(m: &Mission, back: Back) -> Option<Back> {
+    match back {
+        Back::Changes(mut receipts) => {
+            receipts.retain(|n| m.receipts.iter().any(|r| r.receipt == *n && !r.undone));
+            (!receipts.is_empty()).then_some(Back::Changes(receipts))
+        }
+        Back::Undo(number) => {
+            let stands = m.undos.iter().any(|undo| undo.number == number && !undo.redone);
+            stands.then_some(Back::Undo(number))
+        }
+    }
 }
 
 /// Whether files are being written just now.

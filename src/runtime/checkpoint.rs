@@ -131,11 +131,15 @@ impl Checkpoint {
         self.files.iter().map(write).collect()
     }
 
-    /// Gives created files their modes, and removes folders that are there for nothing any more. Never fails: a folder
-    /// that somebody put something into stays.
-    pub fn tidy(&self, root: &Path) {
-        for passage in self.files.iter().filter(|passage| passage.was.is_none()) {
-            if let Some(mode) = passage.is.as_ref().and_then(|version| version.mode) {
+    /// Gives files that were made, or made again, their modes, and removes folders that are there for nothing any more.
+    /// Never fails: a folder that somebody put something into stays.
+    pub fn tidy(&self, root: &Path, is_applied: bool) {
+        for passage in &self.files {
+            let (from, to) = match is_applied {
+                true => (&passage.was, &passage.is),
+                false => (&passage.is, &passage.was),
+            };
+            if let (None, Some(mode)) = (from, to.as_ref().and_then(|version| version.mode)) {
                 set_mode(&passage.path.in_root(root), mode);
             }
         }
@@ -284,7 +288,7 @@ mod tests {
         std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
         std::fs::create_dir_all(folder.path().join("a/d")).unwrap();
         std::fs::write(folder.path().join("a/d/mine"), "").unwrap();
-        point.tidy(folder.path());
+        point.tidy(folder.path(), false);
         assert!(!folder.path().join("a/b").exists() && folder.path().join("a/d/mine").exists());
     }
 }

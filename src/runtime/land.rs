@@ -54,10 +54,9 @@ impl Performer {
         writes: Vec<FileWrite>,
     ) -> Outcome {
         let outcome = self.put_all(mission, name, &point, writes).await;
-        point.tidy(&self.root);
-        if outcome != Outcome::Applied
-            && let Err(error) = locked(&self.journal).drop_checkpoint(mission, name)
-        {
+        let is_applied = outcome == Outcome::Applied;
+        point.tidy(&self.root, is_applied);
+        if !is_applied && let Err(error) = locked(&self.journal).drop_checkpoint(mission, name) {
             return Outcome::NotApplied { reason: error.to_string() };
         }
         outcome
