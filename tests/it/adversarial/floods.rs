@@ -68,7 +68,7 @@ fn a_429_before_every_search() {
             }
         }
     });
-    fruitless(&model, notes()).is(&["blocked"], &["same", "repeated"]);
+    fruitless(&model, notes()).is(&["blocked", "exhausted"], &["same", "repeated", "calls"]);
 }
 
 /// Each answer is larger than all that a mission may read: it ends by its tokens, after one.

@@ -20,9 +20,7 @@ fn worker(act: impl Fn(usize) -> (&'static str, Value) + Send + Sync + 'static) 
 #[test]
 fn a_worker_that_searches_the_same_for_ever() {
     let model = worker(|_| ("search", json!({"pattern": "two"})));
-    let ended = fruitless(&model, notes());
-    ended.is(&["blocked"], &["same call", "same action", "repeated"]);
-    assert!(ended.requests <= 10, "{}", ended.requests);
+    fruitless(&model, notes()).is(&["blocked"], &["same", "repeated"]);
 }
 
 #[test]

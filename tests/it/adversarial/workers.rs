@@ -83,7 +83,6 @@ fn a_worker_that_proposes_the_same_refused_change_for_ever() {
     });
     let ended = fruitless(&model, crate_with_tests());
     ended.is(&["blocked", "exhausted"], &["same", "refused", "repeated"]);
-    assert!(ended.requests <= 14, "{}", ended.requests);
 }
 
 #[test]
