@@ -65,7 +65,7 @@ fn show(view: &MissionView, out: &Output) {
 }
 
 /// The missions of the workspace, or the one that is named.
-fn known(root: &Path, mission: Option<&str>) -> Result<Vec<MissionView>, CliError> {
+pub(super) fn known(root: &Path, mission: Option<&str>) -> Result<Vec<MissionView>, CliError> {
     let mut views = load_views(root).map_err(environment)?;
     if let Some(id) = mission {
         views.retain(|view| view.id.0 == id);
@@ -128,16 +128,19 @@ pub(super) fn resume(root: &Path, mission: Option<&str>, out: &Output) -> Result
     })
 }
 
-fn told(handle: &Handle, id: &MissionId) -> u64 {
+pub(super) fn told(handle: &Handle, id: &MissionId) -> u64 {
     handle.view(id).and_then(|v| v.story.last().map(|line| line.number)).unwrap_or(0)
 }
 
 /// Waits until the loop has read the missions.
-async fn seen(handle: &Handle, ids: &[MissionId]) -> Result<(), CliError> {
+pub(super) async fn seen(handle: &Handle, ids: &[MissionId]) -> Result<(), CliError> {
     until(handle, |h| ids.iter().all(|id| h.view(id).is_some())).await
 }
 
-async fn until(handle: &Handle, holds: impl Fn(&Handle) -> bool) -> Result<(), CliError> {
+pub(super) async fn until(
+    handle: &Handle,
+    holds: impl Fn(&Handle) -> bool,
+) -> Result<(), CliError> {
     let mut updates = handle.subscribe();
     let wait = async {
         while !holds(handle) && handle.halted().is_none() {

@@ -15,6 +15,7 @@
 //! | 8 | `check`: the change-set is refused |
 //! | 9 | `check`: nothing was able to prove the change-set |
 //! | 10 | `verify --rerun`: a receipt cannot be proved again, because its tree cannot be rebuilt |
+//! | 11 | `undo`, `redo`: nothing was taken back; the reason is told, and a merge offered where one can be made |
 //! | 130 | interrupted; the mission can be resumed |
 
 mod bench;
@@ -24,6 +25,7 @@ mod demo;
 mod doctor;
 mod lsp;
 mod paint;
+mod undo;
 mod verify;
 mod watch;
 
@@ -84,6 +86,10 @@ enum Command {
         /// The mission (default: every one that is open).
         mission: Option<String>,
     },
+    /// Take back what a mission did, byte for byte; where you have edited since it shows a merge instead.
+    Undo(undo::Undo),
+    /// Take the newest undo back.
+    Redo(undo::Redo),
     /// Say what is here: compilers, language servers, models, and how to get what is missing.
     Doctor,
     /// Run a whole mission on a small project in a temporary folder, with a replayed conversation.
@@ -181,6 +187,8 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Status { mission } => control::status(&root, mission.as_deref(), &out),
         Command::Cancel { mission } => control::cancel(&root, mission.as_deref(), &out),
         Command::Resume { mission } => control::resume(&root, mission.as_deref(), &out),
+        Command::Undo(args) => undo::undo(&root, &args, &out),
+        Command::Redo(args) => undo::redo(&root, &args, &out),
         Command::Check(args) => check::check(&root, &args, &out),
         Command::Doctor => doctor::doctor(&root, &out),
         Command::Demo { keep } => demo::demo(keep, &out),

@@ -322,6 +322,56 @@ impl Journal {
         read().map_err(self.store())
     }
 
+    /// Keeps what is known of files before they are touched, durable when this returns. `bytes` are found again by
+    /// their hash.
+    ///
+    /// # Errors
+    /// When it could not be written; then nothing was.
+    pub fn put_checkpoint(
+        &mut self,
+        mission: &MissionId,
+        name: &str,
+        body: &str,
+        bytes: &[(String, Vec<u8>)],
+    ) -> Result<(), JournalError> {
+        let error = self.store();
+        let mut write = || -> Result<(), rusqlite::Error> {
+            let transaction = self.db.transaction()?;
+            transaction.execute(
+                "INSERT OR REPLACE INTO checkpoints (mission, name, body) VALUES (?1, ?2, ?3)",
+                params![mission.0, name, body],
+            )?;
+            keep(&transaction, bytes)?;
+            transaction.commit()
+        };
+        write().map_err(error)
+    }
+
+    /// A checkpoint of a mission.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    pub fn checkpoint(
+        &self,
+        mission: &MissionId,
+        name: &str,
+    ) -> Result<Option<String>, JournalError> {
+        let query = "SELECT body FROM checkpoints WHERE mission = ?1 AND name = ?2";
+        self.db
+            .query_row(query, params![mission.0, name], |row| row.get(0))
+            .optional()
+            .map_err(self.store())
+    }
+
+    /// Forgets a checkpoint: nothing was touched after all.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub fn drop_checkpoint(&mut self, mission: &MissionId, name: &str) -> Result<(), JournalError> {
+        let query = "DELETE FROM checkpoints WHERE mission = ?1 AND name = ?2";
+        self.db.execute(query, params![mission.0, name]).map(|_| ()).map_err(self.store())
+    }
+
     /// Whether bytes with that hash are kept.
     ///
     /// # Errors

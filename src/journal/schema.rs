@@ -21,6 +21,11 @@ const STEPS: &[&str] = &[
         mission TEXT NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (mission, seq)
     ) WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE checkpoints (
+        mission TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (mission, name)
+    ) WITHOUT ROWID;
+",
 ];
 
 /// Sets the connection up and brings the file to the newest format.

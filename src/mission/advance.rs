@@ -8,16 +8,14 @@ use super::event::{Act, Effect, SessionId};
 use super::plan::{ItemId, Mark, Task};
 use super::session::SessionState;
 use super::state::{End, LineKind, Mission, Phase, ProposalStage};
+use super::undo;
 use super::work;
 
 pub(super) fn advance(m: &mut Mission) -> Vec<Effect> {
     let mut effects = Vec::new();
     // A person's wish, whatever the mission is at; between two change-sets, never within one.
-    let applying =
-        m.pending.values().any(|act| matches!(act, Act::Apply { .. } | Act::Undo { .. }));
-    if let (Some(receipt), false) = (m.undoing, applying) {
-        m.undoing = None;
-        effects.push(m.begin(Act::Undo { receipt }));
+    if let Some(effect) = undo::begin(m) {
+        effects.push(effect);
         return effects;
     }
     if m.ended.is_some() || m.paused {
@@ -68,7 +66,7 @@ fn serve_tests(m: &mut Mission, effects: &mut Vec<Effect>) {
 
 /// The gate proves and applies one change-set at a time, and none before it knows what stood before.
 fn serve_gate(m: &mut Mission, effects: &mut Vec<Effect>) {
-    if m.baseline.is_none() {
+    if m.baseline.is_none() || undo::is_at_files(m) {
         return;
     }
     let Some(first) = m.proposals.front_mut() else {

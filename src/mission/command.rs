@@ -3,6 +3,7 @@
 use super::event::{Command, Gravity};
 use super::plan::{ItemId, Level, Mark};
 use super::state::{End, FindingStatus, FoundBy, LineKind, Mission, Phase, ProposalStage};
+use super::undo;
 use super::work::add_tasks;
 
 pub(super) fn obey(m: &mut Mission, command: &Command) {
@@ -10,7 +11,8 @@ pub(super) fn obey(m: &mut Mission, command: &Command) {
         Command::Cancel => m.end(End::Cancelled),
         Command::Resume => resume(m),
         Command::DismissFinding { finding, reason } => dismiss(m, *finding, reason),
-        Command::Undo { receipt } => undo(m, *receipt),
+        Command::Undo { receipt, merge } => undo::undo(m, *receipt, *merge),
+        Command::Redo { merge } => undo::redo(m, *merge),
         Command::SetItem { item, mark, evidence }
             if matches!(m.ended, None | Some(End::Blocked { .. })) =>
         {
@@ -26,46 +28,6 @@ pub(super) fn obey(m: &mut Mission, command: &Command) {
         Command::RunItem { item } => run_item(m, item),
         Command::SetItem { .. } => {}
         Command::FixFinding { finding } => fix(m, *finding),
-    }
-}
-
-/// The newest change of a file comes back first: what later ones rest on is refused when the bytes are compared.
-fn undo(m: &mut Mission, receipt: u64) {
-    let known = m.receipts.iter().any(|r| r.receipt == receipt && !r.undone);
-    match (known, m.undoing) {
-        (false, _) => m.tell(
-            LineKind::Warning,
-            None,
-            None,
-            format!("there is no change {receipt} to take back"),
-        ),
-        (true, Some(other)) => m.tell(
-            LineKind::Warning,
-            None,
-            None,
-            format!("change {other} is being taken back; then again"),
-        ),
-        (true, None) => m.undoing = Some(receipt),
-    }
-}
-
-/// A change was taken back. Its task is not done again by itself: a person did not want what it did.
-pub(super) fn undone(m: &mut Mission, receipt: u64) {
-    let Some(taken) = m.receipts.iter_mut().find(|r| r.receipt == receipt) else {
-        return;
-    };
-    taken.undone = true;
-    let (item, files) = (taken.item.clone(), taken.files.join(", "));
-    m.tell(LineKind::Step, None, Some(&item), format!("change {receipt} was taken back: {files}"));
-    if m.ended.is_some() {
-        return;
-    }
-    m.work.entry(item.clone()).or_default().feedback =
-        format!("a person took change {receipt} back");
-    if let Some(task) = m.plan.as_mut().and_then(|p| p.task_mut(&item)) {
-        for step in &mut task.steps {
-            (step.mark, step.evidence) = (Mark::Failed, None);
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::conversation::{ToolCall, Turn, Usage};
 use super::fuel::Limits;
 use super::plan::{ItemId, Mark};
+use super::undo::Back;
 
 /// The id of a mission, unique within a workspace. Made by the runtime, which may know the time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,10 +95,20 @@ pub enum Command {
         /// Its number.
         finding: u32,
     },
-    /// Take an accepted change-set back, also after the mission has ended.
+    /// Take accepted change-sets back, also after the mission has ended.
     Undo {
-        /// The receipt's number.
-        receipt: u64,
+        /// The receipt's number; `None` for all that the mission did.
+        #[serde(default)]
+        receipt: Option<u64>,
+        /// Where a person has edited since: keep that, and take the mission's lines back.
+        #[serde(default)]
+        merge: bool,
+    },
+    /// Take the newest undo back.
+    Redo {
+        /// As for an undo.
+        #[serde(default)]
+        merge: bool,
     },
     /// Close a finding without a change.
     DismissFinding {
@@ -148,10 +159,14 @@ pub enum Act {
         /// The receipt's number in the mission.
         receipt: u64,
     },
-    /// Put back the bytes that stood before what a receipt names, where nothing was changed since.
+    /// Put back the bytes that stood before, where nothing was changed since.
     Undo {
-        /// The receipt's number in the mission.
-        receipt: u64,
+        /// Its number: the effect's own.
+        number: EffectId,
+        /// What is to be taken back.
+        back: Back,
+        /// Whether what was changed since may be merged.
+        merge: bool,
     },
     /// Find out what is wrong with the tree before anything of the mission's is applied.
     Baseline,
@@ -203,6 +218,15 @@ pub enum Outcome {
     Stale {
         /// What differs.
         reason: String,
+    },
+    /// What is to be taken back was edited since; nothing was changed.
+    Edited {
+        /// What was edited.
+        reason: String,
+        /// The files that a merge would change; none where it could take nothing back.
+        files: Vec<String>,
+        /// What it would do, as a unified diff.
+        diff: String,
     },
     /// The bytes could not be written; nothing was changed.
     NotApplied {

@@ -21,6 +21,7 @@ mod simulation;
 mod state;
 mod step;
 mod turn;
+mod undo;
 pub mod view;
 mod work;
 
@@ -29,3 +30,4 @@ pub use event::{Act, Command, Effect, EffectId, Event, MissionId, Mode, Outcome,
 pub use session::Session;
 pub use state::{Accepted, End, Finding, FindingStatus, FoundBy, Line, LineKind, Mission, Phase};
 pub use step::step;
+pub use undo::{Back, Offer, Undone};

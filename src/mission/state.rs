@@ -10,6 +10,7 @@ use super::fuel::{Limits, Spent};
 use super::plan::{ItemId, Plan};
 use super::provider::Tally;
 use super::session::Session;
+use super::undo::{Offer, Undone, Wish};
 
 /// How many lines of the story are kept.
 const STORY_LINES: usize = 400;
@@ -70,8 +71,12 @@ pub struct Mission {
     pub(super) chosen: Vec<ItemId>,
     /// What was wrong with the tree before the mission, once that is known; nothing is proved before.
     pub(super) baseline: Option<String>,
-    /// The receipt that a person takes back, until that is begun.
-    pub(super) undoing: Option<u64>,
+    /// What a person takes back, until that is begun.
+    pub(super) undoing: Option<Wish>,
+    /// What was taken back, in order.
+    pub undos: Vec<Undone>,
+    /// What could not be taken back without a merge, when that was the last that was tried.
+    pub offer: Option<Offer>,
     /// Attempts at the plan.
     pub(super) plannings: u32,
     /// Review rounds and red seals so far.
@@ -332,6 +337,8 @@ impl Mission {
             chosen: Vec::new(),
             baseline: None,
             undoing: None,
+            undos: Vec::new(),
+            offer: None,
             plannings: 0,
             rounds: 0,
             direct: false,

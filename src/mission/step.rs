@@ -5,7 +5,7 @@ use super::command;
 use super::event::{Act, Effect, EffectId, Event, Outcome, SealVerdict};
 use super::session::SessionState;
 use super::state::{End, FoundBy, LineKind, Mission, Phase};
-use super::{proposal, turn, work};
+use super::{proposal, turn, undo, work};
 
 /// Applies one event, stamped with the milliseconds since the epoch, and says what is to be done next.
 ///
@@ -63,11 +63,7 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
     match (act, outcome) {
         (Act::Apply { .. }, Outcome::Applied) => proposal::applied(m),
         (Act::Apply { .. }, _) if m.ended.is_some() => m.proposals.clear(),
-        (Act::Undo { receipt }, Outcome::Applied) => command::undone(m, receipt),
-        (Act::Undo { receipt }, Outcome::Stale { reason } | Outcome::NotApplied { reason }) => {
-            let text = format!("change {receipt} was not taken back: {reason}");
-            m.tell(LineKind::Warning, None, None, text);
-        }
+        (Act::Undo { number, back, .. }, outcome) => undo::ended(m, number, back, outcome),
         _ if m.ended.is_some() => {}
         (Act::Ask { session }, Outcome::Answered { turn }) => turn::answered(m, session, turn),
         (Act::Ask { session }, Outcome::Faulted { fault }) => turn::faulted(m, session, fault),
@@ -145,6 +141,7 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::Applied => "an application",
         Outcome::Stale { .. } => "a stale base",
         Outcome::NotApplied { .. } => "a failed application",
+        Outcome::Edited { .. } => "an undo that needs a merge",
         Outcome::Baselined { .. } => "a baseline",
         Outcome::Tested { .. } => "a test verdict",
         Outcome::Sealed { .. } => "a seal verdict",

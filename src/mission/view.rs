@@ -10,6 +10,7 @@ use super::fuel::Spent;
 use super::plan::{ItemId, Plan};
 use super::provider::Tally;
 use super::state::{Accepted, End, Finding, Line, Mission, Phase};
+use super::undo::{Offer, Undone};
 
 /// A mission at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,12 @@ pub struct MissionView {
     pub findings: Vec<Finding>,
     /// Accepted change-sets.
     pub receipts: Vec<Accepted>,
+    /// What was taken back, in order.
+    #[serde(default)]
+    pub undos: Vec<Undone>,
+    /// What could not be taken back without a merge, and what the merge would do.
+    #[serde(default)]
+    pub offer: Option<Offer>,
     /// The open sessions.
     pub sessions: Vec<SessionView>,
     /// What was spent.
@@ -81,6 +88,8 @@ impl MissionView {
             progress: m.plan.as_ref().map_or((0, 0), Plan::progress),
             findings: m.findings.clone(),
             receipts: m.receipts.clone(),
+            undos: m.undos.clone(),
+            offer: m.offer.clone(),
             sessions: m.sessions().map(session).collect(),
             spent: m.spent,
             providers: m.providers.clone(),

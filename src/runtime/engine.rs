@@ -18,7 +18,7 @@ use super::{Editor, Handle, Letter, Mail, Settings, StartError, attach, store};
 use crate::journal::{Journal, JournalError, Record};
 use crate::mission::fuel::Limits;
 use crate::mission::view::MissionView;
-use crate::mission::{Command, Effect, Event, Mission, MissionId, Mode, step};
+use crate::mission::{Act, Command, Effect, Event, Mission, MissionId, Mode, step};
 
 /// How often the inbox is looked at, and the clock.
 const TICK: Duration = Duration::from_millis(50);
@@ -266,6 +266,12 @@ impl Engine {
             self.happen(vec![(id.clone(), Event::Commanded { command })])?;
             self.wake(&id)?;
             return Ok(None);
+        }
+        // An interrupted mission is not begun again only because something of it is taken back.
+        let takes_back = matches!(command, Command::Undo { .. } | Command::Redo { .. });
+        let at_files = |act: &Act| matches!(act, Act::Apply { .. } | Act::Undo { .. });
+        if takes_back && !known.awake && !known.mission.pending().any(|e| at_files(&e.act)) {
+            return Ok(Some((id, Event::Commanded { command })));
         }
         self.wake(&id)?;
         Ok(Some((id, Event::Commanded { command })))

@@ -1,87 +1,158 @@
 //! Lets proved bytes land: through the editor where a file is open, on the disk else; all of them or none.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::VersionedEdit;
+use super::checkpoint::Checkpoint;
 use super::perform::Performer;
 use super::store::{chain, locked};
+use super::undo::of_change;
 use crate::disk;
 use crate::gate::report::receipt::{Proof, Receipt};
 use crate::journal::Journal;
 use crate::mission::{MissionId, Outcome};
-use crate::workspace::files::is_left_over;
+use crate::workspace::apply::{Staged, apply_noting};
+use crate::workspace::files::{Disk, is_left_over};
 use crate::workspace::hash::sha256;
-use crate::workspace::{ApplyError, FileWrite, OpenTexts, RelPath, apply};
+use crate::workspace::{ApplyError, FileWrite, OpenTexts, RelPath};
 
 impl Performer {
+    /// Applies what a receipt names.
+    pub(super) async fn apply(&self, mission: &MissionId, receipt: u64) -> Outcome {
+        let name = of_change(receipt);
+        let kept = self.writes(mission, receipt).and_then(|writes| {
+            let begun = self.checkpoint(mission, &name)?.filter(|point| point.fits(&writes));
+            Ok((begun, writes))
+        });
+        let (begun, writes) = match kept {
+            Ok(kept) => kept,
+            Err(reason) => return Outcome::NotApplied { reason },
+        };
+        let point = match begun {
+            Some(begun) => begun,
+            None => {
+                let point = Checkpoint::of(&self.root, &writes, &self.open_texts());
+                if let Err(reason) = self.keep_checkpoint(mission, &name, &point, &[]) {
+                    return Outcome::NotApplied { reason };
+                }
+                point
+            }
+        };
+        self.land(mission, &name, point, writes).await
+    }
+
     /// Lets exactly these bytes land, where the files are still what they are expected to be: through the editor where
-    /// they are open, on the disk else. A second time changes nothing.
-    pub(super) async fn land(&self, writes: Vec<FileWrite>) -> Outcome {
+    /// they are open, on the disk else. `point` is in the journal. A second time changes nothing.
+    pub(super) async fn land(
+        &self,
+        mission: &MissionId,
+        name: &str,
+        point: Checkpoint,
+        writes: Vec<FileWrite>,
+    ) -> Outcome {
+        let outcome = self.put_all(mission, name, &point, writes).await;
+        let is_applied = outcome == Outcome::Applied;
+        point.tidy(&self.root, is_applied);
+        if !is_applied && let Err(error) = locked(&self.journal).drop_checkpoint(mission, name) {
+            return Outcome::NotApplied { reason: error.to_string() };
+        }
+        outcome
+    }
+
+    async fn put_all(
+        &self,
+        mission: &MissionId,
+        name: &str,
+        point: &Checkpoint,
+        writes: Vec<FileWrite>,
+    ) -> Outcome {
         let open = self.open_texts();
         let (buffers, files): (Vec<_>, Vec<_>) =
             writes.into_iter().partition(|w| open.contains_key(&w.path));
-        let edits = match edits(buffers, &open) {
-            Ok(edits) => edits,
-            Err(reason) => return Outcome::Stale { reason },
-        };
-        // An earlier process may have been killed between two renames: what it left is finished, or else undone.
+        // An earlier process may have been killed between two renames: what it left is finished, or else undone. What a
+        // person had made the same by hand is theirs, and stays.
+        let ours = point.wrote(&self.root);
         let bases = undo(&locked(&self.journal), &files).unwrap_or_default();
         sweep(&self.root, &files, &bases);
         let (done, left): (Vec<_>, Vec<_>) =
-            files.iter().cloned().partition(|file| is_applied(&self.root, file));
-        match self.put(left).await {
-            Ok(()) => {}
-            Err(Unput::Stale(reason)) => return self.take_back(&done, reason).await,
-            Err(Unput::Failed(reason)) => return Outcome::NotApplied { reason },
+            files.into_iter().partition(|file| is_applied(&self.root, file));
+        let mut written: Vec<FileWrite> =
+            done.into_iter().filter(|file| ours.contains(&file.path)).collect();
+        let edits = match edits(buffers, &open) {
+            Ok(edits) => edits,
+            Err(reason) => return self.take_back(&written, Outcome::Stale { reason }).await,
+        };
+        let note = self.noting(mission, name, point);
+        match self.put(left.clone(), note).await {
+            Ok(()) => written.extend(left),
+            Err(outcome) => return self.take_back(&written, outcome).await,
         }
         if let (Some(editor), false) = (&self.editor, edits.is_empty())
             && let Err(reason) = editor.apply(edits).await
         {
-            return self.take_back(&files, reason).await;
+            return self.take_back(&written, Outcome::Stale { reason }).await;
         }
         Outcome::Applied
     }
 
+    /// Adds to the checkpoint where the new texts lie, right before they are renamed.
+    fn noting(
+        &self,
+        mission: &MissionId,
+        name: &str,
+        point: &Checkpoint,
+    ) -> impl FnMut(Staged) -> io::Result<()> + Send + use<> {
+        let (journal, mission, name) = (self.journal.clone(), mission.clone(), name.to_owned());
+        let mut point = point.clone();
+        move |staged| {
+            point.commits(&staged);
+            let body = serde_json::to_string(&point).map_err(io::Error::other)?;
+            let put = locked(&journal).put_checkpoint(&mission, &name, &body, &[]);
+            put.map_err(io::Error::other)
+        }
+    }
+
     /// Writes closed files, all of them or none, off the async threads.
-    async fn put(&self, files: Vec<FileWrite>) -> Result<(), Unput> {
+    async fn put(
+        &self,
+        files: Vec<FileWrite>,
+        mut note: impl FnMut(Staged) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), Outcome> {
         if files.is_empty() {
             return Ok(());
         }
         let root = self.root.clone();
-        match tokio::task::spawn_blocking(move || apply(&root, &files)).await {
+        let put = move || apply_noting(&Disk, &root, &files, &mut note);
+        match tokio::task::spawn_blocking(put).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error @ ApplyError::Stale { .. })) => Err(Unput::Stale(error.to_string())),
-            Ok(Err(error)) => Err(Unput::Failed(error.to_string())),
-            Err(panic) => Err(Unput::Failed(format!("internal error: {panic}"))),
-        }
-    }
-
-    /// All or nothing: the editor did not take its part, so what was written to the disk is taken back.
-    async fn take_back(&self, files: &[FileWrite], reason: String) -> Outcome {
-        let undo = undo(&locked(&self.journal), files);
-        let undone = match undo {
-            Ok(undo) => self.put(undo).await,
-            Err(error) => Err(Unput::Failed(error)),
-        };
-        match undone {
-            Ok(()) => Outcome::Stale { reason },
-            Err(Unput::Stale(error) | Unput::Failed(error)) => {
-                Outcome::NotApplied { reason: format!("{reason}; {error}") }
+            Ok(Err(error @ ApplyError::Stale { .. })) => {
+                Err(Outcome::Stale { reason: error.to_string() })
             }
+            Ok(Err(error)) => Err(Outcome::NotApplied { reason: error.to_string() }),
+            Err(panic) => Err(Outcome::NotApplied { reason: format!("internal error: {panic}") }),
         }
     }
 
-    /// The writes that take back what a receipt names.
-    pub(super) fn unwrites(
-        &self,
-        mission: &MissionId,
-        number: u64,
-    ) -> Result<Vec<FileWrite>, String> {
-        let writes = self.writes(mission, number)?;
-        undo(&locked(&self.journal), &writes)
+    /// All or nothing: the rest could not land, so what was written to the disk is taken back.
+    async fn take_back(&self, written: &[FileWrite], outcome: Outcome) -> Outcome {
+        let undo = undo(&locked(&self.journal), written);
+        let undone = match undo {
+            Ok(undo) => self.put(undo, |_| Ok(())).await,
+            Err(reason) => Err(Outcome::NotApplied { reason }),
+        };
+        match (undone, outcome) {
+            (Ok(()), outcome) => outcome,
+            (
+                Err(Outcome::Stale { reason: error } | Outcome::NotApplied { reason: error }),
+                Outcome::Stale { reason } | Outcome::NotApplied { reason },
+            ) => Outcome::NotApplied { reason: format!("{reason}; {error}") },
+            (Err(other), _) => other,
+        }
     }
 
+    /// What a receipt names.
     pub(super) fn writes(
         &self,
         mission: &MissionId,
@@ -101,14 +172,6 @@ impl Performer {
         }
         Ok(writes)
     }
-}
-
-/// Why files were not written.
-enum Unput {
-    /// They are no longer what was proved.
-    Stale(String),
-    /// They cannot be written.
-    Failed(String),
 }
 
 /// Removes what a process that was killed while it wrote these files left beside them: files under a temporary name of
@@ -203,8 +266,14 @@ fn edits(buffers: Vec<FileWrite>, open: &OpenTexts) -> Result<Vec<VersionedEdit>
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
-    use crate::workspace::files::{Disk, Files};
+    use crate::gate::report::{FileProof, Report, Verdict};
+    use crate::mission::Back;
+    use crate::runtime::Settings;
+    use crate::workspace::apply;
+    use crate::workspace::files::Files;
 
     #[test]
     fn what_was_applied_can_be_taken_back_from_the_journal() {
@@ -227,6 +296,54 @@ mod tests {
         assert_eq!(std::fs::read(root.path().join("old")).unwrap(), base);
         assert!(!root.path().join("new").exists());
         assert!(undo(&journal, &[write("x", Some(b"unknown"))]).is_err());
+    }
+
+    /// A performer whose journal has a receipt for a change of both files from `old` to `new`.
+    fn with_receipt(root: &Path) -> (Performer, MissionId) {
+        let mission = MissionId("m".into());
+        let (old, new) = (b"old".to_vec(), b"new".to_vec());
+        let bytes = [(sha256(&old), old), (sha256(&new), new)];
+        let proof = |path: &str| FileProof {
+            path: RelPath::new(path).unwrap(),
+            base: Some(bytes[0].0.clone()),
+            result: Some(bytes[1].0.clone()),
+        };
+        let report = Report {
+            verdict: Verdict::Accepted,
+            stages: Vec::new(),
+            files: vec![proof("a"), proof("b")],
+            problems: Vec::new(),
+            revealed: Vec::new(),
+            repairs: Vec::new(),
+        };
+        let proof = Proof::Change { item: "T1.1".into(), tree: None, report };
+        let receipt = Receipt::next(None, "m", proof, 1);
+        let mut journal = Journal::open(root).unwrap();
+        journal.put_receipt(&mission, 1, &receipt.to_json(), &bytes).unwrap();
+        let mut settings = Settings::default();
+        settings.gate.cache_dir = Some(root.join("cache"));
+        let journal = Arc::new(Mutex::new(journal));
+        (Performer::new(root, &settings, journal, None).unwrap(), mission)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_person_made_the_same_by_hand_is_theirs() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
+        let read = |name: &str| std::fs::read_to_string(root.path().join(name)).unwrap();
+        let (performer, mission) = with_receipt(root.path());
+        put("a", "new");
+        put("b", "mine");
+        let outcome = performer.apply(&mission, 1).await;
+        assert!(matches!(outcome, Outcome::Stale { .. }), "{outcome:?}");
+        assert_eq!((read("a").as_str(), read("b").as_str()), ("new", "mine"));
+        // It is no part of what is taken back later, either.
+        put("b", "old");
+        assert_eq!(performer.apply(&mission, 1).await, Outcome::Applied);
+        assert_eq!(performer.apply(&mission, 1).await, Outcome::Applied, "twice is once");
+        let back = Back::Changes(vec![1]);
+        assert_eq!(performer.undo(&mission, 9, &back, false).await, Outcome::Applied);
+        assert_eq!((read("a").as_str(), read("b").as_str()), ("new", "old"));
     }
 
     #[test]

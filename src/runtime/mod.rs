@@ -7,6 +7,7 @@
 mod attach;
 mod baseline;
 mod board;
+mod checkpoint;
 mod dispatch;
 mod engine;
 mod land;
@@ -18,6 +19,7 @@ mod seal;
 pub mod settings;
 mod store;
 mod trees;
+mod undo;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -184,7 +186,10 @@ impl Handle {
             return Err(Refused::Unknown(mission.clone()));
         }
         if let Some(end) = view.as_ref().and_then(|v| v.end.as_ref()) {
-            let harmless = matches!(command, Command::DismissFinding { .. } | Command::Undo { .. });
+            let harmless = matches!(
+                command,
+                Command::DismissFinding { .. } | Command::Undo { .. } | Command::Redo { .. }
+            );
             let mends = matches!(command, Command::Resume | Command::SetItem { .. });
             let taken = harmless || (mends && end.name() == "blocked");
             if !taken {

@@ -14,7 +14,7 @@ use crate::journal::Journal;
 use crate::mission::conversation::{ToolCall, Usage};
 use crate::mission::event::{Fault, FaultKind, SealVerdict};
 use crate::mission::plan::{ItemId, render};
-use crate::mission::{Act, Mission, MissionId, Outcome};
+use crate::mission::{Act, Back, Mission, MissionId, Outcome};
 use crate::tools::{Caller, Toolbox};
 use crate::workspace::OpenTexts;
 use crate::workspace::hash::sha256;
@@ -38,7 +38,9 @@ pub(super) enum Job {
     },
     Undo {
         mission: MissionId,
-        receipt: u64,
+        number: u64,
+        back: Back,
+        merge: bool,
     },
     Baseline,
     Test {
@@ -78,7 +80,12 @@ impl Job {
                 Job::Check { mission: m.id.clone(), item: item.clone(), call: call.clone(), links }
             }
             Act::Apply { receipt } => Job::Apply { mission: m.id.clone(), receipt: *receipt },
-            Act::Undo { receipt } => Job::Undo { mission: m.id.clone(), receipt: *receipt },
+            Act::Undo { number, back, merge } => Job::Undo {
+                mission: m.id.clone(),
+                number: *number,
+                back: back.clone(),
+                merge: *merge,
+            },
             Act::Baseline => Job::Baseline,
             Act::Test { .. } => Job::Test { baseline: baseline::of(m) },
             Act::Seal => {
@@ -171,14 +178,10 @@ impl Performer {
             Job::Check { mission, item, call, links } => {
                 Outcome::Checked { verdict: self.check(&mission, &item, &call, links).await }
             }
-            Job::Apply { mission, receipt } => match self.writes(&mission, receipt) {
-                Ok(writes) => self.land(writes).await,
-                Err(reason) => Outcome::NotApplied { reason },
-            },
-            Job::Undo { mission, receipt } => match self.unwrites(&mission, receipt) {
-                Ok(writes) => self.land(writes).await,
-                Err(reason) => Outcome::NotApplied { reason },
-            },
+            Job::Apply { mission, receipt } => self.apply(&mission, receipt).await,
+            Job::Undo { mission, number, back, merge } => {
+                self.undo(&mission, number, &back, merge).await
+            }
             Job::Baseline => Outcome::Baselined { baseline: self.baseline().await },
             Job::Test { baseline } => Outcome::Tested { verdict: self.test(&baseline).await },
             Job::Seal { mission, plan, links, baseline } => {

@@ -11,6 +11,7 @@ use super::documents::Document;
 use super::session::Session;
 use super::todo;
 use super::todo::outline::{Item, Kind, outline};
+use crate::mission::Back;
 
 /// The kind of actions that mend nothing by themselves.
 pub const KIND: CodeActionKind = CodeActionKind::new("refactor.orchestrator");
@@ -22,6 +23,7 @@ pub fn actions(session: &Session, params: &CodeActionParams) -> CodeActionRespon
     };
     let lines = params.range.start.line..=params.range.end.line;
     let mut offers = on_findings(session, &document, params);
+    offers.extend(on_merge(session, &document));
     if is_plan(session, &document) {
         let items = outline(&document.text).into_iter();
         offers.extend(
@@ -98,6 +100,30 @@ fn on_item(item: &Item) -> Vec<Offer> {
     let marks =
         [set("done", "done", 'x'), set("failed", "failed", '-'), set("pending", "pending", ' ')];
     std::iter::once(run).chain(marks.into_iter().flatten()).collect()
+}
+
+/// What could not be taken back from this file without a merge.
+fn on_merge(session: &Session, document: &Document) -> Vec<Offer> {
+    let Some(path) = session.root().and_then(|root| root.rel(&document.uri)) else {
+        return Vec::new();
+    };
+    let mut offers = Vec::new();
+    for view in session.views().iter() {
+        let offer = view.offer.as_ref().filter(|o| o.files.iter().any(|f| f == path.as_str()));
+        let Some(offer) = offer else { continue };
+        let (command, argument) = match &offer.back {
+            Back::Undo(_) => ("orchestrator.change.redo", json!({})),
+            Back::Changes(receipts) => match receipts.as_slice() {
+                [receipt] => ("orchestrator.change.undo", json!({ "receipt": receipt })),
+                _ => ("orchestrator.change.undo", json!({ "all": true })),
+            },
+        };
+        let mut argument = argument;
+        (argument["mission"], argument["merge"]) = (json!(view.id), json!(true));
+        let title = format!("Take {} back and keep what I edited", offer.back);
+        offers.push(Offer::new(title, command, argument));
+    }
+    offers
 }
 
 fn on_findings(session: &Session, document: &Document, params: &CodeActionParams) -> Vec<Offer> {

@@ -8,7 +8,7 @@ use crate::mission::plan::{ItemId, Mark};
 use crate::mission::{Command, MissionId, Mode};
 
 /// Every command, as announced to the client.
-pub const COMMANDS: [&str; 15] = [
+pub const COMMANDS: [&str; 16] = [
     "orchestrator.task",
     "orchestrator.plan",
     "orchestrator.pause",
@@ -22,6 +22,7 @@ pub const COMMANDS: [&str; 15] = [
     "orchestrator.finding.dismiss",
     "orchestrator.change.show",
     "orchestrator.change.undo",
+    "orchestrator.change.redo",
     "orchestrator.trust",
     "orchestrator.doctor",
 ];
@@ -60,6 +61,10 @@ pub enum Ask {
         mission: Option<MissionId>,
         /// Which, by its receipt's number; `None` for the newest.
         receipt: Option<u64>,
+        /// All that the mission did.
+        all: bool,
+        /// Whether what a person edited since may be merged.
+        merge: bool,
     },
     /// The person trusts the workspace.
     Trust,
@@ -101,7 +106,12 @@ pub fn read(command: &str, arguments: Vec<Value>) -> Result<Ask, BadAsk> {
         "agents" => Ok(Ask::Agents),
         "change.undo" => {
             let fields = fields(&["receipt"]);
-            Ok(Ask::Undo { mission: fields.mission(), receipt: fields.number("receipt") })
+            let (mission, receipt) = (fields.mission(), fields.number("receipt"));
+            Ok(Ask::Undo { mission, receipt, all: fields.flag("all"), merge: fields.flag("merge") })
+        }
+        "change.redo" => {
+            let fields = fields(&[]);
+            fields.tell(Command::Redo { merge: fields.flag("merge") })
         }
         "trust" => Ok(Ask::Trust),
         "doctor" => Ok(Ask::Doctor),
@@ -172,6 +182,10 @@ impl<'a> Fields<'a> {
     fn number(&self, name: &str) -> Option<u64> {
         let value = self.values.get(name)?;
         value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.values.get(name).and_then(Value::as_bool).unwrap_or(false)
     }
 
     fn mission(&self) -> Option<MissionId> {

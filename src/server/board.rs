@@ -74,6 +74,16 @@ fn refresh(
         if let Some(end) = view.end.as_ref().filter(|_| tell && !had_ended) {
             announce(session, view, end);
         }
+        let was_offered = before.is_some_and(|before| before.offer == view.offer);
+        if let Some(offer) = view.offer.as_ref().filter(|_| tell && !was_offered) {
+            let back = &offer.back;
+            let message = format!(
+                "{back} was not taken back: {}. A code action on {} merges: it keeps that, and takes the mission's lines back.",
+                offer.reason,
+                offer.files.join(", ")
+            );
+            say(session, MessageType::WARNING, message);
+        }
         if tell || view.end.is_none() {
             send_view(session, view);
         }

@@ -49,7 +49,9 @@ pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answe
         }
         Ask::Status => Ok(json!({ "missions": views.iter().map(Arc::as_ref).collect::<Vec<_>>() })),
         Ask::Agents => Ok(json!({ "agents": agents(&views) })),
-        Ask::Undo { mission, receipt } => undo(&runtime, meant(&views, mission)?, receipt),
+        Ask::Undo { mission, receipt, all, merge } => {
+            undo(&runtime, meant(&views, mission)?, receipt, all, merge)
+        }
         Ask::Change { mission, receipt } => change(meant(&views, mission)?, receipt),
         // Answered above, without a runtime.
         Ask::Doctor | Ask::Trust => Ok(Value::Null),
@@ -109,13 +111,20 @@ fn meant(views: &[Arc<MissionView>], named: Option<MissionId>) -> Result<&Missio
     }
 }
 
-/// Takes back a change-set, the newest that still stands when none is named.
-fn undo(runtime: &Handle, view: &MissionView, receipt: Option<u64>) -> Answer {
+/// Takes back a change-set, the newest that still stands when none is named, or all of them.
+fn undo(
+    runtime: &Handle,
+    view: &MissionView,
+    receipt: Option<u64>,
+    all: bool,
+    merge: bool,
+) -> Answer {
     let newest = || view.receipts.iter().rev().find(|r| !r.undone).map(|r| r.receipt);
     let receipt = receipt
         .or_else(newest)
         .ok_or_else(|| failed("nothing was accepted that could be taken back".into()))?;
-    let command = Command::Undo { receipt };
+    let receipt = (!all).then_some(receipt);
+    let command = Command::Undo { receipt, merge };
     runtime.command(&view.id, command).map_err(|refused| failed(refused.to_string()))?;
     Ok(json!({ "mission": view.id, "receipt": receipt }))
 }
@@ -133,7 +142,10 @@ fn agents(views: &[Arc<MissionView>]) -> Vec<Value> {
 
 fn change(view: &MissionView, receipt: Option<u64>) -> Answer {
     let Some(number) = receipt else {
-        return Ok(json!({ "mission": view.id, "changes": view.receipts }));
+        let (undos, offer) = (&view.undos, &view.offer);
+        return Ok(json!({
+            "mission": view.id, "changes": view.receipts, "undos": undos, "offer": offer,
+        }));
     };
     let found = view.receipts.iter().find(|accepted| accepted.receipt == number);
     let missing =

@@ -112,13 +112,36 @@ pub fn apply_with(
     root: &Path,
     writes: &[FileWrite],
 ) -> Result<Applied, ApplyError> {
+    apply_noting(files, root, writes, &mut |_| Ok(()))
+}
+
+/// Where the new texts lie before the first file is touched: each file with the temporary file that is renamed over it.
+/// One that is not there any more was renamed, whenever the process ended.
+pub type Staged = Vec<(RelPath, PathBuf)>;
+
+/// As [`apply_with`]; `note` is called once everything is staged and before the first file is touched. Where it fails
+/// nothing is applied.
+///
+/// # Errors
+/// See [`ApplyError`].
+pub fn apply_noting(
+    files: &dyn Files,
+    root: &Path,
+    writes: &[FileWrite],
+    note: &mut dyn FnMut(Staged) -> io::Result<()>,
+) -> Result<Applied, ApplyError> {
     let mut transaction = Transaction { files, steps: Vec::new(), created_dirs: Vec::new() };
     for write in writes {
         let target = locate(root, &write.path)?;
         let base = transaction.check(write, &target)?;
         transaction.steps.push(Step::new(write, target, base));
     }
-    let outcome = transaction.stage().and_then(|()| transaction.commit());
+    let mut noted = |transaction: &Transaction<'_>| match transaction.steps.first() {
+        Some(first) => note(transaction.staged()).map_err(|e| failed(&first.write.path, e)),
+        None => Ok(()),
+    };
+    let outcome =
+        transaction.stage().and_then(|()| noted(&transaction)).and_then(|()| transaction.commit());
     match outcome {
         Ok(()) => Ok(transaction.finish()),
         Err(cause) => Err(transaction.put_back(cause)),
@@ -187,6 +210,11 @@ impl Transaction<'_> {
             }
         }
         Ok(())
+    }
+
+    fn staged(&self) -> Staged {
+        let staged = |step: &Step<'_>| Some((step.write.path.clone(), step.staged.clone()?));
+        self.steps.iter().filter_map(staged).collect()
     }
 
     /// Replaces and removes; each file is looked at once more right before its turn.

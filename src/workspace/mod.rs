@@ -8,6 +8,7 @@ pub mod diff;
 pub mod files;
 pub mod hash;
 pub mod lock;
+pub mod merge;
 pub mod path;
 pub mod resolve;
 pub mod snapshot;

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod adversarial;
 mod bad_input;
 mod bench_gate;
 mod check;
@@ -32,6 +33,8 @@ mod protocol;
 mod rerun;
 mod support;
 mod symbolic_engine;
+mod undo;
+mod undo_editor;
 mod vscode;
 mod wire_anthropic;
 mod wire_both;

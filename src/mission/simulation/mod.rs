@@ -460,19 +460,82 @@ fn what_agents_report_cannot_break_the_plan() {
 fn a_change_is_taken_back_once_and_also_after_the_seal() {
     let (m, effects) = begin(Mode::Task, fuel::Limits::default());
     let m = run(m, effects, good);
-    let undo = Event::Commanded { command: Command::Undo { receipt: 1 } };
+    let undo = Event::Commanded { command: Command::Undo { receipt: Some(1), merge: false } };
     let (m, effects) = step(m, 9_000, &undo);
-    assert!(matches!(effects.as_slice(), [Effect { act: Act::Undo { receipt: 1 }, .. }]));
+    let [Effect { id, act: Act::Undo { number, back, merge: false } }] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+    assert_eq!((number, back), (id, &Back::Changes(vec![1])));
     let m = run(m, effects, good);
     assert!(matches!(m.ended, Some(End::Sealed { .. })), "the end stands");
     assert_eq!(m.receipts.iter().map(|r| r.undone).collect::<Vec<_>>(), [true, false]);
     let (m, effects) = step(m, 9_001, &undo);
     assert!(effects.is_empty(), "once");
-    let other = Event::Commanded { command: Command::Undo { receipt: 2 } };
+    let other = Event::Commanded { command: Command::Undo { receipt: Some(2), merge: false } };
     let (m, effects) = step(m, 9_002, &other);
     let m = run(m, effects, |_, _| Outcome::Stale { reason: "typed since".into() });
     assert!(!m.receipts[1].undone);
     assert!(m.story.back().unwrap().text.contains("typed since"));
+    let (m, effects) =
+        step(m, 9_003, &Event::Commanded { command: Command::Redo { merge: false } });
+    let m = run(m, effects, good);
+    assert!(m.receipts.iter().all(|r| !r.undone), "an undo can be undone");
+    let all = Command::Undo { receipt: None, merge: true };
+    let (m, effects) = step(m, 9_004, &Event::Commanded { command: all });
+    assert!(matches!(&effects[0].act, Act::Undo { back: Back::Changes(n), .. } if *n == [1, 2]));
+    let m = run(m, effects, good);
+    assert!(m.receipts.iter().all(|r| r.undone));
+}
+
+#[test]
+fn an_undo_that_needs_a_merge_is_offered_and_nothing_else_happens_meanwhile() {
+    let (m, effects) = begin(Mode::Task, fuel::Limits::default());
+    let mut undone = false;
+    let m = run(m, effects, |m, e| {
+        let at_files =
+            m.pending().filter(|e| matches!(e.act, Act::Apply { .. } | Act::Undo { .. }));
+        assert!(at_files.count() <= 1);
+        undone |= m.receipts.len() == 1;
+        good(m, e)
+    });
+    assert!(undone);
+    let undo = |merge| Event::Commanded { command: Command::Undo { receipt: Some(2), merge } };
+    let (m, effects) = step(m, 9_000, &undo(false));
+    let m = run(m, effects, |_, _| Outcome::Edited {
+        reason: "a.rs was edited since".into(),
+        files: vec!["a.rs".into()],
+        diff: "-x".into(),
+    });
+    let offer = m.offer.clone().unwrap();
+    assert_eq!((offer.back, offer.diff.as_str()), (Back::Changes(vec![2]), "-x"));
+    let (m, effects) = step(m, 9_001, &undo(true));
+    assert!(m.offer.is_none() && matches!(effects[0].act, Act::Undo { merge: true, .. }));
+}
+
+#[test]
+fn marks_come_back_with_the_change() {
+    let (m, effects) = begin(Mode::Task, fuel::Limits::default());
+    let mut undo = true;
+    let mut pending = Vec::new();
+    let m = run(m, effects, |m, e| {
+        if m.receipts.len() == 1 && std::mem::take(&mut undo) {
+            pending.push(m.clone());
+        }
+        good(m, e)
+    });
+    drop(m);
+    let mut m = pending.remove(0);
+    m.paused = true;
+    (m.pending, m.sessions) = Default::default();
+    let before = m.plan.clone();
+    for command in
+        [Command::Undo { receipt: Some(1), merge: false }, Command::Redo { merge: false }]
+    {
+        let (next, effects) = step(m, 9_000, &Event::Commanded { command });
+        m = run(next, effects, good);
+        assert_eq!(m.plan == before, !m.receipts[0].undone);
+    }
+    assert_eq!(m.plan, before);
 }
 
 #[test]

@@ -66,7 +66,10 @@ fn random_outcome(dice: &mut Dice, act: &Act, receipts: u64) -> Outcome {
             },
         },
         (Act::Check { .. }, _) => accepted(receipts + 1),
-        (Act::Undo { .. }, 1..=9) => Outcome::Stale { reason: "s".into() },
+        (Act::Undo { .. }, 1..=3) => {
+            Outcome::Edited { reason: "r".into(), files: vec!["f".into()], diff: "d".into() }
+        }
+        (Act::Undo { .. }, 4..=9) => Outcome::Stale { reason: "s".into() },
         (Act::Undo { .. }, _) => Outcome::Applied,
         (Act::Apply { .. }, 1..=4) => Outcome::Stale { reason: "s".into() },
         (Act::Apply { .. }, 5) => Outcome::NotApplied { reason: "n".into() },
@@ -103,7 +106,9 @@ fn random_command(dice: &mut Dice) -> Command {
             Command::SetItem { item, mark, evidence: None }
         }
         31..=33 => Command::FixFinding { finding },
-        34..=36 => Command::Undo { receipt: u64::from(finding) },
+        34 => Command::Undo { receipt: None, merge: true },
+        35 => Command::Undo { receipt: Some(u64::from(finding)), merge: false },
+        36 => Command::Redo { merge: false },
         _ => Command::DismissFinding { finding, reason: "r".into() },
     }
 }

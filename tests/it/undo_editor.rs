@@ -1,0 +1,176 @@
+//! Undo in an editor with unsaved text: open files change by one versioned edit, what was typed since is kept.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tower_lsp::lsp_types::TextEdit;
+
+use orchestrator_lsp::server::text::{Encoding, Lines};
+
+use crate::support::client::{Client, uri};
+use crate::support::project::{Project, Said};
+use crate::undo::{edit, model, notes, sealed};
+
+/// An editor with `notes.txt` open.
+struct Editor {
+    client: Client,
+    uri: String,
+    text: String,
+    version: i64,
+}
+
+impl Editor {
+    fn open(project: &Project) -> Editor {
+        let root = project.root();
+        let capabilities = json!({ "workspace": {
+            "applyEdit": true, "workspaceEdit": { "documentChanges": true } } });
+        let mut client = Client::initialized(&root, capabilities);
+        let uri = uri(&root.join("notes.txt"));
+        let text = project.read("notes.txt");
+        client.open(&uri, &text);
+        let mut editor = Editor { client, uri, text, version: 1 };
+        editor.told("sealed");
+        editor
+    }
+
+    fn types(&mut self, old: &str, new: &str) {
+        self.text = self.text.replace(old, new);
+        self.version += 1;
+        let document = json!({ "uri": self.uri, "version": self.version });
+        let changes = json!([{ "text": self.text }]);
+        let params = json!({ "textDocument": document, "contentChanges": changes });
+        self.client.notify("textDocument/didChange", params);
+    }
+
+    /// Takes the server's edit of the one open file.
+    fn takes_edit(&mut self) {
+        let request = self.client.wait_method("workspace/applyEdit");
+        let changes = request["params"]["edit"]["documentChanges"].as_array().unwrap();
+        assert_eq!(changes.len(), 1, "{request}");
+        assert_eq!(changes[0]["textDocument"]["version"], self.version);
+        let edits: Vec<TextEdit> = serde_json::from_value(changes[0]["edits"].clone()).unwrap();
+        let mut changed = self.text.clone();
+        for edit in edits.iter().rev() {
+            let lines = Lines::new(&self.text, Encoding::Utf16);
+            let (start, end) = (lines.offset(edit.range.start), lines.offset(edit.range.end));
+            changed.replace_range(start..end, &edit.new_text);
+        }
+        let old = self.text.clone();
+        self.types(&old, &changed);
+        self.client.answer(&request, json!({ "applied": true }));
+    }
+
+    /// The story's newest line, once it is one that holds `text`.
+    fn told(&mut self, text: &str) -> String {
+        for _ in 0..2_000 {
+            let status = self.client.command("orchestrator.status", json!([]));
+            let story = status["result"]["missions"][0]["story"].as_array().cloned();
+            let last = story.and_then(|story| Some(story.last()?["text"].as_str()?.to_owned()));
+            if let Some(last) = last.filter(|last| last.contains(text)) {
+                return last;
+            }
+        }
+        panic!("{text} was never told");
+    }
+
+    fn actions(&mut self) -> Vec<Value> {
+        let place = json!({ "line": 0, "character": 0 });
+        let params = json!({
+            "textDocument": { "uri": self.uri },
+            "range": { "start": place, "end": place },
+            "context": { "diagnostics": [] },
+        });
+        let answer = self.client.ask("textDocument/codeAction", params);
+        answer["result"].as_array().unwrap().clone()
+    }
+}
+
+#[test]
+fn an_unsaved_buffer_is_taken_back_by_an_edit_and_what_was_typed_is_kept() {
+    let parts = vec![json!([
+        edit("notes.txt", "two\n", "zwei\n"),
+        {"op": "write", "path": "made/new.txt", "content": "new\n"},
+    ])];
+    let model = model(parts, |_| {});
+    let project = model.serving(notes());
+    sealed(&project);
+    let on_disk = project.read("notes.txt");
+    let mut editor = Editor::open(&project);
+
+    // Nothing was typed: it is exact, in the buffer and on the disk.
+    editor.client.command("orchestrator.change.undo", json!([]));
+    editor.takes_edit();
+    editor.told("change 1 was taken back");
+    assert_eq!(editor.text, on_disk.replace("zwei", "two"));
+    assert_eq!(project.read("notes.txt"), on_disk, "an open file is the editor's to save");
+    assert!(!project.root().join("made").exists());
+    editor.client.command("orchestrator.change.redo", json!([]));
+    editor.takes_edit();
+    editor.told("is there again");
+    assert_eq!(editor.text, on_disk);
+    assert_eq!(project.read("made/new.txt"), "new\n");
+
+    // Something was typed and not saved: it is refused, and a merge is offered.
+    editor.types("seven", "seven, typed");
+    assert!(editor.actions().is_empty());
+    editor.client.command("orchestrator.change.undo", json!([{ "receipt": 1 }]));
+    let refused = editor.client.wait_for("a refusal", |message| {
+        let text = message["params"]["message"].as_str();
+        text.is_some_and(|text| text.contains("was not taken back"))
+    });
+    let refused = refused["params"]["message"].as_str().unwrap();
+    assert!(refused.contains("notes.txt was edited since"), "{refused}");
+    assert_eq!(project.read("made/new.txt"), "new\n", "all or nothing");
+    let shown = editor.client.command("orchestrator.change.show", json!([]));
+    let diff = shown["result"]["offer"]["diff"].as_str().unwrap();
+    assert!(diff.contains("-zwei\n+two\n") && !diff.contains("-seven, typed"), "{diff}");
+    let actions = editor.actions();
+    let title = "Take change 1 back and keep what I edited";
+    assert_eq!(actions.len(), 1, "{actions:#?}");
+    assert_eq!(actions[0]["title"], title);
+    let arguments = actions[0]["arguments"].clone();
+    editor.client.command(actions[0]["command"].as_str().unwrap(), arguments);
+    editor.takes_edit();
+    editor.told("change 1 was taken back");
+    assert_eq!(editor.text, "one\ntwo\nthree\nfour\nfive\nsix\nseven, typed\n");
+    assert!(!project.root().join("made").exists());
+    assert!(editor.actions().is_empty());
+    let nothing = editor.client.command("orchestrator.change.undo", json!([]));
+    assert!(nothing["error"]["message"].as_str().unwrap().contains("nothing"), "{nothing}");
+    assert_eq!(editor.client.leave(), 0);
+}
+
+#[test]
+fn what_is_open_and_would_go_is_not_removed() {
+    let parts = vec![json!([{"op": "write", "path": "notes.txt", "content": "mine\n"}])];
+    let model = model(parts, |_| {});
+    let project = model.serving(Project::empty());
+    sealed(&project);
+    let mut editor = Editor::open(&project);
+    editor.client.command("orchestrator.change.undo", json!([]));
+    assert!(editor.told("was not taken back").contains("close it so that it can be removed"));
+    assert_eq!(project.read("notes.txt"), "mine\n");
+    let (document, root) = (json!({ "uri": editor.uri }), project.root());
+    editor.client.notify("textDocument/didClose", json!({ "textDocument": document }));
+    editor.client.command("orchestrator.change.undo", json!([{ "all": true }]));
+    editor.told("change 1 was taken back");
+    assert!(!root.join("notes.txt").exists());
+    assert_eq!(editor.client.leave(), 0);
+}
+
+/// The workspace is the editor's server's: what is told on the command line happens there.
+#[test]
+fn a_command_line_beside_the_editor_goes_through_it() {
+    let model = model(vec![json!([edit("notes.txt", "two\n", "zwei\n")])], |_| {});
+    let project = model.serving(notes());
+    sealed(&project);
+    let on_disk = project.read("notes.txt");
+    let mut editor = Editor::open(&project);
+    let undo = project.command(&["undo", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    editor.takes_edit();
+    let said: Said = undo.wait_with_output().unwrap().into();
+    assert_eq!((said.code, &said.last()["done"]), (0, &json!(true)), "{said:?}");
+    assert_eq!(editor.text, on_disk.replace("zwei", "two"));
+    assert_eq!(project.read("notes.txt"), on_disk);
+    assert_eq!(editor.client.leave(), 0);
+}
