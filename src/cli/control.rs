@@ -1,5 +1,6 @@
 //! `status`, `cancel`, `resume`: what is told to missions that are there already.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,13 +11,18 @@ use super::watch::{self, Output};
 use super::{CliError, asynchronously, environment};
 use crate::mission::view::MissionView;
 use crate::mission::{Command, MissionId};
-use crate::runtime::{Handle, Settings, load_views};
+use crate::runtime::{Handle, Seen, Settings, load_views, losses};
 
 /// How long a command may take to be obeyed by the process that owns the workspace.
 const OBEYED: Duration = Duration::from_secs(20);
 
-pub(super) fn status(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
-    let views = known(root, mission)?;
+pub(super) fn status(
+    root: &Path,
+    mission: Option<&str>,
+    all: bool,
+    out: &Output,
+) -> Result<u8, CliError> {
+    let views = known(root, mission, if all { Seen::All } else { Seen::Recent })?;
     if out.is_json() {
         out.value(&json!(views));
         return Ok(0);
@@ -56,10 +62,16 @@ fn show(view: &MissionView, out: &Output) {
 }
 
 /// The missions of the workspace, or the one that is named.
-fn known(root: &Path, mission: Option<&str>) -> Result<Vec<MissionView>, CliError> {
-    let mut views = load_views(root).map_err(environment)?;
+pub(super) fn known(
+    root: &Path,
+    mission: Option<&str>,
+    seen: Seen<'_>,
+) -> Result<Vec<MissionView>, CliError> {
+    let views = load_views(root, mission.map_or(seen, Seen::One)).map_err(environment)?;
+    for loss in losses(root).map_err(environment)? {
+        let _ = writeln!(std::io::stderr(), "orchestrator: {loss}");
+    }
     if let Some(id) = mission {
-        views.retain(|view| view.id.0 == id);
         if views.is_empty() {
             return Err(CliError::User(format!(
                 "there is no mission {id}; `orchestrator status` lists them"
@@ -75,7 +87,7 @@ fn meant(
     mission: Option<&str>,
     wanted: impl Fn(&MissionView) -> bool,
 ) -> Result<Vec<MissionId>, CliError> {
-    let views = known(root, mission)?;
+    let views = known(root, mission, Seen::Recent)?;
     let ids: Vec<MissionId> =
         views.iter().filter(|v| mission.is_some() || wanted(v)).map(|v| v.id.clone()).collect();
     if ids.is_empty() {

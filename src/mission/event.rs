@@ -63,6 +63,11 @@ pub enum Event {
     Woken,
     /// The wall-clock limit was reached.
     TimeUp,
+    /// The journal was damaged, and this mission was recovered without what came after.
+    Recovered {
+        /// What was lost, for people.
+        lost: String,
+    },
 }
 
 /// What a person can tell a mission.

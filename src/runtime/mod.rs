@@ -13,6 +13,7 @@ mod land;
 mod perform;
 mod projection;
 mod prove;
+mod recovery;
 pub mod rerun;
 mod seal;
 pub mod settings;
@@ -36,8 +37,9 @@ pub use crate::workspace::{OpenText, OpenTexts};
 
 pub use board::Update;
 pub(crate) use perform::with_servers;
+pub use recovery::losses;
 pub use settings::Settings;
-pub use store::{fold, load_views};
+pub use store::{Seen, fold, load_views};
 
 /// The longest goal, in characters.
 pub const MAX_GOAL: usize = 100_000;
@@ -224,6 +226,11 @@ impl Handle {
     /// What changes from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Update> {
         self.board.subscribe()
+    }
+
+    /// What every person who looks must know, and that belongs to no mission: what was lost of a damaged journal.
+    pub fn notices(&self) -> Vec<String> {
+        self.board.notices()
     }
 
     /// Why the loop has stopped for good, once it has.
