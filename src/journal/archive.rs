@@ -78,6 +78,11 @@ pub fn archived(root: &Path) -> Result<Vec<MissionId>, JournalError> {
     Ok(ids)
 }
 
+/// Whether a mission is archived in the workspace at `root`.
+pub fn is_archived(root: &Path, mission: &MissionId) -> bool {
+    is_plain(&mission.0) && path(root, &mission.0).exists()
+}
+
 /// An archived mission; `None` where it is not archived.
 ///
 /// # Errors

@@ -17,12 +17,12 @@ mod sum;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use self::sum::{Kind, sum};
 use crate::mission::{Event, MissionId};
 
-pub use archive::{Archived, archived, read_archived};
+pub use archive::{Archived, archived, is_archived, read_archived};
 pub use recover::{Loss, Settled, inspect, recover};
 
 /// Where the journal lies, relative to the workspace.
@@ -266,6 +266,19 @@ impl Journal {
                 row.get::<_, Option<i64>>(0)
             })
             .map(|last| last.map_or(0, |last| last as u64 + 1))
+            .map_err(self.store())
+    }
+
+    /// The stamp of a mission's last event.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    pub fn newest(&self, mission: &MissionId) -> Result<Option<u64>, JournalError> {
+        let sql = "SELECT at FROM events WHERE mission = ?1 ORDER BY seq DESC LIMIT 1";
+        self.db
+            .query_row(sql, [&mission.0], |row| row.get::<_, i64>(0))
+            .optional()
+            .map(|at| at.map(|at| at as u64))
             .map_err(self.store())
     }
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Update};
 use super::dispatch::Dispatcher;
+use super::keeper::Keeper;
 use super::perform::Performer;
 use super::projection::Projection;
 use super::store::locked;
@@ -42,6 +43,7 @@ pub(super) fn start(
         mailbox,
         dispatcher,
         projection: Projection::new(root),
+        keeper: Keeper::new(root.to_path_buf(), settings.keep),
         missions: BTreeMap::new(),
         engine: label.clone(),
         limits: settings.limits.clone(),
@@ -119,6 +121,7 @@ pub(super) struct Engine {
     pub mailbox: Receiver<Mail>,
     pub dispatcher: Dispatcher,
     pub projection: Projection,
+    pub keeper: Keeper,
     pub missions: BTreeMap<MissionId, Known>,
     pub engine: String,
     pub limits: Limits,
@@ -144,6 +147,7 @@ impl Engine {
             if self.projection.is_due() {
                 self.show(&[]);
             }
+            self.tidy()?;
         }
         Ok(())
     }
@@ -172,6 +176,17 @@ impl Engine {
             for id in open {
                 self.wake(&id)?;
             }
+        }
+        Ok(())
+    }
+
+    /// While nothing is under way, missions that have grown old leave the journal.
+    fn tidy(&mut self) -> Result<(), JournalError> {
+        if self.missions.values().any(Known::is_left_open) {
+            return Ok(());
+        }
+        if let Some(id) = self.keeper.tidy(&mut locked(&self.journal))? {
+            self.missions.remove(&id);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod baseline;
 mod board;
 mod dispatch;
 mod engine;
+mod keeper;
 mod land;
 mod perform;
 mod projection;
@@ -28,7 +29,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
-use crate::journal::JournalError;
+use crate::journal::{self, JournalError};
 use crate::mission::view::MissionView;
 use crate::mission::{Command, Line, MissionId, Mode};
 use crate::workspace::{RelPath, WorkspaceError};
@@ -75,6 +76,11 @@ pub enum Refused {
     /// There is no such mission.
     #[error("there is no mission {0}; `orchestrator status` lists them")]
     Unknown(MissionId),
+    /// The mission is archived.
+    #[error(
+        "mission {0} is archived: its bytes are no longer kept, so nothing of it can be changed or taken back; `orchestrator status {0}` shows it"
+    )]
+    Archived(MissionId),
     /// The mission has ended in a way that this command does not change.
     #[error("mission {mission} is {state}; {hint}")]
     Ended {
@@ -182,6 +188,11 @@ impl Handle {
     /// When there is no such mission, it has ended for good, or the loop has stopped.
     pub fn command(&self, mission: &MissionId, command: Command) -> Result<(), Refused> {
         let view = self.view(mission);
+        if view.as_ref().is_none_or(|view| view.end.is_some())
+            && journal::is_archived(&self.root, mission)
+        {
+            return Err(Refused::Archived(mission.clone()));
+        }
         if view.is_none() && !self.board.has_begun(mission) {
             return Err(Refused::Unknown(mission.clone()));
         }

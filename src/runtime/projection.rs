@@ -11,6 +11,7 @@ use super::store::now_ms;
 use crate::mission::plan::{Plan, render};
 use crate::mission::view::{is_running, state};
 use crate::mission::{End, Mission, MissionId};
+use crate::workspace::files::TEMPORARY;
 use crate::workspace::hash::sha256;
 
 /// How often the snapshot is written while nothing but counts and times change.
@@ -150,13 +151,20 @@ impl Projection {
     }
 }
 
-/// Atomic replacement. Not synchronised: a projection can always be made again from the journal.
+/// The whole new text or the whole old one, also after a power cut: the text is on the disk before its name is. Only the
+/// owner of the workspace writes here, so one name is enough for what is not finished, and none is left behind for long.
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".orchestrator-").tempfile_in(folder)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let unfinished = path.with_file_name(format!("{TEMPORARY}{name}.tmp"));
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // What somebody else put there in between, such as a link, is not written through.
+    let mut file = std::fs::File::create_new(&unfinished)?;
     std::io::Write::write_all(&mut file, bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)
 }
 
 #[cfg(test)]

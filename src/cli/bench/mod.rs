@@ -1,6 +1,7 @@
 //! `orchestrator bench`: figures of this machine, each beside a baseline of the same run.
 
 mod gate;
+mod journal;
 mod process;
 mod turns;
 
@@ -14,12 +15,15 @@ pub(super) enum Bench {
     Turns(turns::Args),
     /// How well and how fast the gate tells sound edits of a repository from broken ones.
     Gate(gate::Args),
+    /// How fast events become durable, and a long mission is folded from them again, beside SQLite itself.
+    Journal(journal::Args),
 }
 
 pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
     match bench {
         Bench::Turns(args) => turns::run(&args, json),
         Bench::Gate(args) => gate::run(&args, json),
+        Bench::Journal(args) => journal::run(&args, json),
     }
 }
 

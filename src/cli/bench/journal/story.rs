@@ -120,10 +120,14 @@ mod tests {
     fn the_mission_is_lived_to_its_end_where_it_is_asked_for() {
         let events = events(4_000);
         assert!(events.len() > 2_000, "{}", events.len());
-        let mission = events.iter().fold(Mission::new(MissionId("m".into())), |m, (at, event)| {
-            step(m, *at, event).0
-        });
+        let mission = events
+            .iter()
+            .fold(Mission::new(MissionId("m".into())), |m, (at, event)| step(m, *at, event).0);
         assert!(mission.receipts.len() > 10);
-        assert!(mission.ended.as_ref().is_none_or(|end| end.name() == "sealed"), "{:?}", mission.ended);
+        assert!(
+            mission.ended.as_ref().is_none_or(|end| end.name() == "sealed"),
+            "{:?}",
+            mission.ended
+        );
     }
 }
