@@ -9,9 +9,10 @@ use serde_json::json;
 use super::paint::Colour;
 use super::watch::{self, Output};
 use super::{CliError, asynchronously, environment};
+use crate::journal::is_archived;
 use crate::mission::view::MissionView;
 use crate::mission::{Command, MissionId};
-use crate::runtime::{Handle, Seen, Settings, load_views, losses};
+use crate::runtime::{Handle, Refused, Seen, Settings, load_views, losses};
 
 /// How long a command may take to be obeyed by the process that owns the workspace.
 const OBEYED: Duration = Duration::from_secs(20);
@@ -88,6 +89,9 @@ fn meant(
     wanted: impl Fn(&MissionView) -> bool,
 ) -> Result<Vec<MissionId>, CliError> {
     let views = known(root, mission, Seen::Recent)?;
+    if let Some(view) = views.iter().find(|view| mission.is_some() && is_archived(root, &view.id)) {
+        return Err(Refused::Archived(view.id.clone()).into());
+    }
     let ids: Vec<MissionId> =
         views.iter().filter(|v| mission.is_some() || wanted(v)).map(|v| v.id.clone()).collect();
     if ids.is_empty() {
@@ -123,7 +127,10 @@ pub(super) fn resume(root: &Path, mission: Option<&str>, out: &Output) -> Result
         for id in &ids {
             handle.command(id, Command::Resume)?;
         }
-        let obeyed = |h: &Handle| ids.iter().zip(&before).all(|(id, n)| told(h, id) > *n);
+        // A mission that was taken up and has not heard the word yet is still paused.
+        let goes_on = |h: &Handle, id| h.view(id).is_some_and(|view| view.state != "paused");
+        let obeyed =
+            |h: &Handle| ids.iter().zip(&before).all(|(id, n)| told(h, id) > *n && goes_on(h, id));
         until(&handle, obeyed).await?;
         let code = watch::follow(&handle, &ids, out).await;
         handle.stop();
