@@ -366,7 +366,7 @@ fn event_of(mission: &MissionId, row: &rusqlite::Row<'_>) -> Result<(u64, u64, E
     if sum(Kind::Event, &mission.0, seq, at, body) != written {
         return Err(MISMATCH.to_owned());
     }
-    let event = serde_json::from_str(body).map_err(|e| e.to_string())?;
+    let event = Event::from_json(body).map_err(|e| e.to_string())?;
     Ok((seq as u64, at as u64, event))
 }
 
