@@ -72,12 +72,10 @@ pub(super) fn known(
     for loss in losses(root).map_err(environment)? {
         let _ = writeln!(std::io::stderr(), "orchestrator: {loss}");
     }
-    if let Some(id) = mission {
-        if views.is_empty() {
-            return Err(CliError::User(format!(
-                "there is no mission {id}; `orchestrator status` lists them"
-            )));
-        }
+    if let Some(id) = mission.filter(|_| views.is_empty()) {
+        return Err(CliError::User(format!(
+            "there is no mission {id}; `orchestrator status` lists them"
+        )));
     }
     Ok(views)
 }

@@ -34,6 +34,9 @@ pub struct Settled {
     pub event: Option<Event>,
 }
 
+/// Settles a mission that was recovered, with its events and what it lost, if anything.
+pub type Settle<'a> = dyn FnMut(&MissionId, &[Record], Option<&str>) -> Settled + 'a;
+
 /// Looks at the files without opening them as a journal, where SQLite would take damage for emptiness. Answers with what
 /// is wrong. While another process writes, a part of what it writes may look wrong; ask when none does.
 ///
@@ -67,11 +70,7 @@ pub fn inspect(root: &Path) -> Result<Option<String>, JournalError> {
 ///
 /// # Errors
 /// When the files cannot be read, copied or written; the damaged journal is untouched then.
-pub fn recover(
-    root: &Path,
-    why: &str,
-    settle: &mut dyn FnMut(&MissionId, &[Record], Option<&str>) -> Settled,
-) -> Result<(), JournalError> {
+pub fn recover(root: &Path, why: &str, settle: &mut Settle<'_>) -> Result<(), JournalError> {
     let path = root.join(PATH);
     let failed = |source| JournalError::Folder { path: path.clone(), source };
     if !beside(&path, RECOVERED).exists() {
@@ -174,7 +173,7 @@ fn build(
     mut salvage: Salvage,
     why: &str,
     kept: &Path,
-    settle: &mut dyn FnMut(&MissionId, &[Record], Option<&str>) -> Settled,
+    settle: &mut Settle<'_>,
 ) -> Result<(), JournalError> {
     let lost = salvage.cut();
     let mut journal = Journal::at(path)?;
@@ -219,7 +218,7 @@ fn put_mission(
     id: &str,
     records: &[Record],
     lost: Option<&str>,
-    settle: &mut dyn FnMut(&MissionId, &[Record], Option<&str>) -> Settled,
+    settle: &mut Settle<'_>,
 ) -> Result<(), rusqlite::Error> {
     let mission = MissionId(id.to_owned());
     let settled = settle(&mission, records, lost);
