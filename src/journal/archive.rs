@@ -232,7 +232,7 @@ mod tests {
         let (m1, m2) = (MissionId("m1".into()), MissionId("m2".into()));
         let receipts = journal.receipts(&m1).unwrap();
         journal.archive(root.path(), &m1, serde_json::json!({"goal": "g"})).unwrap();
-        assert_eq!(archived(root.path()).unwrap(), [m1.clone()]);
+        assert_eq!(archived(root.path()).unwrap(), std::slice::from_ref(&m1));
         let read = read_archived(root.path(), &m1).unwrap().unwrap();
         assert_eq!((read.receipts, read.events.len()), (receipts, 2));
         assert_eq!(read.view["goal"], "g");
