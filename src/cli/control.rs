@@ -1,5 +1,6 @@
 //! `status`, `cancel`, `resume`: what is told to missions that are there already.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,15 +9,21 @@ use serde_json::json;
 use super::paint::Colour;
 use super::watch::{self, Output};
 use super::{CliError, asynchronously, environment};
+use crate::journal::is_archived;
 use crate::mission::view::MissionView;
 use crate::mission::{Command, MissionId};
-use crate::runtime::{Handle, Settings, load_views};
+use crate::runtime::{Handle, Refused, Seen, Settings, load_views, losses};
 
 /// How long a command may take to be obeyed by the process that owns the workspace.
 const OBEYED: Duration = Duration::from_secs(20);
 
-pub(super) fn status(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
-    let views = known(root, mission)?;
+pub(super) fn status(
+    root: &Path,
+    mission: Option<&str>,
+    all: bool,
+    out: &Output,
+) -> Result<u8, CliError> {
+    let views = known(root, mission, if all { Seen::All } else { Seen::Recent })?;
     if out.is_json() {
         out.value(&json!(views));
         return Ok(0);
@@ -65,15 +72,19 @@ fn show(view: &MissionView, out: &Output) {
 }
 
 /// The missions of the workspace, or the one that is named.
-pub(super) fn known(root: &Path, mission: Option<&str>) -> Result<Vec<MissionView>, CliError> {
-    let mut views = load_views(root).map_err(environment)?;
-    if let Some(id) = mission {
-        views.retain(|view| view.id.0 == id);
-        if views.is_empty() {
-            return Err(CliError::User(format!(
-                "there is no mission {id}; `orchestrator status` lists them"
-            )));
-        }
+pub(super) fn known(
+    root: &Path,
+    mission: Option<&str>,
+    seen: Seen<'_>,
+) -> Result<Vec<MissionView>, CliError> {
+    let views = load_views(root, mission.map_or(seen, Seen::One)).map_err(environment)?;
+    for loss in losses(root).map_err(environment)? {
+        let _ = writeln!(std::io::stderr(), "orchestrator: {loss}");
+    }
+    if let Some(id) = mission.filter(|_| views.is_empty()) {
+        return Err(CliError::User(format!(
+            "there is no mission {id}; `orchestrator status` lists them"
+        )));
     }
     Ok(views)
 }
@@ -84,7 +95,10 @@ fn meant(
     mission: Option<&str>,
     wanted: impl Fn(&MissionView) -> bool,
 ) -> Result<Vec<MissionId>, CliError> {
-    let views = known(root, mission)?;
+    let views = known(root, mission, Seen::Recent)?;
+    if let Some(view) = views.iter().find(|view| mission.is_some() && is_archived(root, &view.id)) {
+        return Err(Refused::Archived(view.id.clone()).into());
+    }
     let ids: Vec<MissionId> =
         views.iter().filter(|v| mission.is_some() || wanted(v)).map(|v| v.id.clone()).collect();
     if ids.is_empty() {
@@ -120,7 +134,10 @@ pub(super) fn resume(root: &Path, mission: Option<&str>, out: &Output) -> Result
         for id in &ids {
             handle.command(id, Command::Resume)?;
         }
-        let obeyed = |h: &Handle| ids.iter().zip(&before).all(|(id, n)| told(h, id) > *n);
+        // A mission that was taken up and has not heard the word yet is still paused.
+        let goes_on = |h: &Handle, id| h.view(id).is_some_and(|view| view.state != "paused");
+        let obeyed =
+            |h: &Handle| ids.iter().zip(&before).all(|(id, n)| told(h, id) > *n && goes_on(h, id));
         until(&handle, obeyed).await?;
         let code = watch::follow(&handle, &ids, out).await;
         handle.stop();

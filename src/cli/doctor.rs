@@ -115,10 +115,13 @@ fn journal(root: Option<&Path>) -> Finding {
     let Some(root) = root else {
         return Finding { subject, ok: true, detail: "no workspace is open".into() };
     };
-    match crate::runtime::load_views(root) {
+    match crate::runtime::load_views(root, crate::runtime::Seen::Recent) {
         Ok(views) => {
-            let detail = format!("{} missions in sight in {}", views.len(), root.display());
-            Finding { subject, ok: true, detail }
+            let losses = crate::runtime::losses(root).unwrap_or_default();
+            let ok = losses.is_empty();
+            let mut detail = format!("{} missions in sight in {}", views.len(), root.display());
+            losses.iter().for_each(|loss| detail += &format!("; {loss}"));
+            Finding { subject, ok, detail }
         }
         Err(error) => Finding { subject, ok: false, detail: error.to_string() },
     }

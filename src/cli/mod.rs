@@ -73,8 +73,11 @@ enum Command {
     },
     /// Show the missions of this workspace.
     Status {
-        /// Only this mission (default: all).
+        /// Only this mission, archived or not (default: those that are open, and the newest that have ended).
         mission: Option<String>,
+        /// Every mission, the archived ones too.
+        #[arg(long)]
+        all: bool,
     },
     /// Stop a mission for good; what was accepted stays.
     Cancel {
@@ -184,7 +187,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
     match cli.command {
         Command::Task { goal } => mission(&root, &goal.join(" "), Mode::Task, &out),
         Command::Plan { goal } => mission(&root, &goal.join(" "), Mode::Plan, &out),
-        Command::Status { mission } => control::status(&root, mission.as_deref(), &out),
+        Command::Status { mission, all } => control::status(&root, mission.as_deref(), all, &out),
         Command::Cancel { mission } => control::cancel(&root, mission.as_deref(), &out),
         Command::Resume { mission } => control::resume(&root, mission.as_deref(), &out),
         Command::Undo(args) => undo::undo(&root, &args, &out),

@@ -9,7 +9,7 @@ use super::watch::Output;
 use super::{CliError, asynchronously};
 use crate::mission::view::MissionView;
 use crate::mission::{Command, Line, LineKind, MissionId};
-use crate::runtime::{Handle, Settings, lines_after};
+use crate::runtime::{Handle, Seen, Settings, lines_after};
 
 /// What is asked for on the command line.
 #[derive(Debug, clap::Args)]
@@ -58,7 +58,8 @@ fn meant(
     mission: Option<&str>,
     wanted: impl Fn(&MissionView) -> bool,
 ) -> Result<MissionView, CliError> {
-    let views = known(root, mission)?.into_iter().filter(|v| mission.is_some() || wanted(v));
+    let views =
+        known(root, mission, Seen::Recent)?.into_iter().filter(|v| mission.is_some() || wanted(v));
     let newest = views.max_by_key(|view| view.started_at);
     newest.ok_or_else(|| CliError::User("there is nothing in this workspace to take back".into()))
 }

@@ -6,15 +6,16 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::control::known;
 use super::paint::Colour;
 use super::watch::Output;
 use super::{CliError, asynchronously, environment};
 use crate::gate::report::receipt::{Proof, Receipt, verify_chain};
 use crate::gate::{Gate, words};
-use crate::journal::Journal;
+use crate::journal::{self, Journal, JournalError};
 use crate::mission::MissionId;
-use crate::runtime::Settings;
 use crate::runtime::rerun::{self, Again, Repeated};
+use crate::runtime::{Seen, Settings};
 use crate::workspace::hash::sha256;
 use crate::workspace::{OpenTexts, RelPath};
 
@@ -37,27 +38,36 @@ pub(super) fn verify(
     rerun: bool,
     out: &Output,
 ) -> Result<u8, CliError> {
-    let Some(journal) = Journal::open_existing(root).map_err(environment)? else {
+    // Reading the missions mends a damaged journal, and the loss is told; the receipts are looked at here.
+    known(root, None, Seen::Recent)?;
+    let journal = Journal::open_existing(root).map_err(environment)?;
+    let rows = journal.as_ref().map(Journal::missions).transpose().map_err(environment)?;
+    let live: Vec<MissionId> = rows.into_iter().flatten().map(|row| row.id).collect();
+    let mut ids = journal::archived(root).map_err(environment)?;
+    ids.retain(|id| !live.contains(id));
+    ids.extend(live.iter().cloned());
+    if ids.is_empty() && journal.is_none() {
         return Err(CliError::User(
             "there is no journal in this workspace, so nothing to verify".into(),
         ));
-    };
-    let rows = journal.missions().map_err(environment)?;
-    let ids: Vec<MissionId> =
-        rows.into_iter().map(|row| row.id).filter(|id| mission.is_none_or(|m| m == id.0)).collect();
+    }
+    ids.retain(|id| mission.is_none_or(|m| m == id.0));
     if ids.is_empty() {
         return Err(CliError::User(
-            "there is no such mission; `orchestrator status` lists them".into(),
+            "there is no such mission; `orchestrator status --all` lists them".into(),
         ));
     }
     let mut code = 0;
     for id in ids {
-        let finding = check(root, &journal, id)?;
+        let finding = check(root, journal.as_ref(), id)?;
         show(&finding, out);
         if finding.broken.is_some() {
             code = 7;
         } else if rerun {
-            code = worse(code, prove_again(root, &finding.mission, out)?);
+            code = match live.contains(&finding.mission) {
+                true => worse(code, prove_again(root, &finding.mission, out)?),
+                false => worse(code, archived(&finding.mission, out)),
+            };
         }
     }
     Ok(code)
@@ -79,6 +89,14 @@ fn prove_again(root: &Path, mission: &MissionId, out: &Output) -> Result<u8, Cli
         rerun::rerun(root, mission, settings, tell).await.map_err(environment)
     })?;
     Ok(code)
+}
+
+/// The trees of an archived mission are not kept.
+fn archived(mission: &MissionId, out: &Output) -> u8 {
+    let why = "the mission is archived, and its trees are no longer kept".to_owned();
+    let (seq, what) = (0, "all".to_owned());
+    show_again(mission, &Repeated { seq, what, again: Again::NotRepeatable(why) }, out);
+    10
 }
 
 fn code_of(again: &Again) -> u8 {
@@ -109,8 +127,21 @@ fn show_again(mission: &MissionId, repeated: &Repeated, out: &Output) {
     out.line(&format!("  receipt {} ({}): {word}{why}", repeated.seq, repeated.what));
 }
 
-fn check(root: &Path, journal: &Journal, mission: MissionId) -> Result<Finding, CliError> {
-    let texts = journal.receipts(&mission).map_err(environment)?;
+/// A mission's receipts, wherever they are. What is not what was written is no chain, and the mission says so.
+fn receipts(
+    root: &Path,
+    journal: Option<&Journal>,
+    mission: &MissionId,
+) -> Result<Vec<String>, JournalError> {
+    let kept = journal.map(|journal| journal.receipts(mission)).transpose()?.unwrap_or_default();
+    if !kept.is_empty() {
+        return Ok(kept);
+    }
+    Ok(journal::read_archived(root, mission)?.map(|archived| archived.receipts).unwrap_or_default())
+}
+
+fn check(root: &Path, journal: Option<&Journal>, mission: MissionId) -> Result<Finding, CliError> {
+    let texts = receipts(root, journal, &mission);
     let mut finding = Finding {
         mission,
         receipts: 0,
@@ -118,6 +149,13 @@ fn check(root: &Path, journal: &Journal, mission: MissionId) -> Result<Finding, 
         broken: None,
         changed: Vec::new(),
         tree_stands: false,
+    };
+    let texts = match texts {
+        Err(error) if error.is_damage() => {
+            finding.broken = Some(error.to_string());
+            return Ok(finding);
+        }
+        other => other.map_err(environment)?,
     };
     let read: Result<Vec<Receipt>, _> = texts.iter().map(|text| Receipt::from_json(text)).collect();
     let chain = match read.and_then(|chain| verify_chain(&chain).map(|()| chain)) {

@@ -1,6 +1,6 @@
 //! Follows missions to their end: lines as they happen, and on a terminal a bar beneath them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -83,7 +83,8 @@ pub(super) async fn follow(
     out: &Output,
 ) -> Result<u8, CliError> {
     let mut updates = handle.subscribe();
-    let mut watch = Watch { seen: BTreeMap::new(), out, tick: 0 };
+    let mut watch = Watch { seen: BTreeMap::new(), noticed: BTreeSet::new(), out, tick: 0 };
+    handle.notices().iter().for_each(|text| watch.notice(text));
     let interrupt = tokio::signal::ctrl_c();
     tokio::pin!(interrupt);
     let mut timer = tokio::time::interval(TICK);
@@ -121,6 +122,7 @@ pub(super) async fn follow(
 
 struct Watch<'a> {
     seen: BTreeMap<MissionId, u64>,
+    noticed: BTreeSet<String>,
     out: &'a Output,
     tick: usize,
 }
@@ -137,7 +139,10 @@ impl Watch<'_> {
         }
     }
 
-    fn notice(&self, text: &str) {
+    fn notice(&mut self, text: &str) {
+        if !self.noticed.insert(text.to_owned()) {
+            return;
+        }
         match self.out.json {
             true => self.out.value(&json!({"notice": text})),
             false => self.out.line(&self.out.paint.paint(Colour::Yellow, text)),

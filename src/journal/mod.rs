@@ -1,19 +1,31 @@
 //! The durable log: every event of every mission, the receipts with the bytes they name, and the inbox through which
 //! other processes speak to the one that runs the missions.
 //!
-//! SQLite in WAL mode with full synchronisation: what [`Journal::append`] has answered survives a kill and a power cut.
-//! The module stores and gives back; it does not know what an event means.
+//! SQLite in WAL mode with full synchronisation: what [`Journal::commit`] has answered survives a kill and a power cut.
+//! Every record has a checksum that is verified when it is read; bytes are kept by their hash. The module stores and
+//! gives back; it does not know what an event means.
 
+mod archive;
+mod inbox;
+mod kept;
+mod pages;
 mod points;
+mod recover;
+mod salvage;
 mod schema;
+mod sum;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+use self::sum::{Kind, sum};
 use crate::disk;
 use crate::mission::{Event, MissionId};
+
+pub use archive::{Archived, archived, is_archived, read_archived};
+pub use recover::{Loss, Settled, inspect, recover};
 
 /// Where the journal lies, relative to the workspace.
 pub const PATH: &str = ".opencode/journal.db";
@@ -66,6 +78,26 @@ pub enum JournalError {
     },
 }
 
+impl JournalError {
+    /// Whether what was written is not what is found: time to keep the file aside and recover what holds.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            JournalError::Damaged { .. } => true,
+            JournalError::Store { source, .. } => match source {
+                rusqlite::Error::SqliteFailure(error, _) => {
+                    matches!(error.code, DatabaseCorrupt | NotADatabase)
+                }
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::Utf8Error(..) => true,
+                _ => false,
+            },
+            JournalError::Folder { .. } | JournalError::Newer { .. } => false,
+        }
+    }
+}
+
 /// One event, as it is written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
@@ -77,6 +109,17 @@ pub struct Record {
     pub at: u64,
     /// The event.
     pub event: Event,
+}
+
+/// What is written together.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Batch<'a> {
+    /// New events.
+    pub records: &'a [Record],
+    /// Missions that these events end, or open again, and whether they need no more attention now.
+    pub closed: &'a [(MissionId, bool)],
+    /// Letters that these events answer; they leave the inbox.
+    pub letters: &'a [i64],
 }
 
 /// A mission as the journal lists it.
@@ -108,12 +151,26 @@ impl Journal {
         disk::create_dir_all(folder)
             .and_then(|()| ignore(folder, &path))
             .map_err(|source| JournalError::Folder { path: path.clone(), source })?;
+        Journal::at(&path)
+    }
+
+    /// Opens or creates a journal under any name.
+    fn at(path: &Path) -> Result<Journal, JournalError> {
+        let path = path.to_owned();
         points::watch();
         let db = Connection::open(&path)
             .map_err(|source| JournalError::Store { path: path.clone(), source })?;
         let mut journal = Journal { db, path };
         schema::prepare(&mut journal)?;
         Ok(journal)
+    }
+
+    /// A journal without a file, to stand in for one that is being replaced.
+    ///
+    /// # Errors
+    /// When SQLite has no memory.
+    pub fn stand_in() -> Result<Journal, JournalError> {
+        Journal::at(Path::new(":memory:"))
     }
 
     /// Opens an existing journal for reading; `None` when the workspace has none.
@@ -148,43 +205,40 @@ impl Journal {
     /// # Errors
     /// When they could not be written; then none was.
     pub fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        self.commit(&Batch { records, ..Batch::default() })
+    }
+
+    /// Writes all that a batch says in one transaction, durable when this returns: one flush to the disk, however many
+    /// events wait together.
+    ///
+    /// # Errors
+    /// When it could not be written; then nothing of it was.
+    pub fn commit(&mut self, batch: &Batch<'_>) -> Result<(), JournalError> {
         let error = self.store();
         let mut write = || -> Result<(), rusqlite::Error> {
             let transaction = self.db.transaction()?;
             {
-                let mut event = transaction.prepare_cached(
-                    "INSERT INTO events (mission, seq, at, body) VALUES (?1, ?2, ?3, ?4)",
-                )?;
                 let mut mission = transaction
                     .prepare_cached("INSERT INTO missions (id, closed) VALUES (?1, 0)")?;
-                for record in records {
+                for record in batch.records {
                     if record.seq == 0 {
                         mission.execute([&record.mission.0])?;
                     }
-                    let body = serde_json::to_string(&record.event)
-                        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
-                    event.execute(params![
-                        record.mission.0,
-                        record.seq as i64,
-                        record.at as i64,
-                        body
-                    ])?;
+                    put_event(&transaction, record)?;
+                }
+                let mut close =
+                    transaction.prepare_cached("UPDATE missions SET closed = ?2 WHERE id = ?1")?;
+                for (id, closed) in batch.closed {
+                    close.execute(params![id.0, closed])?;
+                }
+                let mut discard = transaction.prepare_cached("DELETE FROM inbox WHERE id = ?1")?;
+                for letter in batch.letters {
+                    discard.execute([letter])?;
                 }
             }
             transaction.commit()
         };
         write().map_err(error)
-    }
-
-    /// Notes whether a mission needs no more attention.
-    ///
-    /// # Errors
-    /// When it could not be written.
-    pub fn set_closed(&mut self, mission: &MissionId, closed: bool) -> Result<(), JournalError> {
-        self.db
-            .execute("UPDATE missions SET closed = ?2 WHERE id = ?1", params![mission.0, closed])
-            .map(|_| ())
-            .map_err(self.store())
     }
 
     /// Every mission, the oldest first.
@@ -203,231 +257,74 @@ impl Journal {
         read().map_err(self.store())
     }
 
+    /// How many events a mission has.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    pub fn count(&self, mission: &MissionId) -> Result<u64, JournalError> {
+        self.db
+            .query_row("SELECT max(seq) FROM events WHERE mission = ?1", [&mission.0], |row| {
+                row.get::<_, Option<i64>>(0)
+            })
+            .map(|last| last.map_or(0, |last| last as u64 + 1))
+            .map_err(self.store())
+    }
+
+    /// The stamp of a mission's last event.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    pub fn newest(&self, mission: &MissionId) -> Result<Option<u64>, JournalError> {
+        let sql = "SELECT at FROM events WHERE mission = ?1 ORDER BY seq DESC LIMIT 1";
+        self.db
+            .query_row(sql, [&mission.0], |row| row.get::<_, i64>(0))
+            .optional()
+            .map(|at| at.map(|at| at as u64))
+            .map_err(self.store())
+    }
+
     /// The events of a mission from `from` on, in order.
     ///
     /// # Errors
     /// When they could not be read, or one is not what was written.
     pub fn events(&self, mission: &MissionId, from: u64) -> Result<Vec<Record>, JournalError> {
-        let read = || -> Result<Vec<(i64, i64, String)>, rusqlite::Error> {
-            let mut query = self.db.prepare_cached(
-                "SELECT seq, at, body FROM events WHERE mission = ?1 AND seq >= ?2 ORDER BY seq",
-            )?;
-            let rows = query.query_map(params![mission.0, from as i64], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?;
-            rows.collect()
-        };
         let mut records = Vec::new();
-        for (seq, at, body) in read().map_err(self.store())? {
-            let event = serde_json::from_str(&body)
-                .map_err(|e| self.damaged(format!("event {seq} of {mission}: {e}")))?;
-            let expected = from + records.len() as u64;
-            if seq as u64 != expected {
-                return Err(self.damaged(format!("event {expected} of {mission} is missing")));
-            }
-            records.push(Record {
-                mission: mission.clone(),
-                seq: seq as u64,
-                at: at as u64,
-                event,
-            });
-        }
+        self.read_events(mission, from, |seq, at, event| {
+            records.push(Record { mission: mission.clone(), seq, at, event });
+        })?;
         Ok(records)
     }
 
-    /// Keeps a link of a mission's receipt chain, and the bytes that it allows to be applied, durable when this
-    /// returns. `bytes` are found again by their hash.
+    /// Hands the events of a mission from `from` on to `each`, in order, with their numbers and stamps. Answers with the
+    /// number of the next event. Of events that cannot be read, those before them are handed on all the same.
     ///
     /// # Errors
-    /// When they could not be written; then nothing was.
-    pub fn put_receipt(
-        &mut self,
-        mission: &MissionId,
-        seq: u64,
-        body: &str,
-        bytes: &[(String, Vec<u8>)],
-    ) -> Result<(), JournalError> {
-        let error = self.store();
-        let mut write = || -> Result<(), rusqlite::Error> {
-            let transaction = self.db.transaction()?;
-            transaction.execute(
-                "INSERT OR REPLACE INTO receipts (mission, seq, body) VALUES (?1, ?2, ?3)",
-                params![mission.0, seq as i64, body],
-            )?;
-            keep(&transaction, bytes)?;
-            transaction.commit()
-        };
-        write().map_err(error)
-    }
-
-    /// The receipts of a mission, in order, as the JSON that was kept.
-    ///
-    /// # Errors
-    /// When they could not be read.
-    pub fn receipts(&self, mission: &MissionId) -> Result<Vec<String>, JournalError> {
-        let read = || {
-            let mut query = self
-                .db
-                .prepare_cached("SELECT body FROM receipts WHERE mission = ?1 ORDER BY seq")?;
-            let rows = query.query_map([&mission.0], |row| row.get(0))?;
-            rows.collect::<Result<_, rusqlite::Error>>()
-        };
-        read().map_err(self.store())
-    }
-
-    /// Keeps what is needed to build the tree of a receipt again, durable when this returns; what is kept for later
-    /// receipts of the mission is forgotten. `bytes` are found again by their hash.
-    ///
-    /// # Errors
-    /// When it could not be written; then nothing was.
-    pub fn put_tree(
-        &mut self,
-        mission: &MissionId,
-        seq: u64,
-        body: &str,
-        bytes: &[(String, Vec<u8>)],
-    ) -> Result<(), JournalError> {
-        let error = self.store();
-        let mut write = || -> Result<(), rusqlite::Error> {
-            let transaction = self.db.transaction()?;
-            transaction.execute(
-                "DELETE FROM trees WHERE mission = ?1 AND seq >= ?2",
-                params![mission.0, seq as i64],
-            )?;
-            transaction.execute(
-                "INSERT INTO trees (mission, seq, body) VALUES (?1, ?2, ?3)",
-                params![mission.0, seq as i64, body],
-            )?;
-            keep(&transaction, bytes)?;
-            transaction.commit()
-        };
-        write().map_err(error)
-    }
-
-    /// What was kept of the trees of a mission's receipts, by the receipts' numbers, in order.
-    ///
-    /// # Errors
-    /// When they could not be read.
-    pub fn trees(&self, mission: &MissionId) -> Result<Vec<(u64, String)>, JournalError> {
-        let read = || {
-            let mut query = self
-                .db
-                .prepare_cached("SELECT seq, body FROM trees WHERE mission = ?1 ORDER BY seq")?;
-            let rows = query.query_map([&mission.0], |row| {
-                let seq: i64 = row.get(0)?;
-                Ok((seq as u64, row.get(1)?))
-            })?;
-            rows.collect::<Result<_, rusqlite::Error>>()
-        };
-        read().map_err(self.store())
-    }
-
-    /// Keeps what is known of files before they are touched, durable when this returns. `bytes` are found again by
-    /// their hash.
-    ///
-    /// # Errors
-    /// When it could not be written; then nothing was.
-    pub fn put_checkpoint(
-        &mut self,
-        mission: &MissionId,
-        name: &str,
-        body: &str,
-        bytes: &[(String, Vec<u8>)],
-    ) -> Result<(), JournalError> {
-        let error = self.store();
-        let mut write = || -> Result<(), rusqlite::Error> {
-            let transaction = self.db.transaction()?;
-            transaction.execute(
-                "INSERT OR REPLACE INTO checkpoints (mission, name, body) VALUES (?1, ?2, ?3)",
-                params![mission.0, name, body],
-            )?;
-            keep(&transaction, bytes)?;
-            transaction.commit()
-        };
-        write().map_err(error)
-    }
-
-    /// A checkpoint of a mission.
-    ///
-    /// # Errors
-    /// When it could not be read.
-    pub fn checkpoint(
+    /// As [`Journal::events`].
+    pub fn read_events(
         &self,
         mission: &MissionId,
-        name: &str,
-    ) -> Result<Option<String>, JournalError> {
-        let query = "SELECT body FROM checkpoints WHERE mission = ?1 AND name = ?2";
-        self.db
-            .query_row(query, params![mission.0, name], |row| row.get(0))
-            .optional()
-            .map_err(self.store())
-    }
-
-    /// Forgets a checkpoint: nothing was touched after all.
-    ///
-    /// # Errors
-    /// When it could not be written.
-    pub fn drop_checkpoint(&mut self, mission: &MissionId, name: &str) -> Result<(), JournalError> {
-        let query = "DELETE FROM checkpoints WHERE mission = ?1 AND name = ?2";
-        self.db.execute(query, params![mission.0, name]).map(|_| ()).map_err(self.store())
-    }
-
-    /// Whether bytes with that hash are kept.
-    ///
-    /// # Errors
-    /// When it could not be read.
-    pub fn has_bytes(&self, hash: &str) -> Result<bool, JournalError> {
-        self.db
-            .prepare_cached("SELECT 1 FROM blobs WHERE hash = ?1")
-            .and_then(|mut query| query.exists([hash]))
-            .map_err(self.store())
-    }
-
-    /// The bytes with that hash.
-    ///
-    /// # Errors
-    /// When they could not be read.
-    pub fn bytes(&self, hash: &str) -> Result<Option<Vec<u8>>, JournalError> {
-        self.db
-            .query_row("SELECT bytes FROM blobs WHERE hash = ?1", [hash], |row| row.get(0))
-            .optional()
-            .map_err(self.store())
-    }
-
-    /// Puts a letter into the inbox of the process that runs the missions.
-    ///
-    /// # Errors
-    /// When it could not be written.
-    pub fn post(&mut self, body: &str) -> Result<(), JournalError> {
-        self.db
-            .execute("INSERT INTO inbox (body) VALUES (?1)", [body])
-            .map(|_| ())
-            .map_err(self.store())
-    }
-
-    /// The letters that were posted, the oldest first. They stay until [`Journal::discard`].
-    ///
-    /// # Errors
-    /// When they could not be read.
-    pub fn letters(&self) -> Result<Vec<Letter>, JournalError> {
-        let read = || {
-            let mut query = self.db.prepare_cached("SELECT id, body FROM inbox ORDER BY id")?;
-            let rows =
-                query.query_map([], |row| Ok(Letter { id: row.get(0)?, body: row.get(1)? }))?;
-            rows.collect::<Result<_, rusqlite::Error>>()
-        };
-        read().map_err(self.store())
-    }
-
-    /// Takes a letter out of the inbox.
-    ///
-    /// # Errors
-    /// When it could not be written.
-    pub fn discard(&mut self, letter: i64) -> Result<(), JournalError> {
-        self.db
-            .execute("DELETE FROM inbox WHERE id = ?1", [letter])
-            .map(|_| ())
-            .map_err(self.store())
+        from: u64,
+        mut each: impl FnMut(u64, u64, Event),
+    ) -> Result<u64, JournalError> {
+        let error = self.store();
+        let mut query = self
+            .db
+            .prepare_cached(
+                "SELECT seq, at, body, sum FROM events WHERE mission = ?1 AND seq >= ?2 ORDER BY seq",
+            )
+            .map_err(&error)?;
+        let mut rows = query.query(params![mission.0, from as i64]).map_err(&error)?;
+        let mut next = from;
+        while let Some(row) = rows.next().map_err(&error)? {
+            let (seq, at, event) = event_of(mission, row)
+                .map_err(|why| self.damaged(format!("event {next} of {mission}: {why}")))?;
+            if seq != next {
+                return Err(self.damaged(format!("event {next} of {mission} is missing")));
+            }
+            each(seq, at, event);
+            next += 1;
+        }
+        Ok(next)
     }
 
     /// A number that changes whenever another connection has written.
@@ -454,19 +351,36 @@ fn ignore(folder: &Path, journal: &Path) -> std::io::Result<()> {
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// Keeps bytes by their hash, each once.
-fn keep(
+fn put_event(
     transaction: &rusqlite::Transaction<'_>,
-    bytes: &[(String, Vec<u8>)],
+    record: &Record,
 ) -> Result<(), rusqlite::Error> {
-    for (hash, bytes) in bytes {
-        transaction.execute(
-            "INSERT OR IGNORE INTO blobs (hash, bytes) VALUES (?1, ?2)",
-            params![hash, bytes],
-        )?;
-    }
-    Ok(())
+    let (id, seq, at) = (&record.mission.0, record.seq as i64, record.at as i64);
+    let body = serde_json::to_string(&record.event)
+        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+    let of = sum(Kind::Event, id, seq, at, &body);
+    transaction
+        .prepare_cached(
+            "INSERT INTO events (mission, seq, at, body, sum) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![id, seq, at, body, of])
+        .map(|_| ())
 }
+
+/// An event from its row, if it is what was written; else why it is not.
+fn event_of(mission: &MissionId, row: &rusqlite::Row<'_>) -> Result<(u64, u64, Event), String> {
+    let read = || -> Result<_, rusqlite::Error> {
+        Ok((row.get(0)?, row.get(1)?, row.get_ref(2)?.as_str()?, row.get(3)?))
+    };
+    let (seq, at, body, written): (i64, i64, &str, i64) = read().map_err(|e| e.to_string())?;
+    if sum(Kind::Event, &mission.0, seq, at, body) != written {
+        return Err(MISMATCH.to_owned());
+    }
+    let event = Event::from_json(body).map_err(|e| e.to_string())?;
+    Ok((seq as u64, at as u64, event))
+}
+
+const MISMATCH: &str = "its checksum does not hold";
 
 #[cfg(test)]
 mod tests {
@@ -488,14 +402,19 @@ mod tests {
         let mut journal = Journal::open(root.path()).unwrap();
         journal.append(&[record(0), record(1)]).unwrap();
         journal
-            .put_receipt(&MissionId("m1".into()), 1, "{}", &[("h".into(), b"bytes".to_vec())])
+            .put_receipt(
+                &MissionId("m1".into()),
+                1,
+                "{}",
+                &[(sum::hash(b"bytes"), b"bytes".to_vec())],
+            )
             .unwrap();
         let other = Journal::open_existing(root.path()).unwrap().unwrap();
         let before = other.foreign_version().unwrap();
         journal.append(&[record(2)]).unwrap();
         assert_ne!(other.foreign_version().unwrap(), before);
         assert_eq!(other.events(&MissionId("m1".into()), 1).unwrap(), [record(1), record(2)]);
-        assert_eq!(other.bytes("h").unwrap().unwrap(), b"bytes");
+        assert_eq!(other.bytes(&sum::hash(b"bytes")).unwrap().unwrap(), b"bytes");
         assert_eq!(other.missions().unwrap().len(), 1);
     }
 
@@ -523,13 +442,55 @@ mod tests {
     }
 
     #[test]
-    fn letters_wait_until_they_are_discarded() {
+    fn a_record_that_was_changed_moved_or_taken_out_is_known() {
+        let root = tempfile::tempdir().unwrap();
+        let mission = MissionId("m1".into());
+        for change in [
+            "UPDATE events SET body = replace(body, 'pause', 'cancel') WHERE seq = 1",
+            "UPDATE events SET at = at + 1 WHERE seq = 1",
+            "DELETE FROM events WHERE seq = 1",
+            "UPDATE events SET seq = 9 WHERE seq = 1; UPDATE events SET seq = 1 WHERE seq = 2",
+            "UPDATE events SET body = x'ff', sum = 0 WHERE seq = 1",
+        ] {
+            let mut journal = Journal::open(root.path()).unwrap();
+            journal.append(&[record(0), record(1), record(2)]).unwrap();
+            journal.db.execute_batch(change).unwrap();
+            let mut read = 0;
+            let error = journal.read_events(&mission, 0, |_, _, _| read += 1).unwrap_err();
+            assert!(error.is_damage() && error.to_string().contains("event 1"), "{error}");
+            assert_eq!(read, 1, "{change}");
+            journal.db.execute_batch("DELETE FROM events; DELETE FROM missions").unwrap();
+        }
+        let mut journal = Journal::open(root.path()).unwrap();
+        journal.put_receipt(&mission, 1, "{}", &[]).unwrap();
+        journal.db.execute_batch("UPDATE receipts SET body = '{ }'").unwrap();
+        assert!(journal.receipts(&mission).unwrap_err().is_damage());
+    }
+
+    #[test]
+    fn what_belongs_together_is_written_together() {
+        let root = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(root.path()).unwrap();
+        journal.append(&[record(0)]).unwrap();
+        journal.post("a").unwrap();
+        let letters = [journal.letters().unwrap()[0].id];
+        let closed = [(MissionId("m1".into()), true)];
+        let twice = Batch { records: &[record(0)], closed: &closed, letters: &letters };
+        assert!(journal.commit(&twice).is_err());
+        assert!(!journal.missions().unwrap()[0].closed && journal.letters().unwrap().len() == 1);
+        journal.commit(&Batch { records: &[record(1)], ..twice }).unwrap();
+        assert!(journal.missions().unwrap()[0].closed && journal.letters().unwrap().is_empty());
+    }
+
+    #[test]
+    fn letters_wait_until_they_are_taken() {
         let root = tempfile::tempdir().unwrap();
         let mut journal = Journal::open(root.path()).unwrap();
         journal.post("a").unwrap();
         journal.post("b").unwrap();
         let letters = journal.letters().unwrap();
-        journal.discard(letters[0].id).unwrap();
+        let taken = [letters[0].id];
+        journal.commit(&Batch { letters: &taken, ..Batch::default() }).unwrap();
         assert_eq!(journal.letters().unwrap()[0].body, "b");
     }
 

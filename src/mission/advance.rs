@@ -232,13 +232,17 @@ fn begin_tasks(m: &mut Mission, wanted: impl Fn(&Task) -> bool) {
         return;
     };
     let busy: Vec<ItemId> = m.sessions.values().filter_map(|s| s.item.clone()).collect();
+    let mut free = (m.limits.parallel.max(1) as usize).saturating_sub(busy.len());
+    if free == 0 {
+        // Most steps of a long mission end here: looking at every task each time would cost more than all the rest.
+        return;
+    }
     let at_gate: Vec<ItemId> = m.proposals.iter().map(|p| p.item.clone()).collect();
     let mut files: Vec<String> = busy
         .iter()
         .filter_map(|id| plan.task(id))
         .flat_map(|t| t.files().map(str::to_owned))
         .collect();
-    let mut free = (m.limits.parallel.max(1) as usize).saturating_sub(busy.len());
     let mut chosen = Vec::new();
     for task in plan.tasks() {
         let open = matches!(task.mark(), Mark::Pending | Mark::Active);

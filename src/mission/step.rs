@@ -14,7 +14,7 @@ pub fn step(mut mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effec
     let m = &mut mission;
     let since = at.saturating_sub(m.now);
     m.now += since;
-    if m.phase != Phase::New && !m.is_idle() && *event != Event::Woken {
+    if m.phase != Phase::New && !m.is_idle() && !is_gap(event) {
         m.active_ms += since;
     }
     match event {
@@ -31,6 +31,7 @@ pub fn step(mut mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effec
         Event::Commanded { command } => command::obey(m, command),
         Event::Finished { effect, outcome } => finished(m, *effect, outcome),
         Event::Woken => woken(m),
+        Event::Recovered { lost } => recovered(m, lost),
         Event::TimeUp => {
             let limit = format!("{} seconds of wall time", m.limits.wall_ms / 1000);
             m.end(End::Exhausted { limit });
@@ -39,6 +40,18 @@ pub fn step(mut mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effec
     let mut effects = advance(m);
     effects.retain(|effect| m.pending.contains_key(&effect.id));
     (mission, effects)
+}
+
+/// Whether the time before an event was spent by nobody: no process was there.
+fn is_gap(event: &Event) -> bool {
+    matches!(event, Event::Woken | Event::Recovered { .. })
+}
+
+/// What was lost may have been a person's word to stop, so nothing new is begun before they say so.
+fn recovered(m: &mut Mission, lost: &str) {
+    let text = format!("the journal was damaged; lost of this mission: {lost}");
+    m.tell(LineKind::Warning, None, None, text);
+    m.paused = m.ended.is_none();
 }
 
 /// What was under way is begun again: a turn that was asked for is asked for, and paid for, once more.

@@ -25,6 +25,8 @@ pub enum Update {
 pub(super) struct Board {
     views: RwLock<Arc<[Arc<MissionView>]>>,
     updates: broadcast::Sender<Update>,
+    /// What was said to everybody and stays true.
+    notices: Mutex<Vec<String>>,
     halted: Mutex<Option<String>>,
     stopped: (Mutex<bool>, Condvar),
     /// Missions that were begun here and may not have a view yet.
@@ -40,6 +42,7 @@ impl Board {
         Board {
             views: RwLock::new(Arc::new([])),
             updates: broadcast::channel(BACKLOG).0,
+            notices: Mutex::new(Vec::new()),
             halted: Mutex::new(None),
             stopped: (Mutex::new(false), Condvar::new()),
             begun: Mutex::new(Vec::new()),
@@ -77,6 +80,20 @@ impl Board {
     pub fn tell(&self, update: Update) {
         // No receiver is no error: nobody is looking.
         let _ = self.updates.send(update);
+    }
+
+    /// Says something that whoever comes later must know too.
+    pub fn keep_telling(&self, notice: String) {
+        let mut notices = lock(&self.notices);
+        if !notices.contains(&notice) {
+            notices.push(notice.clone());
+            drop(notices);
+            self.tell(Update::Notice(notice));
+        }
+    }
+
+    pub fn notices(&self) -> Vec<String> {
+        lock(&self.notices).clone()
     }
 
     pub fn halt(&self, why: String) {

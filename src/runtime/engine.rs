@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Update};
 use super::dispatch::Dispatcher;
+use super::keeper::Keeper;
 use super::perform::Performer;
 use super::projection::Projection;
 use super::store::locked;
-use super::{Editor, Handle, Letter, Mail, Settings, StartError, attach, store};
-use crate::journal::{Journal, JournalError, Record};
+use super::{Editor, Handle, Letter, Mail, Settings, StartError, attach, recovery, store};
+use crate::journal::{Batch, Journal, JournalError, Record};
 use crate::mission::fuel::Limits;
 use crate::mission::view::MissionView;
 use crate::mission::{Act, Command, Effect, Event, Mission, MissionId, Mode, step};
@@ -30,7 +31,7 @@ pub(super) fn start(
     settings: Settings,
     editor: Option<Arc<dyn Editor>>,
 ) -> Result<Handle, StartError> {
-    let journal = Arc::new(Mutex::new(Journal::open(root)?));
+    let journal = Arc::new(Mutex::new(recovery::opened(root, || Journal::open(root))?));
     let board = Arc::new(Board::new());
     let (mail, mailbox) = channel();
     let performer = Performer::new(root, &settings, journal.clone(), editor)?;
@@ -42,6 +43,7 @@ pub(super) fn start(
         mailbox,
         dispatcher,
         projection: Projection::new(root),
+        keeper: Keeper::new(root.to_path_buf(), settings.keep),
         missions: BTreeMap::new(),
         engine: label.clone(),
         limits: settings.limits.clone(),
@@ -63,7 +65,7 @@ fn run(mut engine: Engine, root: &Path) {
     let board = engine.board.clone();
     guarded(&board, || {
         attach::until_owner(&mut engine, root).and_then(|lock| match lock {
-            Some(_lock) => engine.own(),
+            Some(_lock) => engine.own(root),
             None => Ok(()),
         })
     });
@@ -96,6 +98,16 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// Steps the mission. Answers with the effects, and whether it has ended, where that changed.
+    fn take(&mut self, record: &Record) -> (Vec<Effect>, Option<bool>) {
+        let was_ended = self.mission.ended.is_some();
+        let mission = std::mem::replace(&mut self.mission, Mission::new(record.mission.clone()));
+        let (mission, effects) = step(mission, record.at, &record.event);
+        self.mission = mission;
+        let is_ended = self.mission.ended.is_some();
+        (effects, (is_ended != was_ended).then_some(is_ended))
+    }
+
     /// Whether something is under way, or was when its process ended. A mission that has ended can still be applying
     /// its last change-set, which must be let end, or it is left half done.
     fn is_left_open(&self) -> bool {
@@ -109,6 +121,7 @@ pub(super) struct Engine {
     pub mailbox: Receiver<Mail>,
     pub dispatcher: Dispatcher,
     pub projection: Projection,
+    pub keeper: Keeper,
     pub missions: BTreeMap<MissionId, Known>,
     pub engine: String,
     pub limits: Limits,
@@ -119,8 +132,8 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Runs until the process ends or the journal can no longer be written.
-    fn own(&mut self) -> Result<(), JournalError> {
-        self.take_up()?;
+    fn own(&mut self, root: &Path) -> Result<(), JournalError> {
+        self.take_up(root)?;
         while !self.stopping {
             let mut mail = self.wait();
             let (letters, taken) = self.read_inbox()?;
@@ -130,11 +143,11 @@ impl Engine {
                 events.extend(self.event_of(one)?);
             }
             events.extend(self.overdue());
-            self.happen(events)?;
-            self.discard(&taken)?;
+            self.happen_with(events, &taken)?;
             if self.projection.is_due() {
                 self.show(&[]);
             }
+            self.tidy()?;
         }
         if self.projection.is_behind() {
             self.show(&[]);
@@ -142,19 +155,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes up the missions that an earlier process left.
-    fn take_up(&mut self) -> Result<(), JournalError> {
-        let ids = store::in_sight(&locked(&self.journal))?;
-        for id in ids {
-            match self.load(&id) {
-                // One mission that cannot be read does not hold the others up.
-                Err(error @ JournalError::Damaged { .. }) => {
-                    tracing::error!(%error, "a mission is left out");
-                    self.board.tell(Update::Notice(error.to_string()));
-                }
-                other => other?,
+    /// Takes up the missions that an earlier process left. A journal that turns out to be damaged is recovered first.
+    fn take_up(&mut self, root: &Path) -> Result<(), JournalError> {
+        match self.load_all() {
+            Err(error) if error.is_damage() => {
+                recovery::replace(&self.journal, root, &error)?;
+                self.missions.clear();
+                self.load_all()?;
             }
+            other => other?,
         }
+        self.tell_losses(root)?;
         let open: Vec<MissionId> = self
             .missions
             .iter()
@@ -168,6 +179,38 @@ impl Engine {
             for id in open {
                 self.wake(&id)?;
             }
+        }
+        Ok(())
+    }
+
+    /// While nothing is under way, missions that have grown old leave the journal.
+    fn tidy(&mut self) -> Result<(), JournalError> {
+        if self.missions.values().any(Known::is_left_open) {
+            return Ok(());
+        }
+        if let Some(id) = self.keeper.tidy(&mut locked(&self.journal))? {
+            self.missions.remove(&id);
+        }
+        Ok(())
+    }
+
+    fn load_all(&mut self) -> Result<(), JournalError> {
+        let ids = store::in_sight(&locked(&self.journal))?;
+        ids.iter().try_for_each(|id| self.load(id))
+    }
+
+    fn tell_losses(&mut self, root: &Path) -> Result<(), JournalError> {
+        let (losses, missing) = {
+            let journal = locked(&self.journal);
+            (journal.losses()?, recovery::missing(root, &journal)?)
+        };
+        losses.into_iter().for_each(|loss| self.board.keep_telling(loss.what));
+        if let Some((id, is_known, lost)) = missing {
+            if is_known {
+                self.load(&id)?;
+                self.happen(vec![(id, Event::Recovered { lost: lost.clone() })])?;
+            }
+            self.board.keep_telling(lost);
         }
         Ok(())
     }
@@ -226,11 +269,6 @@ impl Engine {
             taken.push(letter.id);
         }
         Ok((mail, taken))
-    }
-
-    fn discard(&self, letters: &[i64]) -> Result<(), JournalError> {
-        let mut journal = locked(&self.journal);
-        letters.iter().try_for_each(|letter| journal.discard(*letter))
     }
 
     fn event_of(&mut self, mail: Mail) -> Result<Option<(MissionId, Event)>, JournalError> {
@@ -299,56 +337,64 @@ impl Engine {
         overdue.map(|(id, _)| (id.clone(), Event::TimeUp)).collect()
     }
 
-    /// Events are durable before anything that they cause begins.
     fn happen(&mut self, events: Vec<(MissionId, Event)>) -> Result<(), JournalError> {
-        if events.is_empty() {
+        self.happen_with(events, &[])
+    }
+
+    /// Events are durable before anything that they cause begins: all that wait, the letters that they answer and the
+    /// ends that they bring are written together. Stepping a mission begins nothing; when the writing fails, the loop
+    /// ends, and with it what was stepped.
+    fn happen_with(
+        &mut self,
+        events: Vec<(MissionId, Event)>,
+        letters: &[i64],
+    ) -> Result<(), JournalError> {
+        if events.is_empty() && letters.is_empty() {
             return Ok(());
         }
         let at = store::now_ms();
         let mut records = Vec::with_capacity(events.len());
+        let mut closed = Vec::new();
+        let mut effects = Vec::new();
         for (mission, event) in events {
             let Some(known) = self.missions.get_mut(&mission) else {
                 continue;
             };
-            records.push(Record { mission, seq: known.seq, at, event });
+            let record = Record { mission, seq: known.seq, at, event };
             known.seq += 1;
-        }
-        locked(&self.journal).append(&records)?;
-        let mut changed: Vec<MissionId> = Vec::new();
-        let mut effects = Vec::new();
-        for record in records {
-            let begun = self.apply(&record)?;
+            let (begun, ended) = known.take(&record);
             effects.extend(begun.into_iter().map(|effect| (record.mission.clone(), effect)));
-            if !changed.contains(&record.mission) {
-                changed.push(record.mission);
-            }
+            closed.extend(ended.map(|ended| (record.mission.clone(), ended)));
+            records.push(record);
+        }
+        let batch = Batch { records: &records, closed: &closed, letters };
+        locked(&self.journal).commit(&batch)?;
+        for (mission, is_ended) in &closed {
+            self.turn(mission, *is_ended);
         }
         for (mission, effect) in effects {
             self.hand_out(&mission, [effect]);
         }
-        self.show(&changed);
+        let mut changed: Vec<MissionId> = Vec::new();
+        for record in records {
+            if !changed.contains(&record.mission) {
+                changed.push(record.mission);
+            }
+        }
+        if !changed.is_empty() {
+            self.show(&changed);
+        }
         Ok(())
     }
 
-    fn apply(&mut self, record: &Record) -> Result<Vec<Effect>, JournalError> {
-        let Some(known) = self.missions.get_mut(&record.mission) else {
-            return Ok(Vec::new());
-        };
-        let was_ended = known.mission.ended.is_some();
-        let mission = std::mem::replace(&mut known.mission, Mission::new(record.mission.clone()));
-        let (mission, effects) = step(mission, record.at, &record.event);
-        known.mission = mission;
-        let is_ended = known.mission.ended.is_some();
-        if is_ended && !was_ended {
-            known.stop.cancel();
+    /// What watches a mission's end hears of it, or is made anew for a mission that goes on.
+    fn turn(&mut self, mission: &MissionId, is_ended: bool) {
+        if let Some(known) = self.missions.get_mut(mission) {
+            match is_ended {
+                true => known.stop.cancel(),
+                false => known.stop = CancellationToken::new(),
+            }
         }
-        if was_ended && !is_ended {
-            known.stop = CancellationToken::new();
-        }
-        if is_ended != was_ended {
-            locked(&self.journal).set_closed(&record.mission, is_ended)?;
-        }
-        Ok(effects)
     }
 
     fn hand_out(&self, id: &MissionId, effects: impl IntoIterator<Item = Effect>) {
@@ -368,13 +414,11 @@ impl Engine {
                 self.board.show(MissionView::of(&known.mission));
             }
         }
-        let newest = self
-            .missions
-            .values()
-            .map(|k| &k.mission)
-            .max_by_key(|m| (m.ended.is_none(), m.started_at, m.id.clone()));
-        if let Some(mission) = newest {
-            for notice in self.projection.write(mission) {
+        let newest = self.missions.values().max_by_key(|k| {
+            (k.mission.ended.is_none(), k.mission.started_at, k.mission.id.clone())
+        });
+        if let Some(known) = newest {
+            for notice in self.projection.write(&known.mission, known.seq) {
                 tracing::warn!("{notice}");
                 self.board.tell(Update::Notice(notice));
             }

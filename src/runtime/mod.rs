@@ -10,10 +10,12 @@ mod board;
 mod checkpoint;
 mod dispatch;
 mod engine;
+mod keeper;
 mod land;
 mod perform;
 mod projection;
 mod prove;
+mod recovery;
 pub mod rerun;
 mod seal;
 pub mod settings;
@@ -29,7 +31,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
-use crate::journal::JournalError;
+use crate::journal::{self, JournalError};
 use crate::mission::view::MissionView;
 use crate::mission::{Command, Line, MissionId, Mode};
 use crate::workspace::{RelPath, WorkspaceError};
@@ -38,8 +40,9 @@ pub use crate::workspace::{OpenText, OpenTexts};
 
 pub use board::Update;
 pub(crate) use perform::with_servers;
+pub use recovery::losses;
 pub use settings::Settings;
-pub use store::{fold, load_views};
+pub use store::{Seen, fold, load_views};
 
 /// The longest goal, in characters.
 pub const MAX_GOAL: usize = 100_000;
@@ -75,6 +78,11 @@ pub enum Refused {
     /// There is no such mission.
     #[error("there is no mission {0}; `orchestrator status` lists them")]
     Unknown(MissionId),
+    /// The mission is archived.
+    #[error(
+        "mission {0} is archived: its bytes are no longer kept, so nothing of it can be changed or taken back; `orchestrator status {0}` shows it"
+    )]
+    Archived(MissionId),
     /// The mission has ended in a way that this command does not change.
     #[error("mission {mission} is {state}; {hint}")]
     Ended {
@@ -182,6 +190,11 @@ impl Handle {
     /// When there is no such mission, it has ended for good, or the loop has stopped.
     pub fn command(&self, mission: &MissionId, command: Command) -> Result<(), Refused> {
         let view = self.view(mission);
+        if view.as_ref().is_none_or(|view| view.end.is_some())
+            && journal::is_archived(&self.root, mission)
+        {
+            return Err(Refused::Archived(mission.clone()));
+        }
         if view.is_none() && !self.board.has_begun(mission) {
             return Err(Refused::Unknown(mission.clone()));
         }
@@ -229,6 +242,11 @@ impl Handle {
     /// What changes from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Update> {
         self.board.subscribe()
+    }
+
+    /// What every person who looks must know, and that belongs to no mission: what was lost of a damaged journal.
+    pub fn notices(&self) -> Vec<String> {
+        self.board.notices()
     }
 
     /// Why the loop has stopped for good, once it has.

@@ -45,11 +45,12 @@ impl Projection {
         Projection { folder, todo, plan: None, snapshot: None, waiting: false, complained: false }
     }
 
-    /// Writes what changed. Answers what a person should know: that a file was set aside, that one cannot be written.
-    pub fn write(&mut self, mission: &Mission) -> Vec<String> {
+    /// Writes what changed of a mission that has so many events. Answers what a person should know: that a file was set aside, that one cannot be written.
+    pub fn write(&mut self, mission: &Mission, events: u64) -> Vec<String> {
         let mut notices = Vec::new();
-        let written =
-            self.write_plan(mission, &mut notices).and_then(|()| self.write_snapshot(mission));
+        let written = self
+            .write_plan(mission, &mut notices)
+            .and_then(|()| self.write_snapshot(mission, events));
         match written {
             Ok(()) => self.complained = false,
             Err(error) if !self.complained => {
@@ -123,7 +124,7 @@ impl Projection {
         Ok(Some(aside))
     }
 
-    fn write_snapshot(&mut self, mission: &Mission) -> std::io::Result<()> {
+    fn write_snapshot(&mut self, mission: &Mission, events: u64) -> std::io::Result<()> {
         let progress = mission.plan.as_ref().map_or((0, 0), Plan::progress);
         let of = (mission.id.clone(), state(mission), progress, self.todo.clone());
         let same = |last: &Snapshot| last.of == of && last.at.elapsed() < PAUSE;
@@ -131,13 +132,13 @@ impl Projection {
         if self.waiting {
             return Ok(());
         }
-        let text = self.snapshot_of(mission);
+        let text = self.snapshot_of(mission, events);
         disk::replace(&self.folder.join("mission_loop.json"), text.as_bytes())?;
         self.snapshot = Some(Snapshot { of, at: Instant::now() });
         Ok(())
     }
 
-    fn snapshot_of(&self, mission: &Mission) -> String {
+    fn snapshot_of(&self, mission: &Mission, events: u64) -> String {
         let snapshot = json!({
             "active": is_running(mission),
             "state": state(mission),
@@ -145,6 +146,7 @@ impl Projection {
             "maxIterations": mission.limits.calls,
             "prompt": mission.goal,
             "sessionID": mission.id,
+            "events": events,
             "startedAt": mission.started_at,
             "lastActivity": mission.now,
             "progress": mission.plan.as_ref().map_or((0, 0), Plan::progress),
@@ -186,13 +188,13 @@ mod tests {
         let path = root.path().join(".opencode/mission_loop.json");
         let mut projection = Projection::new(root.path());
         let mut mission = Mission::new(MissionId("m".into()));
-        assert!(projection.write(&mission).is_empty());
+        assert!(projection.write(&mission, 1).is_empty());
         let first = std::fs::read_to_string(&path).unwrap();
         mission.spent.calls = 7;
-        projection.write(&mission);
+        projection.write(&mission, 1);
         assert!(projection.waiting || std::fs::read_to_string(&path).unwrap() != first);
         mission.ended = Some(End::Cancelled);
-        projection.write(&mission);
+        projection.write(&mission, 1);
         let last = std::fs::read_to_string(&path).unwrap();
         assert!(last.contains("cancelled") && last.contains(": 7"), "{last}");
         assert!(!projection.is_due());

@@ -23,6 +23,8 @@ pub struct Settings {
     pub mutants: Option<Duration>,
     /// When the project's tests are run.
     pub tests: TestsWhen,
+    /// Which ended missions stay in the journal.
+    pub keep: Keep,
     /// Whether unfinished missions go on by themselves when the workspace is opened.
     pub wake: bool,
 }
@@ -36,6 +38,22 @@ pub enum TestsWhen {
     EachTask,
     /// Only then: for suites that take many minutes.
     AtTheSeal,
+}
+
+/// `[journal]`: which ended missions stay in the journal. The others move to `.opencode/archive/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keep {
+    /// For how many days after its last event.
+    pub keep_days: u64,
+    /// The most of them.
+    pub keep_missions: usize,
+}
+
+impl Default for Keep {
+    fn default() -> Keep {
+        Keep { keep_days: 30, keep_missions: 100 }
+    }
 }
 
 /// Why the settings could not be read.
@@ -69,6 +87,7 @@ struct File {
     limits: Limits,
     gate: gate::languages::Additions,
     seal: Seal,
+    journal: Keep,
     model: Option<model::ModelSettings>,
     roles: std::collections::BTreeMap<crate::mission::conversation::Role, model::ModelSettings>,
 }
@@ -108,6 +127,7 @@ impl Settings {
             gate: gate::Settings { additions: file.gate, ..gate::Settings::default() },
             mutants: Some(mutants).filter(|time| !time.is_zero()),
             tests: file.seal.tests,
+            keep: file.journal,
             wake: true,
         })
     }
@@ -149,7 +169,7 @@ mod tests {
         let path = folder.path().join("config.toml");
         std::fs::write(
             &path,
-            "[limits]\ncalls = 7\n[seal]\nmutants = 3\ntests = \"at-the-seal\"\n[model]\nmodel = \"m\"\n[roles.worker]\nmodel = \"w\"\n",
+            "[limits]\ncalls = 7\n[seal]\nmutants = 3\ntests = \"at-the-seal\"\n[journal]\nkeep_days = 2\n[model]\nmodel = \"m\"\n[roles.worker]\nmodel = \"w\"\n",
         )
         .unwrap();
         let file = read(&path).unwrap();
@@ -157,6 +177,7 @@ mod tests {
         assert_eq!(file.limits.attempts, Limits::default().attempts);
         assert_eq!(file.roles.len(), 1);
         assert_eq!((file.seal.mutants, file.seal.tests), (3, TestsWhen::AtTheSeal));
+        assert_eq!(file.journal, Keep { keep_days: 2, ..Keep::default() });
         std::fs::write(&path, "[limits]\ncals = 7\n").unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("cals"));
         assert!(read(&folder.path().join("none.toml")).is_ok());

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use super::recovery;
 use crate::gate::report::receipt::Receipt;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{self, Journal, JournalError};
 use crate::mission::view::MissionView;
-use crate::mission::{Mission, MissionId, step};
+use crate::mission::{Event, Mission, MissionId, step};
 
 /// How many ended missions are kept in sight.
 const RECENT: usize = 20;
@@ -58,17 +60,36 @@ pub(super) fn chain(journal: &Journal, mission: &MissionId) -> Result<Vec<Receip
     texts.iter().map(|text| Receipt::from_json(text).map_err(|e| e.to_string())).collect()
 }
 
-/// A mission as its events make it, and the number of the next event.
+/// How many events are handed over at once between reading and folding, and how many such parcels may wait.
+const PARCEL: usize = 512;
+const PARCELS: usize = 8;
+
+/// A mission as its events make it, and the number of the next event. Events are read on this thread and folded on
+/// another: either is half of the work.
 ///
 /// # Errors
 /// When the journal cannot be read.
 pub fn fold(journal: &Journal, id: &MissionId) -> Result<(Mission, u64), JournalError> {
-    let records = journal.events(id, 0)?;
-    let next = records.len() as u64;
-    let mission = records.iter().fold(Mission::new(id.clone()), |mission, record| {
-        step(mission, record.at, &record.event).0
-    });
-    Ok((mission, next))
+    let (sender, parcels) = sync_channel::<Vec<(u64, Event)>>(PARCELS);
+    std::thread::scope(|scope| {
+        let folding = scope.spawn(move || {
+            let events = parcels.into_iter().flatten();
+            events
+                .fold(Mission::new(id.clone()), |mission, (at, event)| step(mission, at, &event).0)
+        });
+        let mut parcel = Vec::with_capacity(PARCEL);
+        let read = journal.read_events(id, 0, |_, at, event| {
+            parcel.push((at, event));
+            if parcel.len() == PARCEL {
+                // Who no longer listens has panicked, which is said below.
+                let _ = sender.send(std::mem::replace(&mut parcel, Vec::with_capacity(PARCEL)));
+            }
+        });
+        let _ = sender.send(parcel);
+        drop(sender);
+        let mission = folding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((mission, read?))
+    })
 }
 
 /// The missions to keep in sight: all that are open, and the newest that have ended.
@@ -86,16 +107,59 @@ pub(super) fn in_sight(journal: &Journal) -> Result<Vec<MissionId>, JournalError
     Ok(ids)
 }
 
-/// The missions of a workspace, read from its journal without taking part; none where there is no journal.
+/// Which missions a face wants to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen<'a> {
+    /// All that are open, and the newest that have ended.
+    Recent,
+    /// Every one, archived ones first.
+    All,
+    /// One, wherever it is.
+    One(&'a str),
+}
+
+/// The missions of a workspace, read from its journal without taking part; none where there is no journal. A damaged
+/// journal is recovered first, where nobody owns the workspace; see [`super::losses`].
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub fn load_views(root: &Path) -> Result<Vec<MissionView>, JournalError> {
+pub fn load_views(root: &Path, seen: Seen<'_>) -> Result<Vec<MissionView>, JournalError> {
+    let mut views = archived_views(root, seen)?;
+    views.extend(recovery::opened(root, || read_views(root, seen))?);
+    Ok(views)
+}
+
+fn read_views(root: &Path, seen: Seen<'_>) -> Result<Vec<MissionView>, JournalError> {
     let Some(journal) = Journal::open_existing(root)? else {
         return Ok(Vec::new());
     };
-    let ids = in_sight(&journal)?;
+    let mut ids = match seen {
+        Seen::Recent => in_sight(&journal)?,
+        _ => journal.missions()?.into_iter().map(|row| row.id).collect(),
+    };
+    if let Seen::One(id) = seen {
+        ids.retain(|known| known.0 == id);
+    }
     ids.iter().map(|id| Ok(MissionView::of(&fold(&journal, id)?.0))).collect()
+}
+
+/// An archive that cannot be read hides no other mission.
+fn archived_views(root: &Path, seen: Seen<'_>) -> Result<Vec<MissionView>, JournalError> {
+    let mut ids = if seen == Seen::Recent { Vec::new() } else { journal::archived(root)? };
+    if let Seen::One(id) = seen {
+        ids.retain(|known| known.0 == id);
+    }
+    let mut views = Vec::new();
+    for id in ids {
+        match journal::read_archived(root, &id) {
+            Ok(archived) => {
+                let view = archived.map(|archived| serde_json::from_value(archived.view));
+                views.extend(view.and_then(Result::ok));
+            }
+            Err(error) => tracing::error!(%error, "an archived mission cannot be shown"),
+        }
+    }
+    Ok(views)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! One task per session. It is woken by the runtime's updates and reads the current views, so that updates which came
 //! too fast to be seen one by one are simply seen together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::broadcast::error::RecvError;
@@ -33,6 +33,11 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
     let mut updates = runtime.subscribe();
     let (created, mut answers) = mpsc::unbounded_channel();
     let mut shown = HashMap::new();
+    let mut said = HashSet::new();
+    for notice in runtime.notices() {
+        said.insert(notice.clone());
+        say(&session, MessageType::WARNING, notice);
+    }
     // What ended before this session is old news.
     let old = runtime.views();
     refresh(&session, &old, &mut shown, &created, false);
@@ -41,7 +46,11 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
             update = updates.recv() => {
                 match update {
                     Ok(Update::Mission(_)) | Err(RecvError::Lagged(_)) => {}
-                    Ok(Update::Notice(message)) => say(&session, MessageType::INFO, message),
+                    Ok(Update::Notice(message)) => {
+                        if !said.contains(&message) {
+                            say(&session, MessageType::INFO, message);
+                        }
+                    }
                     Ok(Update::Halted(why)) => {
                         let message = format!("Missions cannot go on: {why}");
                         say(&session, MessageType::ERROR, message);

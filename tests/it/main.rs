@@ -23,6 +23,7 @@ mod gate;
 mod gate_languages;
 mod gate_servers;
 mod house;
+mod journal;
 mod mission_rust;
 mod mission_tests;
 mod mission_typescript;

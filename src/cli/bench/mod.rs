@@ -2,6 +2,7 @@
 
 mod crash;
 mod gate;
+mod journal;
 mod process;
 mod turns;
 
@@ -17,6 +18,8 @@ pub(super) enum Bench {
     Gate(gate::Args),
     /// Kills and faults at every change of a disk, or at random moments: every mission ends as if nothing had happened.
     Crash(crash::Args),
+    /// How fast events become durable, and a long mission is folded from them again, beside SQLite itself.
+    Journal(journal::Args),
 }
 
 pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
@@ -24,6 +27,7 @@ pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
         Bench::Turns(args) => turns::run(&args, json),
         Bench::Gate(args) => gate::run(&args, json),
         Bench::Crash(args) => crash::run(&args, json),
+        Bench::Journal(args) => journal::run(&args, json),
     }
 }
 
