@@ -1,4 +1,4 @@
-//! `status`, `cancel`, `resume`: what is told to missions that are there already.
+//! `status`, `pause`, `cancel`, `resume`: what is told to missions that are there already.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::watch::{self, Output};
 use super::{CliError, asynchronously, environment};
 use crate::mission::view::MissionView;
 use crate::mission::{Command, MissionId};
-use crate::runtime::{Handle, Settings, load_views};
+use crate::runtime::{Handle, Settings, Wake, load_views};
 
 /// How long a command may take to be obeyed by the process that owns the workspace.
 const OBEYED: Duration = Duration::from_secs(20);
@@ -95,24 +95,43 @@ fn meant(
 
 pub(super) fn cancel(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
     let ids = meant(root, mission, |view| view.end.is_none())?;
-    let settings = Settings { wake: false, ..Settings::load().map_err(environment)? };
+    tell(root, &ids, &Command::Cancel, |view| view.end.is_some(), out)
+}
+
+pub(super) fn pause(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
+    let ids = meant(root, mission, |view| view.end.is_none())?;
+    // It may end before it hears.
+    tell(root, &ids, &Command::Pause, |view| view.state == "paused" || view.end.is_some(), out)
+}
+
+/// Tells missions a command, lets none of them go on for it, and waits until it is obeyed.
+fn tell(
+    root: &Path,
+    ids: &[MissionId],
+    command: &Command,
+    obeyed: impl Fn(&MissionView) -> bool,
+    out: &Output,
+) -> Result<u8, CliError> {
+    let settings = Settings { wake: Wake::None, ..Settings::load().map_err(environment)? };
     asynchronously(async {
         let handle = Handle::open(root, settings, None)?;
-        seen(&handle, &ids).await?;
-        for id in &ids {
-            handle.command(id, Command::Cancel)?;
+        seen(&handle, ids).await?;
+        for id in ids {
+            handle.command(id, command.clone())?;
         }
-        let ended = |h: &Handle| ids.iter().all(|id| h.view(id).is_some_and(|v| v.end.is_some()));
-        until(&handle, ended).await?;
+        let is_obeyed = |h: &Handle| ids.iter().all(|id| h.view(id).is_some_and(|v| obeyed(&v)));
+        until(&handle, is_obeyed).await?;
         handle.stop();
-        ids.iter().for_each(|id| out.say(&format!("{id} cancelled")));
+        for view in ids.iter().filter_map(|id| handle.view(id)) {
+            out.say(&format!("{} {}", view.id, view.state));
+        }
         Ok(0)
     })
 }
 
 pub(super) fn resume(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
     let ids = meant(root, mission, |view| view.end.is_none() || view.state == "blocked")?;
-    let settings = Settings { wake: false, ..Settings::load().map_err(environment)? };
+    let settings = Settings { wake: Wake::Inherited, ..Settings::load().map_err(environment)? };
     asynchronously(async {
         let handle = Handle::open(root, settings, None)?;
         seen(&handle, &ids).await?;

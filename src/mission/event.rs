@@ -171,6 +171,13 @@ pub enum Act {
     },
 }
 
+impl Act {
+    /// Whether it changes the user's tree: such an act is let end, whatever becomes of its mission.
+    pub fn lands(&self) -> bool {
+        matches!(self, Act::Apply { .. } | Act::Undo { .. })
+    }
+}
+
 /// How an effect ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]

@@ -5,14 +5,12 @@ use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
-
-use super::Mail;
+use super::{Mail, Wake};
 use super::engine::{Engine, Known};
 use super::store::{self, locked};
 use crate::journal::JournalError;
 use crate::mission::view::MissionView;
-use crate::mission::{Mission, MissionId, step};
+use crate::mission::{Mission, step};
 use crate::workspace::lock::{LockError, OwnerLock};
 
 /// How often the other process's events are looked for.
@@ -36,7 +34,10 @@ pub(super) fn until_owner(
                     return Ok(Some(lock));
                 }
                 // Whoever takes over from a living owner carries its missions on: their followers wait for them.
-                Err(LockError::Held { .. }) => engine.wake = true,
+                Err(LockError::Held { .. }) if engine.wake == Wake::Inherited => {
+                    engine.wake = Wake::All;
+                }
+                Err(LockError::Held { .. }) => {}
                 Err(error @ LockError::Io { .. }) => {
                     engine.board.halt(error.to_string());
                     return Ok(None);
@@ -74,7 +75,10 @@ fn read_events(engine: &mut Engine) -> Result<(), JournalError> {
         if records.is_empty() {
             continue;
         }
-        let known = engine.missions.entry(id.clone()).or_insert_with(|| unknown(&id));
+        let known = engine.missions.entry(id.clone()).or_insert_with(|| {
+            let mission = Mission::new(id.clone());
+            Known::new(mission, 0, false)
+        });
         for record in records {
             let mission = std::mem::replace(&mut known.mission, Mission::new(id.clone()));
             known.mission = step(mission, record.at, &record.event).0;
@@ -85,20 +89,11 @@ fn read_events(engine: &mut Engine) -> Result<(), JournalError> {
     Ok(())
 }
 
-fn unknown(id: &MissionId) -> Known {
-    Known {
-        mission: Mission::new(id.clone()),
-        seq: 0,
-        stop: CancellationToken::new(),
-        awake: false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::journal::{Journal, Record};
-    use crate::mission::{Event, Mode};
+    use crate::mission::{Event, MissionId, Mode};
     use crate::runtime::{Handle, Settings};
 
     async fn until(handle: &Handle, holds: impl Fn(&MissionView) -> bool) {

@@ -1,7 +1,7 @@
 //! The loop. It runs on a thread of its own: takes what is in the mailbox, makes events of it, writes them, steps the
 //! missions, and hands the effects out. Nothing it waits for can wait for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
@@ -14,14 +14,17 @@ use super::dispatch::Dispatcher;
 use super::perform::Performer;
 use super::projection::Projection;
 use super::store::locked;
-use super::{Editor, Handle, Letter, Mail, Settings, StartError, attach, store};
+use super::{Editor, Handle, Letter, Mail, Settings, StartError, Wake, attach, reconcile, store};
 use crate::journal::{Journal, JournalError, Record};
 use crate::mission::fuel::Limits;
 use crate::mission::view::MissionView;
+use crate::mission::event::EffectId;
 use crate::mission::{Command, Effect, Event, Mission, MissionId, Mode, step};
 
 /// How often the inbox is looked at, and the clock.
 const TICK: Duration = Duration::from_millis(50);
+/// How long what is under way may take to end with the process.
+const END_LIMIT: Duration = Duration::from_secs(3);
 /// The most events that are written at once.
 const BATCH: usize = 256;
 
@@ -67,9 +70,7 @@ fn run(mut engine: Engine, root: &Path) {
             None => Ok(()),
         })
     });
-    engine.dispatcher.abort_all();
-    // With the engine go the servers and tools that it has started.
-    drop(engine);
+    engine.end();
     board.stopped();
 }
 
@@ -93,9 +94,16 @@ pub(super) struct Known {
     pub stop: CancellationToken,
     /// Whether this process carries it on.
     pub awake: bool,
+    /// The effects that this process has begun, and that have not ended.
+    pub begun: BTreeSet<EffectId>,
 }
 
 impl Known {
+    /// A mission that was read, or is about to begin.
+    pub fn new(mission: Mission, seq: u64, awake: bool) -> Known {
+        Known { mission, seq, stop: CancellationToken::new(), awake, begun: BTreeSet::new() }
+    }
+
     /// Whether something is under way, or was when its process ended. A mission that has ended can still be applying
     /// its last change-set, which must be let end, or it is left half done.
     fn is_left_open(&self) -> bool {
@@ -112,12 +120,17 @@ pub(super) struct Engine {
     pub missions: BTreeMap<MissionId, Known>,
     pub engine: String,
     pub limits: Limits,
-    pub wake: bool,
+    pub wake: Wake,
     pub inbox_seen: i64,
     pub stopping: bool,
 }
 
 impl Engine {
+    /// Ends all that is under way. With the engine go the servers and tools that it has started.
+    fn end(self) {
+        self.dispatcher.end(END_LIMIT);
+    }
+
     /// Runs until the process ends or the journal can no longer be written.
     fn own(&mut self) -> Result<(), JournalError> {
         self.take_up()?;
@@ -125,6 +138,8 @@ impl Engine {
             let mut mail = self.wait();
             let (letters, taken) = self.read_inbox()?;
             mail.extend(letters);
+            // What a person says wins over an outcome that came with it: nothing more is begun after a cancel or a pause.
+            mail.sort_by_key(|one| matches!(one, Mail::Finished { .. }));
             let mut events: Vec<(MissionId, Event)> = Vec::new();
             for one in mail {
                 events.extend(self.event_of(one)?);
@@ -161,36 +176,45 @@ impl Engine {
         for known in self.missions.values() {
             self.board.show(MissionView::of(&known.mission));
         }
-        if self.wake {
+        if self.wake == Wake::All {
             for id in open {
-                self.wake(&id)?;
+                self.wake(&id, None)?;
             }
         }
         Ok(())
     }
 
-    /// Lets a mission go on that an earlier process left: what it had begun is begun again.
-    fn wake(&mut self, id: &MissionId) -> Result<(), JournalError> {
-        let Some(known) = self.missions.get_mut(id) else {
+    /// Lets a mission go on that an earlier process left: what it had begun is begun again, or told to be unknown. One
+    /// that is paused is left asleep, until it is resumed; only what was being applied is brought to its end.
+    fn wake(&mut self, id: &MissionId, told: Option<&Command>) -> Result<(), JournalError> {
+        let Some(known) = self.missions.get_mut(id).filter(|known| !known.awake) else {
             return Ok(());
         };
-        if std::mem::replace(&mut known.awake, true) {
+        known.awake = !known.mission.paused || told == Some(&Command::Resume);
+        let (awake, begun) = (known.awake, &known.begun);
+        let left: Vec<Effect> = known
+            .mission
+            .pending()
+            .filter(|effect| !begun.contains(&effect.id) && (awake || effect.act.lands()))
+            .collect();
+        if left.is_empty() {
             return Ok(());
         }
-        let left: Vec<Effect> = known.mission.pending().collect();
-        if !left.is_empty() {
-            self.happen(vec![(id.clone(), Event::Woken)])?;
-            self.hand_out(id, left);
-        }
-        Ok(())
+        self.happen(vec![(id.clone(), Event::Woken)])?;
+        let (lost, again): (Vec<_>, Vec<_>) =
+            left.into_iter().map(|effect| (reconcile::lost(&effect.act), effect)).partition(|(lost, _)| lost.is_some());
+        self.hand_out(id, again.into_iter().map(|(_, effect)| effect));
+        let told = lost.into_iter().filter_map(|(outcome, effect)| {
+            Some((id.clone(), Event::Finished { effect: effect.id, outcome: outcome? }))
+        });
+        self.happen(told.collect())
     }
 
     /// Reads a mission from the journal, where it is not known yet.
     pub(super) fn load(&mut self, id: &MissionId) -> Result<(), JournalError> {
         if !self.missions.contains_key(id) {
             let (mission, seq) = store::fold(&locked(&self.journal), id)?;
-            let known = Known { mission, seq, stop: CancellationToken::new(), awake: false };
-            self.missions.insert(id.clone(), known);
+            self.missions.insert(id.clone(), Known::new(mission, seq, false));
         }
         Ok(())
     }
@@ -258,13 +282,13 @@ impl Engine {
             self.missions.remove(&id);
             return Ok(None);
         };
-        if command == Command::Cancel && !known.awake {
+        if matches!(command, Command::Cancel | Command::Pause) && !known.awake {
             // Nothing is begun only to be dropped; what is left then is what was being applied.
             self.happen(vec![(id.clone(), Event::Commanded { command })])?;
-            self.wake(&id)?;
+            self.wake(&id, None)?;
             return Ok(None);
         }
-        self.wake(&id)?;
+        self.wake(&id, Some(&command))?;
         Ok(Some((id, Event::Commanded { command })))
     }
 
@@ -274,8 +298,7 @@ impl Engine {
             return None;
         }
         let mission = Mission::new(id.clone());
-        let known = Known { mission, seq: 0, stop: CancellationToken::new(), awake: true };
-        self.missions.insert(id.clone(), known);
+        self.missions.insert(id.clone(), Known::new(mission, 0, true));
         let event =
             Event::Started { goal, mode, engine: self.engine.clone(), limits: self.limits.clone() };
         Some((id, event))
@@ -325,6 +348,9 @@ impl Engine {
         let Some(known) = self.missions.get_mut(&record.mission) else {
             return Ok(Vec::new());
         };
+        if let Event::Finished { effect, .. } = &record.event {
+            known.begun.remove(effect);
+        }
         let was_ended = known.mission.ended.is_some();
         let mission = std::mem::replace(&mut known.mission, Mission::new(record.mission.clone()));
         let (mission, effects) = step(mission, record.at, &record.event);
@@ -342,13 +368,15 @@ impl Engine {
         Ok(effects)
     }
 
-    fn hand_out(&self, id: &MissionId, effects: impl IntoIterator<Item = Effect>) {
-        let Some(known) = self.missions.get(id) else {
+    fn hand_out(&mut self, id: &MissionId, effects: impl IntoIterator<Item = Effect>) {
+        let Some(known) = self.missions.get_mut(id) else {
             return;
         };
-        // A later event of the same batch may have dropped it.
-        for effect in effects.into_iter().filter(|effect| known.mission.is_pending(effect.id)) {
-            self.dispatcher.begin(&known.mission, effect, &known.stop);
+        for effect in effects {
+            // A later event of the same batch may have dropped it.
+            if known.mission.is_pending(effect.id) && known.begun.insert(effect.id) {
+                self.dispatcher.begin(&known.mission, effect, &known.stop);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod land;
 mod perform;
 mod projection;
 mod prove;
+mod reconcile;
 pub mod rerun;
 mod seal;
 pub mod settings;
@@ -36,7 +37,7 @@ pub use crate::workspace::{OpenText, OpenTexts};
 
 pub use board::Update;
 pub(crate) use perform::with_servers;
-pub use settings::Settings;
+pub use settings::{Settings, Wake};
 pub use store::{fold, load_views};
 
 /// The longest goal, in characters.

@@ -23,8 +23,33 @@ pub struct Settings {
     pub mutants: Option<Duration>,
     /// When the project's tests are run.
     pub tests: TestsWhen,
-    /// Whether unfinished missions go on by themselves when the workspace is opened.
-    pub wake: bool,
+    /// Which unfinished missions go on by themselves.
+    pub wake: Wake,
+    /// What becomes of a mission that is to begin while another one runs.
+    pub second: Second,
+}
+
+/// Which unfinished missions a process lets go on by itself, once it owns the workspace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Wake {
+    /// None but those that it is told something.
+    None,
+    /// Those of an owner that it attached to and that has gone: their followers wait for them.
+    #[default]
+    Inherited,
+    /// All.
+    All,
+}
+
+/// What becomes of a mission that is to begin while another one runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Second {
+    /// It runs beside the other.
+    #[default]
+    Beside,
+    /// It is refused, with the reason.
+    Refuse,
 }
 
 /// When the project's tests are run. Before a mission, and at its seal, they always are.
@@ -69,8 +94,16 @@ struct File {
     limits: Limits,
     gate: gate::languages::Additions,
     seal: Seal,
+    missions: Missions,
     model: Option<model::ModelSettings>,
     roles: std::collections::BTreeMap<crate::mission::conversation::Role, model::ModelSettings>,
+}
+
+/// `[missions]`, as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Missions {
+    second: Second,
 }
 
 /// `[seal]`, as it is written.
@@ -108,7 +141,8 @@ impl Settings {
             gate: gate::Settings { additions: file.gate, ..gate::Settings::default() },
             mutants: Some(mutants).filter(|time| !time.is_zero()),
             tests: file.seal.tests,
-            wake: true,
+            wake: Wake::All,
+            second: file.missions.second,
         })
     }
 }

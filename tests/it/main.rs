@@ -27,6 +27,8 @@ mod mutants;
 #[cfg(unix)]
 mod neovim;
 mod protocol;
+#[cfg(target_os = "linux")]
+mod rehydrate;
 mod rerun;
 mod support;
 mod symbolic_engine;
