@@ -139,7 +139,11 @@ pub(super) fn resume(root: &Path, mission: Option<&str>, out: &Output) -> Result
         for id in &ids {
             handle.command(id, Command::Resume)?;
         }
-        let obeyed = |h: &Handle| ids.iter().zip(&before).all(|(id, n)| told(h, id) > *n);
+        // A paused mission that is only taken up by this process says so, and has not obeyed yet.
+        let goes_on =
+            |h: &Handle, id| h.view(id).is_some_and(|view| view.is_running() || view.end.is_some());
+        let obeyed =
+            |h: &Handle| ids.iter().zip(&before).all(|(id, n)| told(h, id) > *n && goes_on(h, id));
         until(&handle, obeyed).await?;
         let code = watch::follow(&handle, &ids, out).await;
         handle.stop();

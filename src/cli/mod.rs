@@ -225,6 +225,7 @@ fn mission(root: &Path, goal: &str, mode: Mode, out: &watch::Output) -> Result<u
     let settings = Settings { wake: Wake::Inherited, ..Settings::load().map_err(environment)? };
     asynchronously(async {
         let handle = Handle::open(root, settings, None)?;
+        handle.wait_until_read();
         let id = handle.start(goal, mode)?;
         let code = watch::follow(&handle, &[id], out).await;
         handle.stop();

@@ -84,7 +84,12 @@ pub(super) async fn follow(
 ) -> Result<u8, CliError> {
     let mut updates = handle.subscribe();
     let mut watch = Watch { seen: BTreeMap::new(), out, tick: 0 };
-    let interrupt = tokio::signal::ctrl_c();
+    let interrupt = async {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            () = crate::server::parent::terminated() => {}
+        }
+    };
     tokio::pin!(interrupt);
     let mut timer = tokio::time::interval(TICK);
     loop {

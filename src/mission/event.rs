@@ -75,6 +75,11 @@ pub enum Command {
     Resume,
     /// Stop for good; what was accepted stays.
     Cancel,
+    /// It may not begin: another mission runs, and one at a time is wanted.
+    Refuse {
+        /// Why, and what a person can do.
+        reason: String,
+    },
     /// Carry out one task of a plan that waits.
     RunItem {
         /// A task, or one of its steps.

@@ -3,62 +3,85 @@
 
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{Mail, Wake};
+use super::board::{Reached, Update};
+use super::editors::Guest;
 use super::engine::{Engine, Known};
 use super::store::{self, locked};
+use super::{Letter, Mail, Wake};
 use crate::journal::JournalError;
 use crate::mission::view::MissionView;
 use crate::mission::{Mission, step};
 use crate::workspace::lock::{LockError, OwnerLock};
 
-/// How often the other process's events are looked for.
-const LOOK: Duration = Duration::from_millis(50);
-/// How often the lock is tried.
-const TRY: Duration = Duration::from_millis(500);
+/// How often the other process's events are looked for, and its lock is tried.
+const LOOK: Duration = Duration::from_millis(25);
 
 /// Returns the lock as soon as this process has it; `None` when it is asked to end before.
 pub(super) fn until_owner(
     engine: &mut Engine,
     root: &Path,
 ) -> Result<Option<OwnerLock>, JournalError> {
-    let mut tried: Option<Instant> = None;
-    let mut seen = 0;
+    let mut guest = None;
+    // No version is the first look.
+    let mut seen = None;
     loop {
-        if tried.is_none_or(|at| at.elapsed() >= TRY) {
-            tried = Some(Instant::now());
-            match OwnerLock::take(root) {
-                Ok(lock) => {
-                    engine.missions.clear();
-                    return Ok(Some(lock));
-                }
-                // Whoever takes over from a living owner carries its missions on: their followers wait for them.
-                Err(LockError::Held { .. }) if engine.wake == Wake::Inherited => {
-                    engine.wake = Wake::All;
-                }
-                Err(LockError::Held { .. }) => {}
-                Err(error @ LockError::Io { .. }) => {
-                    engine.board.halt(error.to_string());
-                    return Ok(None);
-                }
+        match OwnerLock::take(root) {
+            Ok(lock) => {
+                engine.missions.clear();
+                return Ok(Some(lock));
+            }
+            Err(LockError::Held { .. }) if guest.is_none() => guest = Some(enter(engine, root)?),
+            Err(LockError::Held { .. }) => {}
+            Err(error @ LockError::Io { .. }) => {
+                engine.board.halt(error.to_string());
+                return Ok(None);
             }
         }
         let version = locked(&engine.journal).foreign_version()?;
-        if version != seen {
-            seen = version;
+        if seen != Some(version) {
+            seen = Some(version);
             read_events(engine)?;
+            engine.board.reached(Reached::Read);
+        }
+        if let Some(Some(guest)) = &mut guest
+            && let Err(error) = guest.tick()
+        {
+            tracing::warn!(%error, "the owner of the workspace cannot be told what is open here");
         }
         match engine.mailbox.recv_timeout(LOOK) {
-            Ok(Mail::Letter(letter)) => {
-                let body = serde_json::to_string(&letter).unwrap_or_default();
-                locked(&engine.journal).post(&body)?;
-            }
+            Ok(Mail::Letter(letter)) => post(engine, &letter)?,
             // Effects are performed by the owner only.
             Ok(Mail::Finished { .. }) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Mail::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
         }
     }
+}
+
+fn post(engine: &Engine, letter: &Letter) -> Result<(), JournalError> {
+    let body = serde_json::to_string(letter).unwrap_or_default();
+    locked(&engine.journal).post(&body)
+}
+
+/// Another process owns the workspace: it is told that somebody waits for its missions, and what is open here.
+fn enter(engine: &mut Engine, root: &Path) -> Result<Option<Guest>, JournalError> {
+    match engine.wake {
+        Wake::All => post(engine, &Letter::Wake)?,
+        // Whoever takes over from a living owner carries its missions on: their followers wait for them.
+        Wake::Inherited => engine.wake = Wake::All,
+        Wake::None => {}
+    }
+    let Some(editor) = engine.editors.own().cloned() else {
+        return Ok(None);
+    };
+    let guest = Guest::enter(root, editor, engine.tokio.clone());
+    if let Err(error) = &guest {
+        let text =
+            format!("what is open here is not seen by the process that runs the missions: {error}");
+        engine.board.tell(Update::Notice(text));
+    }
+    Ok(guest.ok())
 }
 
 /// Folds the events that were written since the last look.

@@ -9,16 +9,20 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::board::{Board, Update};
+use super::board::{Board, Reached, Update};
 use super::dispatch::Dispatcher;
+use super::editors::Editors;
 use super::perform::Performer;
 use super::projection::Projection;
 use super::store::locked;
-use super::{Editor, Handle, Letter, Mail, Settings, StartError, Wake, attach, reconcile, store};
+use super::{
+    Editor, Handle, Letter, Mail, Refused, Second, Settings, StartError, Wake, attach, reconcile,
+    store,
+};
 use crate::journal::{Journal, JournalError, Record};
+use crate::mission::event::EffectId;
 use crate::mission::fuel::Limits;
 use crate::mission::view::MissionView;
-use crate::mission::event::EffectId;
 use crate::mission::{Command, Effect, Event, Mission, MissionId, Mode, step};
 
 /// How often the inbox is looked at, and the clock.
@@ -36,7 +40,8 @@ pub(super) fn start(
     let journal = Arc::new(Mutex::new(Journal::open(root)?));
     let board = Arc::new(Board::new());
     let (mail, mailbox) = channel();
-    let performer = Performer::new(root, &settings, journal.clone(), editor)?;
+    let editors = Arc::new(Editors::new(root, editor));
+    let performer = Performer::new(root, &settings, journal.clone(), editors.clone())?;
     let label = performer.engine().to_owned();
     let dispatcher = Dispatcher::new(Arc::new(performer), mail.clone());
     let engine = Engine {
@@ -49,6 +54,9 @@ pub(super) fn start(
         engine: label.clone(),
         limits: settings.limits.clone(),
         wake: settings.wake,
+        second: settings.second,
+        editors,
+        tokio: tokio::runtime::Handle::current(),
         inbox_seen: 0,
         stopping: false,
     };
@@ -58,7 +66,7 @@ pub(super) fn start(
         .name("missions".to_owned())
         .spawn(move || run(engine, &lock_root))
         .map_err(StartError::Thread)?;
-    Ok(Handle { mail, board, root, engine: label })
+    Ok(Handle { mail, board, root, engine: label, second: settings.second })
 }
 
 /// The thread: attached while another process owns the workspace, the owner afterwards.
@@ -71,7 +79,7 @@ fn run(mut engine: Engine, root: &Path) {
         })
     });
     engine.end();
-    board.stopped();
+    board.reached(Reached::Stopped);
 }
 
 /// Whatever ends the loop is said to everybody who looks at the board; a panic is a defect, and no reason to be silent.
@@ -121,6 +129,9 @@ pub(super) struct Engine {
     pub engine: String,
     pub limits: Limits,
     pub wake: Wake,
+    pub second: Second,
+    pub editors: Arc<Editors>,
+    pub tokio: tokio::runtime::Handle,
     pub inbox_seen: i64,
     pub stopping: bool,
 }
@@ -167,19 +178,21 @@ impl Engine {
                 other => other?,
             }
         }
-        let open: Vec<MissionId> = self
-            .missions
-            .iter()
-            .filter(|(_, known)| known.mission.ended.is_none() || known.is_left_open())
-            .map(|(id, _)| id.clone())
-            .collect();
         for known in self.missions.values() {
             self.board.show(MissionView::of(&known.mission));
         }
+        self.board.reached(Reached::Read);
         if self.wake == Wake::All {
-            for id in open {
-                self.wake(&id, None)?;
-            }
+            self.wake_all()?;
+        }
+        Ok(())
+    }
+
+    fn wake_all(&mut self) -> Result<(), JournalError> {
+        let left = |known: &Known| known.mission.ended.is_none() || known.is_left_open();
+        let open = self.missions.iter().filter(|(_, known)| left(known)).map(|(id, _)| id.clone());
+        for id in open.collect::<Vec<_>>() {
+            self.wake(&id, None)?;
         }
         Ok(())
     }
@@ -201,8 +214,10 @@ impl Engine {
             return Ok(());
         }
         self.happen(vec![(id.clone(), Event::Woken)])?;
-        let (lost, again): (Vec<_>, Vec<_>) =
-            left.into_iter().map(|effect| (reconcile::lost(&effect.act), effect)).partition(|(lost, _)| lost.is_some());
+        let (lost, again): (Vec<_>, Vec<_>) = left
+            .into_iter()
+            .map(|effect| (reconcile::lost(&effect.act), effect))
+            .partition(|(lost, _)| lost.is_some());
         self.hand_out(id, again.into_iter().map(|(_, effect)| effect));
         let told = lost.into_iter().filter_map(|(outcome, effect)| {
             Some((id.clone(), Event::Finished { effect: effect.id, outcome: outcome? }))
@@ -256,10 +271,9 @@ impl Engine {
 
     fn event_of(&mut self, mail: Mail) -> Result<Option<(MissionId, Event)>, JournalError> {
         match mail {
-            Mail::Letter(Letter::Start { mission, goal, mode }) => {
-                Ok(self.begin(mission, goal, mode))
-            }
+            Mail::Letter(Letter::Start { mission, goal, mode }) => self.begin(mission, goal, mode),
             Mail::Letter(Letter::Command { mission, command }) => self.told(mission, command),
+            Mail::Letter(Letter::Wake) => self.wake_all().map(|()| None),
             Mail::Finished { mission, effect, outcome } => {
                 Ok(Some((mission, Event::Finished { effect, outcome })))
             }
@@ -292,16 +306,34 @@ impl Engine {
         Ok(Some((id, Event::Commanded { command })))
     }
 
-    /// A mission begins once: the same letter read twice begins nothing.
-    fn begin(&mut self, id: MissionId, goal: String, mode: Mode) -> Option<(MissionId, Event)> {
-        if self.missions.contains_key(&id) {
-            return None;
+    /// A mission begins once: the same letter read twice begins nothing. Whether it may is asked here once more: two
+    /// processes may have begun one in the same moment.
+    fn begin(
+        &mut self,
+        id: MissionId,
+        goal: String,
+        mode: Mode,
+    ) -> Result<Option<(MissionId, Event)>, JournalError> {
+        self.load(&id)?;
+        if self.missions.get(&id).is_some_and(|known| known.seq > 0 || known.awake) {
+            return Ok(None);
         }
-        let mission = Mission::new(id.clone());
-        self.missions.insert(id.clone(), Known::new(mission, 0, true));
+        let other = self
+            .missions
+            .iter()
+            .find(|(_, known)| (known.seq > 0 || known.awake) && known.mission.ended.is_none());
+        let refused = other
+            .filter(|_| self.second == Second::Refuse)
+            .map(|(other, _)| Refused::Second(other.clone()).to_string());
+        self.missions.insert(id.clone(), Known::new(Mission::new(id.clone()), 0, true));
         let event =
             Event::Started { goal, mode, engine: self.engine.clone(), limits: self.limits.clone() };
-        Some((id, event))
+        let Some(reason) = refused else {
+            return Ok(Some((id, event)));
+        };
+        let refusal = Event::Commanded { command: Command::Refuse { reason } };
+        self.happen(vec![(id.clone(), event), (id, refusal)])?;
+        Ok(None)
     }
 
     /// Missions whose wall-clock limit has struck.

@@ -8,6 +8,7 @@ mod attach;
 mod baseline;
 mod board;
 mod dispatch;
+mod editors;
 mod engine;
 mod land;
 mod perform;
@@ -35,9 +36,10 @@ use crate::workspace::{RelPath, WorkspaceError};
 
 pub use crate::workspace::{OpenText, OpenTexts};
 
+use board::Reached;
 pub use board::Update;
 pub(crate) use perform::with_servers;
-pub use settings::{Settings, Wake};
+pub use settings::{Second, Settings, Wake};
 pub use store::{fold, load_views};
 
 /// The longest goal, in characters.
@@ -48,12 +50,15 @@ pub trait Editor: Send + Sync {
     /// The texts of all open files of the workspace, unsaved changes included.
     fn open_texts(&self) -> OpenTexts;
 
+    /// A number that changes with every change of what is open.
+    fn revision(&self) -> u64;
+
     /// Asks the editor to change open files, all of them in one undo step, and waits (bounded) for its answer.
     fn apply(&self, edits: Vec<VersionedEdit>) -> BoxFuture<'_, Result<(), String>>;
 }
 
 /// The new text of one open file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionedEdit {
     /// The file.
     pub path: RelPath,
@@ -74,6 +79,11 @@ pub enum Refused {
     /// There is no such mission.
     #[error("there is no mission {0}; `orchestrator status` lists them")]
     Unknown(MissionId),
+    /// Another mission runs, and the configuration wants one at a time.
+    #[error(
+        "mission {0} is not at its end, and the configuration lets one run at a time ([missions] second = \"refuse\"); wait for it, or cancel it"
+    )]
+    Second(MissionId),
     /// The mission has ended in a way that this command does not change.
     #[error("mission {mission} is {state}; {hint}")]
     Ended {
@@ -128,6 +138,8 @@ enum Letter {
     Start { mission: MissionId, goal: String, mode: Mode },
     /// Tell a mission something.
     Command { mission: MissionId, command: Command },
+    /// Somebody has opened the workspace: let every unfinished mission go on.
+    Wake,
 }
 
 /// The faces' way to the loop. Every call answers at once.
@@ -137,6 +149,7 @@ pub struct Handle {
     board: Arc<board::Board>,
     root: PathBuf,
     engine: String,
+    second: Second,
 }
 
 impl Handle {
@@ -168,6 +181,10 @@ impl Handle {
                 "the goal has {length} characters; {MAX_GOAL} is the most: put the details into a file and name it"
             );
             return Err(Refused::Goal(text));
+        }
+        if let (Second::Refuse, Some(other)) = (self.second, self.unfinished()) {
+            // Of two that begin in the same moment, the loop refuses one.
+            return Err(Refused::Second(other));
         }
         let mission = store::new_id();
         self.board.begun(&mission);
@@ -203,6 +220,10 @@ impl Handle {
         self.post(Letter::Command { mission: mission.clone(), command })
     }
 
+    fn unfinished(&self) -> Option<MissionId> {
+        self.views().iter().find(|view| view.end.is_none()).map(|view| view.id.clone())
+    }
+
     fn post(&self, letter: Letter) -> Result<(), Refused> {
         if let Some(why) = self.board.halted() {
             return Err(Refused::Halted(why));
@@ -220,6 +241,11 @@ impl Handle {
     /// One mission.
     pub fn view(&self, mission: &MissionId) -> Option<Arc<MissionView>> {
         self.views().iter().find(|v| &v.id == mission).cloned()
+    }
+
+    /// Waits until the missions of the journal are shown, or cannot be. Blocks: not for handlers.
+    pub fn wait_until_read(&self) {
+        self.board.wait_until(Reached::Read);
     }
 
     /// What changes from now on.
@@ -246,7 +272,7 @@ impl Handle {
     /// workspace is opened again.
     pub fn stop(&self) {
         if self.mail.send(Mail::Stop).is_ok() {
-            self.board.wait_stopped();
+            self.board.wait_until(Reached::Stopped);
         }
     }
 }

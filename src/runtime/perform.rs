@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::editors::Editors;
 use super::settings::TestsWhen;
 use super::{Editor, Settings, StartError, baseline, seal};
 use crate::agents::{self, Agent, Ask};
@@ -16,8 +17,8 @@ use crate::mission::event::{Fault, FaultKind, SealVerdict};
 use crate::mission::plan::{ItemId, render};
 use crate::mission::{Act, Mission, MissionId, Outcome};
 use crate::tools::{Caller, Toolbox};
-use crate::workspace::OpenTexts;
 use crate::workspace::hash::sha256;
+use crate::workspace::{FileWrite, OpenTexts};
 
 /// An effect with all that it needs, taken from the mission when it begins.
 pub(super) enum Job {
@@ -114,7 +115,9 @@ pub(super) struct Performer {
     pub(super) journal: Arc<Mutex<Journal>>,
     pub(super) mutants: Option<Duration>,
     pub(super) tests: TestsWhen,
+    /// All editors of the workspace, as one.
     pub(super) editor: Option<Arc<dyn Editor>>,
+    editors: Arc<Editors>,
 }
 
 impl Performer {
@@ -122,7 +125,7 @@ impl Performer {
         root: &Path,
         settings: &Settings,
         journal: Arc<Mutex<Journal>>,
-        editor: Option<Arc<dyn Editor>>,
+        editors: Arc<Editors>,
     ) -> Result<Performer, StartError> {
         let gate = Arc::new(Gate::open(root, with_servers(settings.gate.clone(), root))?);
         let agent = agents::choose(&settings.models, &gate)?;
@@ -135,8 +138,20 @@ impl Performer {
             journal,
             mutants: settings.mutants,
             tests: settings.tests,
-            editor,
+            editor: Some(editors.clone()),
+            editors,
         })
+    }
+
+    /// Lets bytes land; before that, every editor says what is open in it right now.
+    async fn put_down(&self, writes: Result<Vec<FileWrite>, String>) -> Outcome {
+        match writes {
+            Ok(writes) => {
+                self.editors.look().await;
+                self.land(writes).await
+            }
+            Err(reason) => Outcome::NotApplied { reason },
+        }
     }
 
     /// Who answers the turns.
@@ -171,14 +186,8 @@ impl Performer {
             Job::Check { mission, item, call, links } => {
                 Outcome::Checked { verdict: self.check(&mission, &item, &call, links).await }
             }
-            Job::Apply { mission, receipt } => match self.writes(&mission, receipt) {
-                Ok(writes) => self.land(writes).await,
-                Err(reason) => Outcome::NotApplied { reason },
-            },
-            Job::Undo { mission, receipt } => match self.unwrites(&mission, receipt) {
-                Ok(writes) => self.land(writes).await,
-                Err(reason) => Outcome::NotApplied { reason },
-            },
+            Job::Apply { mission, receipt } => self.put_down(self.writes(&mission, receipt)).await,
+            Job::Undo { mission, receipt } => self.put_down(self.unwrites(&mission, receipt)).await,
             Job::Baseline => Outcome::Baselined { baseline: self.baseline().await },
             Job::Test { baseline } => Outcome::Tested { verdict: self.test(&baseline).await },
             Job::Seal { mission, plan, links, baseline } => {

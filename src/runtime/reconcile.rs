@@ -36,7 +36,8 @@ mod tests {
     #[test]
     fn only_a_call_that_may_have_changed_something_is_lost() {
         let call = |name: &str| {
-            let call = ToolCall { id: "1".into(), name: name.into(), arguments: Default::default() };
+            let call =
+                ToolCall { id: "1".into(), name: name.into(), arguments: Default::default() };
             lost(&Act::Tool { session: 1, index: 0, call })
         };
         assert_eq!(call("read"), None);

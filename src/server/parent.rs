@@ -1,4 +1,5 @@
-//! Notices that the process that started us has gone, so that no server outlives its editor.
+//! Notices that the process that started us has gone, so that no server outlives its editor; and that the system asks us
+//! to end.
 //!
 //! The end of standard input says the same in most cases; this is for an editor that was killed while something else
 //! held its end of the pipe. Where the process cannot be seen (another namespace, another user, a platform without a
@@ -18,6 +19,23 @@ pub async fn gone(pid: Option<u32>) {
     while watch.is_alive() {
         ticks.tick().await;
     }
+}
+
+/// Completes when the system asks this process to end, by `SIGTERM` or its like. Its children are ended first then,
+/// which they are not when it just dies.
+pub async fn terminated() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut asked) => {
+                asked.recv().await;
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "the system's wish to end is not heard"),
+        }
+    }
+    std::future::pending().await
 }
 
 enum Watch {

@@ -7,8 +7,12 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+#[cfg(target_os = "linux")]
+mod attach;
 mod bad_input;
 mod bench_gate;
+#[cfg(target_os = "linux")]
+mod cancel;
 mod check;
 mod cli;
 #[cfg(unix)]

@@ -28,13 +28,14 @@ fn kill(mut child: Child) {
     child.wait().unwrap();
 }
 
-fn editor(stage: &Stage, options: Value) -> Client {
+/// A server of an editor with those capabilities, in the stage's project.
+pub fn editor(stage: &Stage, options: Value, capabilities: Value) -> Client {
     let environment = stage.environment();
     let pairs: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (&**n, &**v)).collect();
     let root = stage.project.root();
     let mut client = Client::start_with(&root, &pairs);
-    let params = json!({ "processId": null, "rootUri": uri(&root), "capabilities": {},
-        "initializationOptions": options });
+    let params = json!({ "processId": null, "rootUri": uri(&root),
+        "capabilities": capabilities, "initializationOptions": options });
     client.ask("initialize", params);
     client.notify("initialized", json!({}));
     client
@@ -52,7 +53,7 @@ fn go_on(stage: &Stage, next: Next) {
             assert_eq!(resumed.code, 0, "{resumed:?}");
         }
         Next::Editor => {
-            let mut client = editor(stage, json!({}));
+            let mut client = editor(stage, json!({}), json!({}));
             let told = client.wait_method("window/showMessage")["params"]["message"].clone();
             assert!(told.as_str().unwrap().starts_with("Mission sealed"), "{told}");
             assert_eq!(client.leave(), 0);
@@ -77,7 +78,7 @@ fn assert_conversations_only_grow(requests: &[Request]) {
 }
 
 /// What an undisturbed mission leaves: its tree, and nothing done twice.
-fn assert_as_if_nothing_had_been(stage: &Stage, provider: &Provider, what: &str) {
+pub fn assert_as_if_nothing_had_been(stage: &Stage, provider: &Provider, what: &str) {
     let view = status(stage);
     assert_eq!(view["state"], "sealed", "{what}: {view}");
     assert_eq!(view["receipts"].as_array().unwrap().len(), 1, "{what}: applied once");
@@ -181,7 +182,7 @@ fn a_paused_mission_stays_paused_until_it_is_resumed() {
     kill(child);
     *held.lock().unwrap() = None;
     let asked = provider.requests().len();
-    let mut client = editor(&stage, json!({}));
+    let mut client = editor(&stage, json!({}), json!({}));
     let seen = client.command("orchestrator.status", json!([]));
     assert_eq!(seen["result"]["missions"][0]["state"], "paused");
     // A command that is none of going on leaves it where it is.
@@ -200,7 +201,7 @@ fn a_plan_that_waits_still_waits_after_a_restart() {
     let stage = Stage::new(&provider);
     assert_eq!(stage.project.run(&["plan", "alpha"]).code, 0);
     let asked = provider.requests().len();
-    let mut client = editor(&stage, json!({}));
+    let mut client = editor(&stage, json!({}), json!({}));
     let seen = client.command("orchestrator.status", json!([]));
     assert_eq!(seen["result"]["missions"][0]["state"], "planned");
     assert_eq!(client.leave(), 0);
@@ -220,7 +221,7 @@ fn nothing_goes_on_in_a_workspace_before_it_is_trusted() {
     kill(child);
     *held.lock().unwrap() = None;
     let asked = provider.requests().len();
-    let mut client = editor(&stage, json!({"trusted": false}));
+    let mut client = editor(&stage, json!({"trusted": false}), json!({}));
     let refused = client.command("orchestrator.resume", json!([]));
     assert!(refused["error"]["message"].as_str().unwrap().contains("not trusted"), "{refused}");
     assert_eq!(provider.requests().len(), asked);

@@ -214,6 +214,17 @@ impl Client {
         self.wait_exit()
     }
 
+    /// Kills the server, which is told nothing.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The id of the server's process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until the process ends by itself; its exit code.
     pub fn wait_exit(&mut self) -> i32 {
         self.wait_end(DEADLINE).unwrap_or_else(|| {

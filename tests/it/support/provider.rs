@@ -84,7 +84,9 @@ impl Provider {
 
     /// The project with this model configured.
     pub fn serving(&self, project: Project) -> Project {
-        self.variables().into_iter().fold(project, |project, (name, value)| project.with(name, value))
+        self.variables()
+            .into_iter()
+            .fold(project, |project, (name, value)| project.with(name, value))
     }
 
     pub fn requests(&self) -> Vec<Request> {
@@ -179,8 +181,9 @@ fn turn(name: &str, arguments: &Value) -> String {
 
 fn chunked(status: u16, body: &str) -> Vec<u8> {
     let kind = if status == 200 { "text/event-stream" } else { "application/json" };
-    let head =
-        format!("HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n");
+    let head = format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
     format!("{head}{:x}\r\n{body}\r\n", body.len()).into_bytes()
 }
 

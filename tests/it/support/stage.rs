@@ -17,8 +17,7 @@ pub const FILE: &str = "alpha.st";
 const SCRIPT: &str = r#"#!/bin/sh
 # Says at which stage of a mission it was called, and waits there while it is told to.
 here=$(dirname "$0")
-if [ ! -f alpha.st ]; then stage=baseline
-elif [ -f "$here/tested" ]; then stage=seal
+if [ ! -f alpha.st ] && ! grep -q 'All new' first.st; then stage=baseline
 elif [ "$1" = test ]; then stage=tests
 else stage=gate
 fi
@@ -30,7 +29,6 @@ if [ -f "$here/hold-$stage" ]; then
     mv "$here/pids.new" "$here/pids"
     wait
 fi
-[ "$stage" = tests ] && touch "$here/tested"
 exit 0
 "#;
 
@@ -68,11 +66,17 @@ impl Stage {
         std::fs::write(config, format!("{more}\n{before}")).unwrap();
     }
 
+    /// Stops the script at a stage: `baseline`, `gate`, `tests`; or `seal`, which runs the tests when nothing else does.
     pub fn hold(&self, stage: &str) {
+        if stage == "seal" {
+            self.configure("[seal]\ntests = \"at-the-seal\"");
+            return self.hold("tests");
+        }
         std::fs::write(self.folder.join(format!("hold-{stage}")), "").unwrap();
     }
 
     pub fn release(&self, stage: &str) {
+        let stage = if stage == "seal" { "tests" } else { stage };
         let _ = std::fs::remove_file(self.folder.join(format!("hold-{stage}")));
         let _ = std::fs::remove_file(self.folder.join("pids"));
     }
@@ -132,10 +136,15 @@ pub fn lives(pid: u32) -> bool {
 
 /// What an honest team answers.
 pub fn honest(asked: &Request) -> Reply {
+    honest_in(FILE, asked)
+}
+
+/// What an honest team answers that writes `file`.
+pub fn honest_in(file: &str, asked: &Request) -> Reply {
     let plan = format!(
-        "# Mission: g\n## M1: notes\n### T1.1: write a note\n- [ ] S1.1.1: the note is there | file:{FILE}\n"
+        "# Mission: g\n## M1: notes\n### T1.1: write a note\n- [ ] S1.1.1: the note is there | file:{file}\n"
     );
-    let write = json!({"changes": [{"op": "write", "path": FILE, "content": "A note.\n"}]});
+    let write = json!({"changes": [{"op": "write", "path": file, "content": "A note.\n"}]});
     match (asked.role, asked.turns) {
         (Role::Commander, _) => Reply::Call("triage", json!({"decision": "plan"})),
         (Role::Planner, _) => Reply::Call("plan", json!({ "todo": plan })),
