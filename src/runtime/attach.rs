@@ -15,8 +15,10 @@ use crate::mission::view::MissionView;
 use crate::mission::{Mission, step};
 use crate::workspace::lock::{LockError, OwnerLock};
 
-/// How often the other process's events are looked for, and its lock is tried.
+/// How often the other process's events are looked for.
 const LOOK: Duration = Duration::from_millis(25);
+/// At every so many looks its lock is tried.
+const TRY: u32 = 4;
 
 /// Returns the lock as soon as this process has it; `None` when it is asked to end before.
 pub(super) fn until_owner(
@@ -24,21 +26,27 @@ pub(super) fn until_owner(
     root: &Path,
 ) -> Result<Option<OwnerLock>, JournalError> {
     let mut guest = None;
+    let mut looks = 0;
     // No version is the first look.
     let mut seen = None;
     loop {
-        match OwnerLock::take(root) {
-            Ok(lock) => {
-                engine.missions.clear();
-                return Ok(Some(lock));
-            }
-            Err(LockError::Held { .. }) if guest.is_none() => guest = Some(enter(engine, root)?),
-            Err(LockError::Held { .. }) => {}
-            Err(error @ LockError::Io { .. }) => {
-                engine.board.halt(error.to_string());
-                return Ok(None);
+        if looks % TRY == 0 {
+            match OwnerLock::take(root) {
+                Ok(lock) => {
+                    engine.missions.clear();
+                    return Ok(Some(lock));
+                }
+                Err(LockError::Held { .. }) if guest.is_none() => {
+                    guest = Some(enter(engine, root)?);
+                }
+                Err(LockError::Held { .. }) => {}
+                Err(error @ LockError::Io { .. }) => {
+                    engine.board.halt(error.to_string());
+                    return Ok(None);
+                }
             }
         }
+        looks = looks.wrapping_add(1);
         let version = locked(&engine.journal).foreign_version()?;
         if seen != Some(version) {
             seen = Some(version);

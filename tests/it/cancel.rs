@@ -4,7 +4,9 @@
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
+use orchestrator_lsp::journal::Journal;
 use orchestrator_lsp::mission::conversation::Role;
+use orchestrator_lsp::runtime;
 use serde_json::{Value, json};
 
 use crate::rehydrate::{assert_as_if_nothing_had_been, editor};
@@ -100,11 +102,11 @@ fn state(stage: &Stage) -> String {
     }
 }
 
-/// How many effects of the mission have ended.
-fn finished(stage: &Stage) -> usize {
-    let journal = rusqlite::Connection::open(stage.project.root().join(".opencode/journal.db")).unwrap();
-    let count = "SELECT count(*) FROM events WHERE body LIKE '%\"event\":\"finished\"%'";
-    journal.query_row(count, [], |row| row.get(0)).unwrap()
+/// How many effects of the mission were begun and have not ended, as its journal tells.
+fn under_way(stage: &Stage) -> usize {
+    let journal = Journal::open_existing(&stage.project.root()).unwrap().unwrap();
+    let id = &journal.missions().unwrap()[0].id;
+    runtime::fold(&journal, id).unwrap().0.pending().count()
 }
 
 fn temporary_files(stage: &Stage) -> Vec<String> {
@@ -253,12 +255,46 @@ fn a_pause_keeps_what_is_under_way_and_begins_nothing() {
         let is_paused = |m: &Value| m["params"]["state"] == "paused";
         client.wait_for("the pause", is_paused);
         stage.release(held);
-        // What was under way is journaled when it has ended.
-        until("the end of what was under way", || finished(&stage) == begun(&stage, held));
+        until("the end of what was under way", || under_way(&stage) == 0);
         let (asked, calls) = (provider.requests().len(), stage.stages().len());
         assert_eq!(client.leave(), 0);
         assert_eq!((provider.requests().len(), stage.stages().len()), (asked, calls), "{held}");
-        assert_eq!(stage.project.run(&["resume"]).code, 0);
+        // A seal that was under way is kept as well: there is nothing left to be resumed then.
+        let resumed = stage.project.run(&["resume"]);
+        assert_eq!(resumed.code, if held == "seal" { 2 } else { 0 }, "{held}: {resumed:?}");
         assert_as_if_nothing_had_been(&stage, &provider, held);
+    }
+}
+
+/// The same while a model answers: the answer is taken, and what it asks for is not begun.
+#[test]
+fn a_pause_in_the_middle_of_an_answer_keeps_the_answer() {
+    let places: [Place; 5] = [
+        (Role::Commander, 0),
+        (Role::Planner, 0),
+        (Role::Worker, 0),
+        (Role::Worker, 1),
+        (Role::Worker, 2),
+    ];
+    for place in places {
+        let held = Arc::new(Mutex::new(Some(place)));
+        let shared = held.clone();
+        let provider = Provider::answering(move |asked| {
+            until("the test", || *shared.lock().unwrap() != Some((asked.role, asked.turns)));
+            honest(asked)
+        });
+        let stage = Stage::new(&provider);
+        let Runner::Editor(mut client) = begin(&stage, By::Command) else { panic!() };
+        provider.until_asked(|r| r.iter().any(|r| (r.role, r.turns) == place));
+        assert_eq!(stage.project.run(&["pause"]).code, 0);
+        *held.lock().unwrap() = None;
+        until("the end of what was under way", || under_way(&stage) == 0);
+        let asked = provider.requests().len();
+        assert_eq!(client.leave(), 0);
+        assert_eq!(provider.requests().len(), asked, "{place:?}");
+        assert_eq!(stage.project.run(&["resume"]).code, 0);
+        let again = provider.requests().iter().filter(|r| (r.role, r.turns) == place).count();
+        assert_eq!(again, 1, "{place:?}: the answer was kept");
+        assert_as_if_nothing_had_been(&stage, &provider, &format!("{place:?}"));
     }
 }

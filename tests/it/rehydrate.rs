@@ -231,3 +231,67 @@ fn nothing_goes_on_in_a_workspace_before_it_is_trusted() {
     assert_eq!(client.leave(), 0);
     assert_as_if_nothing_had_been(&stage, &provider, "trusted");
 }
+
+/// The owner is killed while the editor is asked to change an open file. The next one looks at what is there: what was
+/// done is not done twice, and what was not is done.
+#[test]
+fn a_mission_goes_on_from_the_middle_of_an_application() {
+    for done in [true, false] {
+        let provider = Provider::answering(honest);
+        let stage = Stage::new(&provider);
+        stage.project.write(FILE, "An old note.\n");
+        let edits =
+            json!({"workspace": {"applyEdit": true, "workspaceEdit": {"documentChanges": true}}});
+        let mut first = editor(&stage, json!({}), edits.clone());
+        let file = uri(&stage.project.root().join(FILE));
+        first.open(&file, "An old note.\n");
+        first.command("orchestrator.task", json!(["alpha"]));
+        first.wait_method("workspace/applyEdit");
+        first.kill();
+        let mut second = editor(&stage, json!({"trusted": false}), edits);
+        second.open(&file, if done { "A note.\n" } else { "An old note.\n" });
+        second.command("orchestrator.trust", json!([]));
+        if !done {
+            let request = second.wait_method("workspace/applyEdit");
+            let document = json!({"uri": file, "version": 2});
+            let params =
+                json!({"textDocument": document, "contentChanges": [{"text": "A note.\n"}]});
+            second.notify("textDocument/didChange", params);
+            second.answer(&request, json!({"applied": true}));
+        }
+        let told = second.wait_method("window/showMessage")["params"]["message"].clone();
+        assert!(told.as_str().unwrap().starts_with("Mission sealed"), "{told}");
+        let unread = second.unread();
+        assert!(unread.iter().all(|m| m["method"] != "workspace/applyEdit"), "{done}: done twice");
+        // The editor saves.
+        stage.project.write(FILE, "A note.\n");
+        assert_eq!(second.leave(), 0);
+        assert_as_if_nothing_had_been(&stage, &provider, &format!("{done}"));
+    }
+}
+
+/// A command that was begun for one mission only does not carry the others on; an editor that opens the workspace
+/// beside it makes it do so.
+#[test]
+fn an_editor_lets_the_owner_go_on_with_every_mission() {
+    let held = Arc::new(Mutex::new(Some((Role::Worker, 1))));
+    let provider = provider(held.clone());
+    let stage = Stage::new(&provider);
+    let child = begin(&stage, &["task", "alpha"]);
+    provider.until_asked(|r| r.iter().any(|r| (r.role, r.turns) == (Role::Worker, 1)));
+    kill(child);
+    *held.lock().unwrap() = Some((Role::Commander, 0));
+    let owner = begin(&stage, &["task", "beta"]);
+    let begun = |r: &[Request]| r.iter().filter(|r| r.role == Role::Commander).count() == 2;
+    provider.until_asked(begun);
+    let asked = provider.requests().len();
+    assert_eq!(status(&stage)["state"], "working");
+    assert_eq!(provider.requests().len(), asked, "the first one is not carried on");
+    let mut client = editor(&stage, json!({}), json!({}));
+    let told = client.wait_method("window/showMessage")["params"]["message"].clone();
+    assert!(told.as_str().unwrap().starts_with("Mission sealed"), "{told}");
+    assert_eq!(stage.project.run(&["cancel"]).code, 0);
+    assert_eq!(client.leave(), 0);
+    let mut owner = owner;
+    assert_eq!(owner.wait().unwrap().code(), Some(5));
+}

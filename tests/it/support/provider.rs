@@ -120,9 +120,10 @@ fn summary(requests: &[Request]) -> Vec<String> {
 
 fn serve(mut stream: TcpStream, handler: &Handler, desk: &(Mutex<Desk>, Condvar)) {
     while let Some(request) = receive(&mut stream) {
-        let reply = handler(&request);
-        desk.0.lock().unwrap().requests.push(request);
+        desk.0.lock().unwrap().requests.push(request.clone());
         desk.1.notify_all();
+        // A handler may take its time.
+        let reply = handler(&request);
         let written = match &reply {
             Reply::Call(name, arguments) => respond(&mut stream, 200, &turn(name, arguments)),
             Reply::Status(status) => {
