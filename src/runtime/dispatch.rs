@@ -30,14 +30,12 @@ impl Dispatcher {
     }
 
     /// Drops everything that is under way, and waits until it is gone, with the processes that it has started. What is
-    /// being applied is let end. All within a bound: the process ends then, whatever hangs.
-    pub fn end(self, bound: Duration) {
+    /// being applied is let end. All within a bound; whether nothing is left.
+    pub fn end(self, bound: Duration) -> bool {
         self.quit.cancel();
         drop(self.alive);
         // Nobody ever sends: the answer is that everybody has left, or that the time is over.
-        if self.gone.recv_timeout(bound) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!("an effect did not end within {bound:?}; the next process takes it up");
-        }
+        self.gone.recv_timeout(bound) != Err(RecvTimeoutError::Timeout)
     }
 
     /// Begins an effect. `stop` is cancelled when the mission ends.

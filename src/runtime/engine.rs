@@ -72,13 +72,17 @@ pub(super) fn start(
 /// The thread: attached while another process owns the workspace, the owner afterwards.
 fn run(mut engine: Engine, root: &Path) {
     let board = engine.board.clone();
+    let mut lock = None;
     guarded(&board, || {
-        attach::until_owner(&mut engine, root).and_then(|lock| match lock {
-            Some(_lock) => engine.own(),
-            None => Ok(()),
-        })
+        lock = attach::until_owner(&mut engine, root)?;
+        if lock.is_some() { engine.own() } else { Ok(()) }
     });
-    engine.end();
+    if !engine.end() {
+        // What is still being applied is not to be met by another owner: the lock goes with the process.
+        tracing::warn!("an effect did not end within {END_LIMIT:?}; the next process takes it up");
+        std::mem::forget(lock.take());
+    }
+    drop(lock);
     board.reached(Reached::Stopped);
 }
 
@@ -91,6 +95,11 @@ fn guarded(board: &Board, body: impl FnOnce() -> Result<(), JournalError>) {
     };
     tracing::error!(why, "the mission loop has stopped");
     board.halt(why);
+}
+
+/// What a person says wins over an outcome that came with it: nothing more is begun after a cancel or a pause.
+fn people_first(mail: &mut [Mail]) {
+    mail.sort_by_key(|one| matches!(one, Mail::Finished { .. }));
 }
 
 /// A mission that this process knows.
@@ -137,9 +146,9 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Ends all that is under way. With the engine go the servers and tools that it has started.
-    fn end(self) {
-        self.dispatcher.end(END_LIMIT);
+    /// Ends all that is under way; whether nothing is left. With the engine go the servers that it has started.
+    fn end(self) -> bool {
+        self.dispatcher.end(END_LIMIT)
     }
 
     /// Runs until the process ends or the journal can no longer be written.
@@ -149,8 +158,7 @@ impl Engine {
             let mut mail = self.wait();
             let (letters, taken) = self.read_inbox()?;
             mail.extend(letters);
-            // What a person says wins over an outcome that came with it: nothing more is begun after a cancel or a pause.
-            mail.sort_by_key(|one| matches!(one, Mail::Finished { .. }));
+            people_first(&mut mail);
             let mut events: Vec<(MissionId, Event)> = Vec::new();
             for one in mail {
                 events.extend(self.event_of(one)?);
@@ -436,6 +444,21 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cancel_wins_over_an_outcome_that_came_before_it() {
+        let mission = MissionId("m".into());
+        let outcome = crate::mission::Outcome::Waited;
+        let told = |command| Mail::Letter(Letter::Command { mission: mission.clone(), command });
+        let finished = Mail::Finished { mission: mission.clone(), effect: 1, outcome };
+        let mut mail = vec![finished, told(Command::Resume), told(Command::Cancel)];
+        people_first(&mut mail);
+        let is_cancel = |one: &Mail| {
+            matches!(one, Mail::Letter(Letter::Command { command: Command::Cancel, .. }))
+        };
+        assert!(is_cancel(&mail[1]), "people's words stay in their order: {mail:?}");
+        assert!(matches!(mail[2], Mail::Finished { .. }));
+    }
 
     #[test]
     fn a_panic_of_the_loop_is_said_to_everybody() {

@@ -17,8 +17,8 @@ use crate::mission::event::{Fault, FaultKind, SealVerdict};
 use crate::mission::plan::{ItemId, render};
 use crate::mission::{Act, Mission, MissionId, Outcome};
 use crate::tools::{Caller, Toolbox};
+use crate::workspace::OpenTexts;
 use crate::workspace::hash::sha256;
-use crate::workspace::{FileWrite, OpenTexts};
 
 /// An effect with all that it needs, taken from the mission when it begins.
 pub(super) enum Job {
@@ -57,6 +57,10 @@ pub(super) enum Job {
 }
 
 impl Job {
+    fn lands(&self) -> bool {
+        matches!(self, Job::Apply { .. } | Job::Undo { .. })
+    }
+
     pub fn of(m: &Mission, act: &Act) -> Job {
         let links = m.receipts.len();
         match act {
@@ -143,17 +147,6 @@ impl Performer {
         })
     }
 
-    /// Lets bytes land; before that, every editor says what is open in it right now.
-    async fn put_down(&self, writes: Result<Vec<FileWrite>, String>) -> Outcome {
-        match writes {
-            Ok(writes) => {
-                self.editors.look().await;
-                self.land(writes).await
-            }
-            Err(reason) => Outcome::NotApplied { reason },
-        }
-    }
-
     /// Who answers the turns.
     pub fn engine(&self) -> &str {
         &self.label
@@ -164,6 +157,10 @@ impl Performer {
     }
 
     pub async fn perform(&self, job: Job) -> Outcome {
+        if job.lands() {
+            // Before bytes land, every editor says what is open in it right now.
+            self.editors.look().await;
+        }
         match job {
             Job::Ask(mut ask) => {
                 ask.open = self.open_texts();
@@ -186,8 +183,14 @@ impl Performer {
             Job::Check { mission, item, call, links } => {
                 Outcome::Checked { verdict: self.check(&mission, &item, &call, links).await }
             }
-            Job::Apply { mission, receipt } => self.put_down(self.writes(&mission, receipt)).await,
-            Job::Undo { mission, receipt } => self.put_down(self.unwrites(&mission, receipt)).await,
+            Job::Apply { mission, receipt } => match self.writes(&mission, receipt) {
+                Ok(writes) => self.land(writes).await,
+                Err(reason) => Outcome::NotApplied { reason },
+            },
+            Job::Undo { mission, receipt } => match self.unwrites(&mission, receipt) {
+                Ok(writes) => self.land(writes).await,
+                Err(reason) => Outcome::NotApplied { reason },
+            },
             Job::Baseline => Outcome::Baselined { baseline: self.baseline().await },
             Job::Test { baseline } => Outcome::Tested { verdict: self.test(&baseline).await },
             Job::Seal { mission, plan, links, baseline } => {

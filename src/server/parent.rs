@@ -9,9 +9,9 @@ use std::time::Duration;
 
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Completes when process `pid` has gone; never, when there is none to watch or it cannot be seen from here.
-pub async fn gone(pid: Option<u32>) {
-    let Some(watch) = pid.and_then(Watch::new) else {
+/// Completes when the process has gone; never, when there is none to watch.
+pub async fn gone(watch: Option<&Watch>) {
+    let Some(watch) = watch else {
         return std::future::pending().await;
     };
     let mut ticks = tokio::time::interval(EVERY);
@@ -38,7 +38,9 @@ pub async fn terminated() {
     std::future::pending().await
 }
 
-enum Watch {
+/// A process that can be seen from here.
+#[derive(Debug)]
+pub enum Watch {
     /// It is our parent: when it dies we get another one.
     #[cfg(unix)]
     Parent(u32),
@@ -47,7 +49,8 @@ enum Watch {
 }
 
 impl Watch {
-    fn new(pid: u32) -> Option<Watch> {
+    /// A watch of process `pid`; `None` when it cannot be seen from here, or has gone.
+    pub fn new(pid: u32) -> Option<Watch> {
         #[cfg(unix)]
         if std::os::unix::process::parent_id() == pid {
             return Some(Watch::Parent(pid));
@@ -74,7 +77,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_can_be_seen_is_watched() {
         assert!(gone(None).now_or_never().is_none());
-        assert!(gone(Some(u32::MAX)).now_or_never().is_none());
+        assert!(gone(Watch::new(u32::MAX).as_ref()).now_or_never().is_none());
     }
 
     #[cfg(target_os = "linux")]
@@ -85,7 +88,8 @@ mod tests {
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        let watched = gone(Some(child.id()));
+        let watch = Watch::new(child.id());
+        let watched = gone(watch.as_ref());
         tokio::pin!(watched);
         assert!(futures_util::poll!(&mut watched).is_pending());
         child.kill().unwrap();

@@ -135,6 +135,10 @@ fn a_mission_goes_on_from_every_stage_of_its_proof() {
         stage.hold(held);
         let child = begin(&stage, &["task", "alpha"]);
         stage.until_held();
+        if held == "baseline" {
+            // The Worker thinks in the meantime; then it waits at the gate.
+            provider.until_asked(|r| r.iter().any(|r| (r.role, r.turns) == (Role::Worker, 1)));
+        }
         kill(child);
         stage.release(held);
         go_on(&stage, next);

@@ -220,11 +220,6 @@ impl Client {
         self.child.wait().unwrap();
     }
 
-    /// The id of the server's process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Waits until the process ends by itself; its exit code.
     pub fn wait_exit(&mut self) -> i32 {
         self.wait_end(DEADLINE).unwrap_or_else(|| {
