@@ -1,4 +1,4 @@
-//! `status`, `cancel`, `resume`: what is told to missions that are there already.
+//! `status`, `pause`, `cancel`, `resume`: what is told to missions that are there already.
 
 use std::io::Write;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::{CliError, asynchronously, environment};
 use crate::journal::is_archived;
 use crate::mission::view::MissionView;
 use crate::mission::{Command, MissionId};
-use crate::runtime::{Handle, Refused, Seen, Settings, load_views, losses};
+use crate::runtime::{Handle, Refused, Seen, Settings, Wake, load_views, losses};
 
 /// How long a command may take to be obeyed by the process that owns the workspace.
 const OBEYED: Duration = Duration::from_secs(20);
@@ -109,24 +109,43 @@ fn meant(
 
 pub(super) fn cancel(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
     let ids = meant(root, mission, |view| view.end.is_none())?;
-    let settings = Settings { wake: false, ..Settings::load().map_err(environment)? };
+    tell(root, &ids, &Command::Cancel, |view| view.end.is_some(), out)
+}
+
+pub(super) fn pause(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
+    let ids = meant(root, mission, |view| view.end.is_none())?;
+    // It may end before it hears.
+    tell(root, &ids, &Command::Pause, |view| view.state == "paused" || view.end.is_some(), out)
+}
+
+/// Tells missions a command, lets none of them go on for it, and waits until it is obeyed.
+fn tell(
+    root: &Path,
+    ids: &[MissionId],
+    command: &Command,
+    obeyed: impl Fn(&MissionView) -> bool,
+    out: &Output,
+) -> Result<u8, CliError> {
+    let settings = Settings { wake: Wake::None, ..Settings::load().map_err(environment)? };
     asynchronously(async {
         let handle = Handle::open(root, settings, None)?;
-        seen(&handle, &ids).await?;
-        for id in &ids {
-            handle.command(id, Command::Cancel)?;
+        seen(&handle, ids).await?;
+        for id in ids {
+            handle.command(id, command.clone())?;
         }
-        let ended = |h: &Handle| ids.iter().all(|id| h.view(id).is_some_and(|v| v.end.is_some()));
-        until(&handle, ended).await?;
+        let is_obeyed = |h: &Handle| ids.iter().all(|id| h.view(id).is_some_and(|v| obeyed(&v)));
+        until(&handle, is_obeyed).await?;
         handle.stop();
-        ids.iter().for_each(|id| out.say(&format!("{id} cancelled")));
+        for view in ids.iter().filter_map(|id| handle.view(id)) {
+            out.say(&format!("{} {}", view.id, view.state));
+        }
         Ok(0)
     })
 }
 
 pub(super) fn resume(root: &Path, mission: Option<&str>, out: &Output) -> Result<u8, CliError> {
     let ids = meant(root, mission, |view| view.end.is_none() || view.state == "blocked")?;
-    let settings = Settings { wake: false, ..Settings::load().map_err(environment)? };
+    let settings = Settings { wake: Wake::Inherited, ..Settings::load().map_err(environment)? };
     asynchronously(async {
         let handle = Handle::open(root, settings, None)?;
         seen(&handle, &ids).await?;
@@ -134,8 +153,9 @@ pub(super) fn resume(root: &Path, mission: Option<&str>, out: &Output) -> Result
         for id in &ids {
             handle.command(id, Command::Resume)?;
         }
-        // A mission that was taken up and has not heard the word yet is still paused.
-        let goes_on = |h: &Handle, id| h.view(id).is_some_and(|view| view.state != "paused");
+        // A paused mission that is only taken up by this process says so, and has not obeyed yet.
+        let goes_on =
+            |h: &Handle, id| h.view(id).is_some_and(|view| view.is_running() || view.end.is_some());
         let obeyed =
             |h: &Handle| ids.iter().zip(&before).all(|(id, n)| told(h, id) > *n && goes_on(h, id));
         until(&handle, obeyed).await?;

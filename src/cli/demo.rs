@@ -10,7 +10,7 @@ use super::watch::{self, Output};
 use super::{CliError, asynchronously, environment, verify};
 use crate::mission::Mode;
 use crate::model::{self, ModelSettings};
-use crate::runtime::{Handle, Settings};
+use crate::runtime::{Handle, Settings, Wake};
 
 const GOAL: &str = "Add --ignore-case, and sort words of equal count by name";
 
@@ -38,7 +38,7 @@ pub(super) fn demo(keep: bool, out: &Output) -> Result<u8, CliError> {
     let root = root.canonicalize().map_err(environment)?;
     introduce(&root, out);
 
-    let mut settings = Settings { wake: false, ..Settings::default() };
+    let mut settings = Settings { wake: Wake::Inherited, ..Settings::default() };
     settings.gate.cache_dir = Some(folder.path().join("cache"));
     settings.models = model::Settings {
         default: Some(ModelSettings {

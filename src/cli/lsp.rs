@@ -23,7 +23,10 @@ pub(super) fn serve(args: Args) -> Result<u8, CliError> {
     let tokio = tokio::runtime::Runtime::new().map_err(environment)?;
     let connect: server::Connect = Box::new(|root: &Path, editor: Arc<dyn Editor>| {
         let settings = Settings::load().map_err(|e| e.to_string())?;
-        Handle::open(root, settings, Some(editor)).map_err(|e| e.to_string())
+        let handle = Handle::open(root, settings, Some(editor)).map_err(|e| e.to_string())?;
+        // The first command finds the missions that are there.
+        handle.wait_until_read();
+        Ok(handle)
     });
     let examine: server::Doctor = Arc::new(doctor::report);
     let session = server::serve(connect, examine, tokio::io::stdin(), tokio::io::stdout());

@@ -39,7 +39,7 @@ use clap::{Parser, Subcommand};
 use crate::disk::fault;
 use crate::mission::Mode;
 use crate::mission::view::MissionView;
-use crate::runtime::{Handle, Refused, Settings, StartError};
+use crate::runtime::{Handle, Refused, Settings, StartError, Wake};
 
 /// Missions for your code: planned, proved before they land, and sealed.
 #[derive(Debug, Parser)]
@@ -81,6 +81,11 @@ enum Command {
     },
     /// Stop a mission for good; what was accepted stays.
     Cancel {
+        /// The mission (default: every one that is open).
+        mission: Option<String>,
+    },
+    /// Let a mission begin nothing new; what is under way ends and is kept. `resume` goes on.
+    Pause {
         /// The mission (default: every one that is open).
         mission: Option<String>,
     },
@@ -189,6 +194,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Plan { goal } => mission(&root, &goal.join(" "), Mode::Plan, &out),
         Command::Status { mission, all } => control::status(&root, mission.as_deref(), all, &out),
         Command::Cancel { mission } => control::cancel(&root, mission.as_deref(), &out),
+        Command::Pause { mission } => control::pause(&root, mission.as_deref(), &out),
         Command::Resume { mission } => control::resume(&root, mission.as_deref(), &out),
         Command::Undo(args) => undo::undo(&root, &args, &out),
         Command::Redo(args) => undo::redo(&root, &args, &out),
@@ -229,9 +235,10 @@ fn asynchronously<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<
 }
 
 fn mission(root: &Path, goal: &str, mode: Mode, out: &watch::Output) -> Result<u8, CliError> {
-    let settings = Settings { wake: false, ..Settings::load().map_err(environment)? };
+    let settings = Settings { wake: Wake::Inherited, ..Settings::load().map_err(environment)? };
     asynchronously(async {
         let handle = Handle::open(root, settings, None)?;
+        handle.wait_until_read();
         let id = handle.start(goal, mode)?;
         let code = watch::follow(&handle, &[id], out).await;
         handle.stop();

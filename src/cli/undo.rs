@@ -9,7 +9,7 @@ use super::watch::Output;
 use super::{CliError, asynchronously};
 use crate::mission::view::MissionView;
 use crate::mission::{Command, Line, LineKind, MissionId};
-use crate::runtime::{Handle, Seen, Settings, lines_after};
+use crate::runtime::{Handle, Seen, Settings, Wake, lines_after};
 
 /// What is asked for on the command line.
 #[derive(Debug, clap::Args)]
@@ -72,7 +72,7 @@ fn tell(
     again: &str,
     out: &Output,
 ) -> Result<u8, CliError> {
-    let settings = Settings { wake: false, ..Settings::load().map_err(super::environment)? };
+    let settings = Settings { wake: Wake::None, ..Settings::load().map_err(super::environment)? };
     let (lines, view) = asynchronously(async {
         let handle = Handle::open(root, settings, None)?;
         seen(&handle, std::slice::from_ref(id)).await?;

@@ -85,7 +85,12 @@ pub(super) async fn follow(
     let mut updates = handle.subscribe();
     let mut watch = Watch { seen: BTreeMap::new(), noticed: BTreeSet::new(), out, tick: 0 };
     handle.notices().iter().for_each(|text| watch.notice(text));
-    let interrupt = tokio::signal::ctrl_c();
+    let interrupt = async {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            () = crate::server::parent::terminated() => {}
+        }
+    };
     tokio::pin!(interrupt);
     let mut timer = tokio::time::interval(TICK);
     loop {

@@ -9,6 +9,7 @@ use super::work::add_tasks;
 pub(super) fn obey(m: &mut Mission, command: &Command) {
     match command {
         Command::Cancel => m.end(End::Cancelled),
+        Command::Refuse { reason } => m.end(End::Failed { reason: reason.clone() }),
         Command::Resume => resume(m),
         Command::DismissFinding { finding, reason } => dismiss(m, *finding, reason),
         Command::Undo { receipt, merge } => undo::undo(m, *receipt, *merge),

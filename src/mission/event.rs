@@ -128,6 +128,11 @@ pub enum Command {
     Resume,
     /// Stop for good; what was accepted stays.
     Cancel,
+    /// It may not begin: another mission runs, and one at a time is wanted.
+    Refuse {
+        /// Why, and what a person can do.
+        reason: String,
+    },
     /// Carry out one task of a plan that waits.
     RunItem {
         /// A task, or one of its steps.
@@ -236,6 +241,13 @@ pub enum Act {
         /// For how long, in milliseconds.
         ms: u64,
     },
+}
+
+impl Act {
+    /// Whether it changes the user's tree: such an act is let end, whatever becomes of its mission.
+    pub fn lands(&self) -> bool {
+        matches!(self, Act::Apply { .. } | Act::Undo { .. })
+    }
 }
 
 /// How an effect ended.

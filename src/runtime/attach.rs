@@ -3,61 +3,93 @@
 
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
-use super::Mail;
+use super::board::{Reached, Update};
+use super::editors::Guest;
 use super::engine::{Engine, Known};
 use super::store::{self, locked};
+use super::{Letter, Mail, Wake};
 use crate::journal::JournalError;
 use crate::mission::view::MissionView;
-use crate::mission::{Mission, MissionId, step};
+use crate::mission::{Mission, step};
 use crate::workspace::lock::{LockError, OwnerLock};
 
 /// How often the other process's events are looked for.
-const LOOK: Duration = Duration::from_millis(50);
-/// How often the lock is tried.
-const TRY: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(25);
+/// At every so many looks its lock is tried.
+const TRY: u32 = 4;
 
 /// Returns the lock as soon as this process has it; `None` when it is asked to end before.
 pub(super) fn until_owner(
     engine: &mut Engine,
     root: &Path,
 ) -> Result<Option<OwnerLock>, JournalError> {
-    let mut tried: Option<Instant> = None;
-    let mut seen = 0;
+    let mut guest = None;
+    let mut looks = 0;
+    // No version is the first look.
+    let mut seen = None;
     loop {
-        if tried.is_none_or(|at| at.elapsed() >= TRY) {
-            tried = Some(Instant::now());
+        if looks % TRY == 0 {
             match OwnerLock::take(root) {
                 Ok(lock) => {
                     engine.missions.clear();
                     return Ok(Some(lock));
                 }
-                // Whoever takes over from a living owner carries its missions on: their followers wait for them.
-                Err(LockError::Held { .. }) => engine.wake = true,
+                Err(LockError::Held { .. }) if guest.is_none() => {
+                    guest = Some(enter(engine, root)?);
+                }
+                Err(LockError::Held { .. }) => {}
                 Err(error @ LockError::Io { .. }) => {
                     engine.board.halt(error.to_string());
                     return Ok(None);
                 }
             }
         }
+        looks = looks.wrapping_add(1);
         let version = locked(&engine.journal).foreign_version()?;
-        if version != seen {
-            seen = version;
+        if seen != Some(version) {
+            seen = Some(version);
             read_events(engine)?;
+            engine.board.reached(Reached::Read);
+        }
+        if let Some(Some(guest)) = &mut guest
+            && let Err(error) = guest.tick()
+        {
+            tracing::warn!(%error, "the owner of the workspace cannot be told what is open here");
         }
         match engine.mailbox.recv_timeout(LOOK) {
-            Ok(Mail::Letter(letter)) => {
-                let body = serde_json::to_string(&letter).unwrap_or_default();
-                locked(&engine.journal).post(&body)?;
-            }
+            Ok(Mail::Letter(letter)) => post(engine, &letter)?,
             // Effects are performed by the owner only.
             Ok(Mail::Finished { .. }) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Mail::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
         }
     }
+}
+
+fn post(engine: &Engine, letter: &Letter) -> Result<(), JournalError> {
+    let body = serde_json::to_string(letter).unwrap_or_default();
+    locked(&engine.journal).post(&body)
+}
+
+/// Another process owns the workspace: it is told that somebody waits for its missions, and what is open here.
+fn enter(engine: &mut Engine, root: &Path) -> Result<Option<Guest>, JournalError> {
+    match engine.wake {
+        Wake::All => post(engine, &Letter::Wake)?,
+        // Whoever takes over from a living owner carries its missions on: their followers wait for them.
+        Wake::Inherited => engine.wake = Wake::All,
+        Wake::None => {}
+    }
+    let Some(editor) = engine.editors.own().cloned() else {
+        return Ok(None);
+    };
+    let guest = Guest::enter(root, editor, engine.tokio.clone());
+    if let Err(error) = &guest {
+        let text =
+            format!("what is open here is not seen by the process that runs the missions: {error}");
+        engine.board.tell(Update::Notice(text));
+    }
+    Ok(guest.ok())
 }
 
 /// Folds the events that were written since the last look.
@@ -74,7 +106,10 @@ fn read_events(engine: &mut Engine) -> Result<(), JournalError> {
         if records.is_empty() {
             continue;
         }
-        let known = engine.missions.entry(id.clone()).or_insert_with(|| unknown(&id));
+        let known = engine.missions.entry(id.clone()).or_insert_with(|| {
+            let mission = Mission::new(id.clone());
+            Known::new(mission, 0, false)
+        });
         for record in records {
             let mission = std::mem::replace(&mut known.mission, Mission::new(id.clone()));
             known.mission = step(mission, record.at, &record.event).0;
@@ -85,20 +120,11 @@ fn read_events(engine: &mut Engine) -> Result<(), JournalError> {
     Ok(())
 }
 
-fn unknown(id: &MissionId) -> Known {
-    Known {
-        mission: Mission::new(id.clone()),
-        seq: 0,
-        stop: CancellationToken::new(),
-        awake: false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::journal::{Journal, Record};
-    use crate::mission::{Event, Mode};
+    use crate::mission::{Event, MissionId, Mode};
     use crate::runtime::{Handle, Settings};
 
     async fn until(handle: &Handle, holds: impl Fn(&MissionView) -> bool) {

@@ -21,6 +21,17 @@ pub enum Update {
     Halted(String),
 }
 
+/// How far the loop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reached {
+    /// Nothing is known yet.
+    Begun,
+    /// What the journal holds is shown.
+    Read,
+    /// It has ended.
+    Stopped,
+}
+
 #[derive(Debug)]
 pub(super) struct Board {
     views: RwLock<Arc<[Arc<MissionView>]>>,
@@ -28,7 +39,7 @@ pub(super) struct Board {
     /// What was said to everybody and stays true.
     notices: Mutex<Vec<String>>,
     halted: Mutex<Option<String>>,
-    stopped: (Mutex<bool>, Condvar),
+    reached: (Mutex<Reached>, Condvar),
     /// Missions that were begun here and may not have a view yet.
     begun: Mutex<Vec<MissionId>>,
 }
@@ -44,7 +55,7 @@ impl Board {
             updates: broadcast::channel(BACKLOG).0,
             notices: Mutex::new(Vec::new()),
             halted: Mutex::new(None),
-            stopped: (Mutex::new(false), Condvar::new()),
+            reached: (Mutex::new(Reached::Begun), Condvar::new()),
             begun: Mutex::new(Vec::new()),
         }
     }
@@ -105,13 +116,16 @@ impl Board {
         lock(&self.halted).clone()
     }
 
-    pub fn stopped(&self) {
-        *lock(&self.stopped.0) = true;
-        self.stopped.1.notify_all();
+    /// Notes how far the loop has come; it never goes back.
+    pub fn reached(&self, point: Reached) {
+        let mut reached = lock(&self.reached.0);
+        *reached = point.max(*reached);
+        self.reached.1.notify_all();
     }
 
-    pub fn wait_stopped(&self) {
-        let guard = lock(&self.stopped.0);
-        let _ended = self.stopped.1.wait_while(guard, |stopped| !*stopped);
+    /// Waits until the loop has come that far. Not for handlers.
+    pub fn wait_until(&self, point: Reached) {
+        let guard = lock(&self.reached.0);
+        let _there = self.reached.1.wait_while(guard, |reached| *reached < point);
     }
 }

@@ -1,7 +1,8 @@
 //! Hands effects out to tasks, and sees to it that each comes back exactly once: done, failed, panicked or dropped.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -16,30 +17,43 @@ pub(super) struct Dispatcher {
     tokio: tokio::runtime::Handle,
     /// Cancelled when the process ends; what was under way is begun again by the next one.
     quit: CancellationToken,
+    /// Every effect that is under way holds a sender; when all are gone, the receiver says so.
+    alive: Sender<()>,
+    gone: Receiver<()>,
 }
 
 impl Dispatcher {
     pub fn new(performer: Arc<Performer>, mail: Sender<Mail>) -> Dispatcher {
         let tokio = tokio::runtime::Handle::current();
-        Dispatcher { performer, mail, tokio, quit: CancellationToken::new() }
+        let (alive, gone) = channel();
+        Dispatcher { performer, mail, tokio, quit: CancellationToken::new(), alive, gone }
     }
 
-    pub fn abort_all(&self) {
+    /// Drops everything that is under way, and waits until it is gone, with the processes that it has started. What is
+    /// being applied is let end. All within a bound; whether nothing is left.
+    pub fn end(self, bound: Duration) -> bool {
         self.quit.cancel();
+        drop(self.alive);
+        // Nobody ever sends: the answer is that everybody has left, or that the time is over.
+        self.gone.recv_timeout(bound) != Err(RecvTimeoutError::Timeout)
     }
 
     /// Begins an effect. `stop` is cancelled when the mission ends.
     pub fn begin(&self, mission: &Mission, effect: Effect, stop: &CancellationToken) {
         let job = Job::of(mission, &effect.act);
-        let performer = self.performer.clone();
-        let work = async move { performer.perform(job).await };
+        let (performer, alive) = (self.performer.clone(), self.alive.clone());
+        // The sender goes with the work, finished or dropped.
+        let work = async move {
+            let _alive = alive;
+            performer.perform(job).await
+        };
         let (mail, id, number) = (self.mail.clone(), mission.id.clone(), effect.id);
         let (stop, quit) = (stop.clone(), self.quit.clone());
         let task = self.tokio.spawn(work);
         self.tokio.spawn(async move {
             let abort = task.abort_handle();
             // What is being applied is let end, so that it can be recorded.
-            let stoppable = !matches!(effect.act, Act::Apply { .. } | Act::Undo { .. });
+            let stoppable = !effect.act.lands();
             let outcome = tokio::select! {
                 done = task => done.unwrap_or_else(|error| panicked(&effect.act, &error.to_string())),
                 () = stop.cancelled(), if stoppable => Outcome::Aborted,

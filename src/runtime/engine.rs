@@ -1,7 +1,7 @@
 //! The loop. It runs on a thread of its own: takes what is in the mailbox, makes events of it, writes them, steps the
 //! missions, and hands the effects out. Nothing it waits for can wait for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
@@ -9,20 +9,27 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::board::{Board, Update};
+use super::board::{Board, Reached, Update};
 use super::dispatch::Dispatcher;
+use super::editors::Editors;
 use super::keeper::Keeper;
 use super::perform::Performer;
 use super::projection::Projection;
 use super::store::locked;
-use super::{Editor, Handle, Letter, Mail, Settings, StartError, attach, recovery, store};
+use super::{
+    Editor, Handle, Letter, Mail, Refused, Second, Settings, StartError, Wake, attach, reconcile,
+    recovery, store,
+};
 use crate::journal::{Batch, Journal, JournalError, Record};
+use crate::mission::event::EffectId;
 use crate::mission::fuel::Limits;
 use crate::mission::view::MissionView;
-use crate::mission::{Act, Command, Effect, Event, Mission, MissionId, Mode, step};
+use crate::mission::{Command, Effect, Event, Mission, MissionId, Mode, step};
 
 /// How often the inbox is looked at, and the clock.
 const TICK: Duration = Duration::from_millis(50);
+/// How long what is under way may take to end with the process.
+const END_LIMIT: Duration = Duration::from_secs(3);
 /// The most events that are written at once.
 const BATCH: usize = 256;
 
@@ -34,7 +41,8 @@ pub(super) fn start(
     let journal = Arc::new(Mutex::new(recovery::opened(root, || Journal::open(root))?));
     let board = Arc::new(Board::new());
     let (mail, mailbox) = channel();
-    let performer = Performer::new(root, &settings, journal.clone(), editor)?;
+    let editors = Arc::new(Editors::new(root, editor));
+    let performer = Performer::new(root, &settings, journal.clone(), editors.clone())?;
     let label = performer.engine().to_owned();
     let dispatcher = Dispatcher::new(Arc::new(performer), mail.clone());
     let engine = Engine {
@@ -48,6 +56,9 @@ pub(super) fn start(
         engine: label.clone(),
         limits: settings.limits.clone(),
         wake: settings.wake,
+        second: settings.second,
+        editors,
+        tokio: tokio::runtime::Handle::current(),
         inbox_seen: 0,
         stopping: false,
     };
@@ -57,22 +68,24 @@ pub(super) fn start(
         .name("missions".to_owned())
         .spawn(move || run(engine, &lock_root))
         .map_err(StartError::Thread)?;
-    Ok(Handle { mail, board, root, engine: label })
+    Ok(Handle { mail, board, root, engine: label, second: settings.second })
 }
 
 /// The thread: attached while another process owns the workspace, the owner afterwards.
 fn run(mut engine: Engine, root: &Path) {
     let board = engine.board.clone();
+    let mut lock = None;
     guarded(&board, || {
-        attach::until_owner(&mut engine, root).and_then(|lock| match lock {
-            Some(_lock) => engine.own(root),
-            None => Ok(()),
-        })
+        lock = attach::until_owner(&mut engine, root)?;
+        if lock.is_some() { engine.own(root) } else { Ok(()) }
     });
-    engine.dispatcher.abort_all();
-    // With the engine go the servers and tools that it has started.
-    drop(engine);
-    board.stopped();
+    if !engine.end() {
+        // What is still being applied is not to be met by another owner: the lock goes with the process.
+        tracing::warn!("an effect did not end within {END_LIMIT:?}; the next process takes it up");
+        std::mem::forget(lock.take());
+    }
+    drop(lock);
+    board.reached(Reached::Stopped);
 }
 
 /// Whatever ends the loop is said to everybody who looks at the board; a panic is a defect, and no reason to be silent.
@@ -86,6 +99,11 @@ fn guarded(board: &Board, body: impl FnOnce() -> Result<(), JournalError>) {
     board.halt(why);
 }
 
+/// What a person says wins over an outcome that came with it: nothing more is begun after a cancel or a pause.
+fn people_first(mail: &mut [Mail]) {
+    mail.sort_by_key(|one| matches!(one, Mail::Finished { .. }));
+}
+
 /// A mission that this process knows.
 pub(super) struct Known {
     pub mission: Mission,
@@ -95,11 +113,21 @@ pub(super) struct Known {
     pub stop: CancellationToken,
     /// Whether this process carries it on.
     pub awake: bool,
+    /// The effects that this process has begun, and that have not ended.
+    pub begun: BTreeSet<EffectId>,
 }
 
 impl Known {
+    /// A mission that was read, or is about to begin.
+    pub fn new(mission: Mission, seq: u64, awake: bool) -> Known {
+        Known { mission, seq, stop: CancellationToken::new(), awake, begun: BTreeSet::new() }
+    }
+
     /// Steps the mission. Answers with the effects, and whether it has ended, where that changed.
     fn take(&mut self, record: &Record) -> (Vec<Effect>, Option<bool>) {
+        if let Event::Finished { effect, .. } = &record.event {
+            self.begun.remove(effect);
+        }
         let was_ended = self.mission.ended.is_some();
         let mission = std::mem::replace(&mut self.mission, Mission::new(record.mission.clone()));
         let (mission, effects) = step(mission, record.at, &record.event);
@@ -125,12 +153,20 @@ pub(super) struct Engine {
     pub missions: BTreeMap<MissionId, Known>,
     pub engine: String,
     pub limits: Limits,
-    pub wake: bool,
+    pub wake: Wake,
+    pub second: Second,
+    pub editors: Arc<Editors>,
+    pub tokio: tokio::runtime::Handle,
     pub inbox_seen: i64,
     pub stopping: bool,
 }
 
 impl Engine {
+    /// Ends all that is under way; whether nothing is left. With the engine go the servers that it has started.
+    fn end(self) -> bool {
+        self.dispatcher.end(END_LIMIT)
+    }
+
     /// Runs until the process ends or the journal can no longer be written.
     fn own(&mut self, root: &Path) -> Result<(), JournalError> {
         self.take_up(root)?;
@@ -138,6 +174,7 @@ impl Engine {
             let mut mail = self.wait();
             let (letters, taken) = self.read_inbox()?;
             mail.extend(letters);
+            people_first(&mut mail);
             let mut events: Vec<(MissionId, Event)> = Vec::new();
             for one in mail {
                 events.extend(self.event_of(one)?);
@@ -166,19 +203,12 @@ impl Engine {
             other => other?,
         }
         self.tell_losses(root)?;
-        let open: Vec<MissionId> = self
-            .missions
-            .iter()
-            .filter(|(_, known)| known.mission.ended.is_none() || known.is_left_open())
-            .map(|(id, _)| id.clone())
-            .collect();
         // The files, too: whoever died after its last event may not have come to show it.
         let all: Vec<MissionId> = self.missions.keys().cloned().collect();
         self.show(&all);
-        if self.wake {
-            for id in open {
-                self.wake(&id)?;
-            }
+        self.board.reached(Reached::Read);
+        if self.wake == Wake::All {
+            self.wake_all()?;
         }
         Ok(())
     }
@@ -215,28 +245,48 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets a mission go on that an earlier process left: what it had begun is begun again.
-    fn wake(&mut self, id: &MissionId) -> Result<(), JournalError> {
-        let Some(known) = self.missions.get_mut(id) else {
-            return Ok(());
-        };
-        if std::mem::replace(&mut known.awake, true) {
-            return Ok(());
-        }
-        let left: Vec<Effect> = known.mission.pending().collect();
-        if !left.is_empty() {
-            self.happen(vec![(id.clone(), Event::Woken)])?;
-            self.hand_out(id, left);
+    fn wake_all(&mut self) -> Result<(), JournalError> {
+        let left = |known: &Known| known.mission.ended.is_none() || known.is_left_open();
+        let open = self.missions.iter().filter(|(_, known)| left(known)).map(|(id, _)| id.clone());
+        for id in open.collect::<Vec<_>>() {
+            self.wake(&id, None)?;
         }
         Ok(())
+    }
+
+    /// Lets a mission go on that an earlier process left: what it had begun is begun again, or told to be unknown. One
+    /// that is paused is left asleep, until it is resumed; only what was being applied is brought to its end.
+    fn wake(&mut self, id: &MissionId, told: Option<&Command>) -> Result<(), JournalError> {
+        let Some(known) = self.missions.get_mut(id).filter(|known| !known.awake) else {
+            return Ok(());
+        };
+        known.awake = !known.mission.paused || told == Some(&Command::Resume);
+        let (awake, begun) = (known.awake, &known.begun);
+        let left: Vec<Effect> = known
+            .mission
+            .pending()
+            .filter(|effect| !begun.contains(&effect.id) && (awake || effect.act.lands()))
+            .collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        self.happen(vec![(id.clone(), Event::Woken)])?;
+        let (lost, again): (Vec<_>, Vec<_>) = left
+            .into_iter()
+            .map(|effect| (reconcile::lost(&effect.act), effect))
+            .partition(|(lost, _)| lost.is_some());
+        self.hand_out(id, again.into_iter().map(|(_, effect)| effect));
+        let told = lost.into_iter().filter_map(|(outcome, effect)| {
+            Some((id.clone(), Event::Finished { effect: effect.id, outcome: outcome? }))
+        });
+        self.happen(told.collect())
     }
 
     /// Reads a mission from the journal, where it is not known yet.
     pub(super) fn load(&mut self, id: &MissionId) -> Result<(), JournalError> {
         if !self.missions.contains_key(id) {
             let (mission, seq) = store::fold(&locked(&self.journal), id)?;
-            let known = Known { mission, seq, stop: CancellationToken::new(), awake: false };
-            self.missions.insert(id.clone(), known);
+            self.missions.insert(id.clone(), Known::new(mission, seq, false));
         }
         Ok(())
     }
@@ -273,10 +323,9 @@ impl Engine {
 
     fn event_of(&mut self, mail: Mail) -> Result<Option<(MissionId, Event)>, JournalError> {
         match mail {
-            Mail::Letter(Letter::Start { mission, goal, mode }) => {
-                Ok(self.begin(mission, goal, mode))
-            }
+            Mail::Letter(Letter::Start { mission, goal, mode }) => self.begin(mission, goal, mode),
             Mail::Letter(Letter::Command { mission, command }) => self.told(mission, command),
+            Mail::Letter(Letter::Wake) => self.wake_all().map(|()| None),
             Mail::Finished { mission, effect, outcome } => {
                 Ok(Some((mission, Event::Finished { effect, outcome })))
             }
@@ -299,33 +348,49 @@ impl Engine {
             self.missions.remove(&id);
             return Ok(None);
         };
-        if command == Command::Cancel && !known.awake {
+        if matches!(command, Command::Cancel | Command::Pause) && !known.awake {
             // Nothing is begun only to be dropped; what is left then is what was being applied.
             self.happen(vec![(id.clone(), Event::Commanded { command })])?;
-            self.wake(&id)?;
+            self.wake(&id, None)?;
             return Ok(None);
         }
         // An interrupted mission is not begun again only because something of it is taken back.
         let takes_back = matches!(command, Command::Undo { .. } | Command::Redo { .. });
-        let at_files = |act: &Act| matches!(act, Act::Apply { .. } | Act::Undo { .. });
-        if takes_back && !known.awake && !known.mission.pending().any(|e| at_files(&e.act)) {
-            return Ok(Some((id, Event::Commanded { command })));
+        let at_files = known.mission.pending().any(|effect| effect.act.lands());
+        if !takes_back || known.awake || at_files {
+            self.wake(&id, Some(&command))?;
         }
-        self.wake(&id)?;
         Ok(Some((id, Event::Commanded { command })))
     }
 
-    /// A mission begins once: the same letter read twice begins nothing.
-    fn begin(&mut self, id: MissionId, goal: String, mode: Mode) -> Option<(MissionId, Event)> {
-        if self.missions.contains_key(&id) {
-            return None;
+    /// A mission begins once: the same letter read twice begins nothing. Whether it may is asked here once more: two
+    /// processes may have begun one in the same moment.
+    fn begin(
+        &mut self,
+        id: MissionId,
+        goal: String,
+        mode: Mode,
+    ) -> Result<Option<(MissionId, Event)>, JournalError> {
+        self.load(&id)?;
+        if self.missions.get(&id).is_some_and(|known| known.seq > 0 || known.awake) {
+            return Ok(None);
         }
-        let mission = Mission::new(id.clone());
-        let known = Known { mission, seq: 0, stop: CancellationToken::new(), awake: true };
-        self.missions.insert(id.clone(), known);
+        let other = self
+            .missions
+            .iter()
+            .find(|(_, known)| (known.seq > 0 || known.awake) && known.mission.ended.is_none());
+        let refused = other
+            .filter(|_| self.second == Second::Refuse)
+            .map(|(other, _)| Refused::Second(other.clone()).to_string());
+        self.missions.insert(id.clone(), Known::new(Mission::new(id.clone()), 0, true));
         let event =
             Event::Started { goal, mode, engine: self.engine.clone(), limits: self.limits.clone() };
-        Some((id, event))
+        let Some(reason) = refused else {
+            return Ok(Some((id, event)));
+        };
+        let refusal = Event::Commanded { command: Command::Refuse { reason } };
+        self.happen(vec![(id.clone(), event), (id, refusal)])?;
+        Ok(None)
     }
 
     /// Missions whose wall-clock limit has struck.
@@ -397,13 +462,15 @@ impl Engine {
         }
     }
 
-    fn hand_out(&self, id: &MissionId, effects: impl IntoIterator<Item = Effect>) {
-        let Some(known) = self.missions.get(id) else {
+    fn hand_out(&mut self, id: &MissionId, effects: impl IntoIterator<Item = Effect>) {
+        let Some(known) = self.missions.get_mut(id) else {
             return;
         };
-        // A later event of the same batch may have dropped it.
-        for effect in effects.into_iter().filter(|effect| known.mission.is_pending(effect.id)) {
-            self.dispatcher.begin(&known.mission, effect, &known.stop);
+        for effect in effects {
+            // A later event of the same batch may have dropped it.
+            if known.mission.is_pending(effect.id) && known.begun.insert(effect.id) {
+                self.dispatcher.begin(&known.mission, effect, &known.stop);
+            }
         }
     }
 
@@ -429,6 +496,21 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cancel_wins_over_an_outcome_that_came_before_it() {
+        let mission = MissionId("m".into());
+        let outcome = crate::mission::Outcome::Waited;
+        let told = |command| Mail::Letter(Letter::Command { mission: mission.clone(), command });
+        let finished = Mail::Finished { mission: mission.clone(), effect: 1, outcome };
+        let mut mail = vec![finished, told(Command::Resume), told(Command::Cancel)];
+        people_first(&mut mail);
+        let is_cancel = |one: &Mail| {
+            matches!(one, Mail::Letter(Letter::Command { command: Command::Cancel, .. }))
+        };
+        assert!(is_cancel(&mail[1]), "people's words stay in their order: {mail:?}");
+        assert!(matches!(mail[2], Mail::Finished { .. }));
+    }
 
     #[test]
     fn a_panic_of_the_loop_is_said_to_everybody() {

@@ -323,7 +323,8 @@ mod tests {
         let mut settings = Settings::default();
         settings.gate.cache_dir = Some(root.join("cache"));
         let journal = Arc::new(Mutex::new(journal));
-        (Performer::new(root, &settings, journal, None).unwrap(), mission)
+        let editors = Arc::new(crate::runtime::editors::Editors::new(root, None));
+        (Performer::new(root, &settings, journal, editors).unwrap(), mission)
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -9,12 +9,14 @@ mod baseline;
 mod board;
 mod checkpoint;
 mod dispatch;
+mod editors;
 mod engine;
 mod keeper;
 mod land;
 mod perform;
 mod projection;
 mod prove;
+mod reconcile;
 mod recovery;
 pub mod rerun;
 mod seal;
@@ -38,10 +40,11 @@ use crate::workspace::{RelPath, WorkspaceError};
 
 pub use crate::workspace::{OpenText, OpenTexts};
 
+use board::Reached;
 pub use board::Update;
 pub(crate) use perform::with_servers;
 pub use recovery::losses;
-pub use settings::Settings;
+pub use settings::{Second, Settings, Wake};
 pub use store::{Seen, fold, load_views};
 
 /// The longest goal, in characters.
@@ -52,12 +55,15 @@ pub trait Editor: Send + Sync {
     /// The texts of all open files of the workspace, unsaved changes included.
     fn open_texts(&self) -> OpenTexts;
 
+    /// A number that changes with every change of what is open.
+    fn revision(&self) -> u64;
+
     /// Asks the editor to change open files, all of them in one undo step, and waits (bounded) for its answer.
     fn apply(&self, edits: Vec<VersionedEdit>) -> BoxFuture<'_, Result<(), String>>;
 }
 
 /// The new text of one open file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionedEdit {
     /// The file.
     pub path: RelPath,
@@ -83,6 +89,11 @@ pub enum Refused {
         "mission {0} is archived: its bytes are no longer kept, so nothing of it can be changed or taken back; `orchestrator status {0}` shows it"
     )]
     Archived(MissionId),
+    /// Another mission runs, and the configuration wants one at a time.
+    #[error(
+        "mission {0} is not at its end, and the configuration lets one run at a time ([missions] second = \"refuse\"); wait for it, or cancel it"
+    )]
+    Second(MissionId),
     /// The mission has ended in a way that this command does not change.
     #[error("mission {mission} is {state}; {hint}")]
     Ended {
@@ -137,6 +148,8 @@ enum Letter {
     Start { mission: MissionId, goal: String, mode: Mode },
     /// Tell a mission something.
     Command { mission: MissionId, command: Command },
+    /// Somebody has opened the workspace: let every unfinished mission go on.
+    Wake,
 }
 
 /// The faces' way to the loop. Every call answers at once.
@@ -146,6 +159,7 @@ pub struct Handle {
     board: Arc<board::Board>,
     root: PathBuf,
     engine: String,
+    second: Second,
 }
 
 impl Handle {
@@ -177,6 +191,10 @@ impl Handle {
                 "the goal has {length} characters; {MAX_GOAL} is the most: put the details into a file and name it"
             );
             return Err(Refused::Goal(text));
+        }
+        if let (Second::Refuse, Some(other)) = (self.second, self.unfinished()) {
+            // Of two that begin in the same moment, the loop refuses one.
+            return Err(Refused::Second(other));
         }
         let mission = store::new_id();
         self.board.begun(&mission);
@@ -220,6 +238,10 @@ impl Handle {
         self.post(Letter::Command { mission: mission.clone(), command })
     }
 
+    fn unfinished(&self) -> Option<MissionId> {
+        self.views().iter().find(|view| view.end.is_none()).map(|view| view.id.clone())
+    }
+
     fn post(&self, letter: Letter) -> Result<(), Refused> {
         if let Some(why) = self.board.halted() {
             return Err(Refused::Halted(why));
@@ -237,6 +259,11 @@ impl Handle {
     /// One mission.
     pub fn view(&self, mission: &MissionId) -> Option<Arc<MissionView>> {
         self.views().iter().find(|v| &v.id == mission).cloned()
+    }
+
+    /// Waits until the missions of the journal are shown, or cannot be. Blocks: not for handlers.
+    pub fn wait_until_read(&self) {
+        self.board.wait_until(Reached::Read);
     }
 
     /// What changes from now on.
@@ -268,7 +295,7 @@ impl Handle {
     /// workspace is opened again.
     pub fn stop(&self) {
         if self.mail.send(Mail::Stop).is_ok() {
-            self.board.wait_stopped();
+            self.board.wait_until(Reached::Stopped);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::editors::Editors;
 use super::settings::TestsWhen;
 use super::{Editor, Settings, StartError, baseline, seal};
 use crate::agents::{self, Agent, Ask};
@@ -58,6 +59,10 @@ pub(super) enum Job {
 }
 
 impl Job {
+    fn lands(&self) -> bool {
+        matches!(self, Job::Apply { .. } | Job::Undo { .. })
+    }
+
     pub fn of(m: &Mission, act: &Act) -> Job {
         let links = m.receipts.len();
         match act {
@@ -121,7 +126,9 @@ pub(super) struct Performer {
     pub(super) journal: Arc<Mutex<Journal>>,
     pub(super) mutants: Option<Duration>,
     pub(super) tests: TestsWhen,
+    /// All editors of the workspace, as one.
     pub(super) editor: Option<Arc<dyn Editor>>,
+    editors: Arc<Editors>,
 }
 
 impl Performer {
@@ -129,7 +136,7 @@ impl Performer {
         root: &Path,
         settings: &Settings,
         journal: Arc<Mutex<Journal>>,
-        editor: Option<Arc<dyn Editor>>,
+        editors: Arc<Editors>,
     ) -> Result<Performer, StartError> {
         let gate = Arc::new(Gate::open(root, with_servers(settings.gate.clone(), root))?);
         let agent = agents::choose(&settings.models, &gate)?;
@@ -142,7 +149,8 @@ impl Performer {
             journal,
             mutants: settings.mutants,
             tests: settings.tests,
-            editor,
+            editor: Some(editors.clone()),
+            editors,
         })
     }
 
@@ -156,6 +164,10 @@ impl Performer {
     }
 
     pub async fn perform(&self, job: Job) -> Outcome {
+        if job.lands() {
+            // Before bytes land, every editor says what is open in it right now.
+            self.editors.look().await;
+        }
         match job {
             Job::Ask(mut ask) => {
                 ask.open = self.open_texts();

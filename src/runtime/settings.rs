@@ -25,8 +25,33 @@ pub struct Settings {
     pub tests: TestsWhen,
     /// Which ended missions stay in the journal.
     pub keep: Keep,
-    /// Whether unfinished missions go on by themselves when the workspace is opened.
-    pub wake: bool,
+    /// Which unfinished missions go on by themselves.
+    pub wake: Wake,
+    /// What becomes of a mission that is to begin while another one runs.
+    pub second: Second,
+}
+
+/// Which unfinished missions a process lets go on by itself, once it owns the workspace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Wake {
+    /// None but those that it is told something.
+    None,
+    /// Those of an owner that it attached to and that has gone: their followers wait for them.
+    #[default]
+    Inherited,
+    /// All.
+    All,
+}
+
+/// What becomes of a mission that is to begin while another one runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Second {
+    /// It runs beside the other.
+    #[default]
+    Beside,
+    /// It is refused, with the reason.
+    Refuse,
 }
 
 /// When the project's tests are run. Before a mission, and at its seal, they always are.
@@ -88,8 +113,16 @@ struct File {
     gate: gate::languages::Additions,
     seal: Seal,
     journal: Keep,
+    missions: Missions,
     model: Option<model::ModelSettings>,
     roles: std::collections::BTreeMap<crate::mission::conversation::Role, model::ModelSettings>,
+}
+
+/// `[missions]`, as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Missions {
+    second: Second,
 }
 
 /// `[seal]`, as it is written.
@@ -128,7 +161,8 @@ impl Settings {
             mutants: Some(mutants).filter(|time| !time.is_zero()),
             tests: file.seal.tests,
             keep: file.journal,
-            wake: true,
+            wake: Wake::All,
+            second: file.missions.second,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The documents that are open in the editor: their text is the truth, not the disk's.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -24,6 +25,7 @@ pub struct Document {
 pub struct Documents {
     open: Mutex<HashMap<Uri, Document>>,
     changed: watch::Sender<()>,
+    revision: AtomicU64,
 }
 
 impl Documents {
@@ -31,6 +33,7 @@ impl Documents {
     pub fn open(&self, uri: Uri, version: i32, text: String) {
         let document = Document { uri: uri.clone(), version, text: text.into() };
         self.lock().insert(uri, document);
+        self.revise();
     }
 
     /// Applies the client's changes, in order. `false` when the document is not open.
@@ -51,13 +54,25 @@ impl Documents {
         }
         document.text = text.into();
         document.version = version;
-        self.changed.send_replace(());
+        drop(open);
+        self.revise();
         true
     }
 
     /// Removes a document.
     pub fn close(&self, uri: &Uri) {
         self.lock().remove(uri);
+        self.revise();
+    }
+
+    /// A number that changes with every change of what is open.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    fn revise(&self) {
+        self.revision.fetch_add(1, Ordering::Release);
+        self.changed.send_replace(());
     }
 
     /// The document of `uri`, if it is open.

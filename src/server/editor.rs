@@ -45,6 +45,10 @@ impl Editor for OpenEditor {
         .collect()
     }
 
+    fn revision(&self) -> u64 {
+        self.session.upgrade().map_or(0, |session| session.documents.revision())
+    }
+
     fn apply(&self, edits: Vec<VersionedEdit>) -> BoxFuture<'_, Result<(), String>> {
         let session = self.session.upgrade();
         async move {

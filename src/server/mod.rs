@@ -72,7 +72,12 @@ where
     let (service, _socket) = service.finish();
     let gone = {
         let session = Arc::clone(&session);
-        async move { session.client_gone().await }
+        async move {
+            tokio::select! {
+                () = session.client_gone() => {}
+                () = parent::terminated() => {}
+            }
+        }
     };
     let end = transport::run(service, peer, input, output, gone).await;
     session.stop(STOP_LIMIT).await;

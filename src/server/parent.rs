@@ -1,4 +1,5 @@
-//! Notices that the process that started us has gone, so that no server outlives its editor.
+//! Notices that the process that started us has gone, so that no server outlives its editor; and that the system asks us
+//! to end.
 //!
 //! The end of standard input says the same in most cases; this is for an editor that was killed while something else
 //! held its end of the pipe. Where the process cannot be seen (another namespace, another user, a platform without a
@@ -8,9 +9,9 @@ use std::time::Duration;
 
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Completes when process `pid` has gone; never, when there is none to watch or it cannot be seen from here.
-pub async fn gone(pid: Option<u32>) {
-    let Some(watch) = pid.and_then(Watch::new) else {
+/// Completes when the process has gone; never, when there is none to watch.
+pub async fn gone(watch: Option<&Watch>) {
+    let Some(watch) = watch else {
         return std::future::pending().await;
     };
     let mut ticks = tokio::time::interval(EVERY);
@@ -20,7 +21,26 @@ pub async fn gone(pid: Option<u32>) {
     }
 }
 
-enum Watch {
+/// Completes when the system asks this process to end, by `SIGTERM` or its like. Its children are ended first then,
+/// which they are not when it just dies.
+pub async fn terminated() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut asked) => {
+                asked.recv().await;
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "the system's wish to end is not heard"),
+        }
+    }
+    std::future::pending().await
+}
+
+/// A process that can be seen from here.
+#[derive(Debug)]
+pub enum Watch {
     /// It is our parent: when it dies we get another one.
     #[cfg(unix)]
     Parent(u32),
@@ -29,7 +49,8 @@ enum Watch {
 }
 
 impl Watch {
-    fn new(pid: u32) -> Option<Watch> {
+    /// A watch of process `pid`; `None` when it cannot be seen from here, or has gone.
+    pub fn new(pid: u32) -> Option<Watch> {
         #[cfg(unix)]
         if std::os::unix::process::parent_id() == pid {
             return Some(Watch::Parent(pid));
@@ -56,7 +77,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_can_be_seen_is_watched() {
         assert!(gone(None).now_or_never().is_none());
-        assert!(gone(Some(u32::MAX)).now_or_never().is_none());
+        assert!(gone(Watch::new(u32::MAX).as_ref()).now_or_never().is_none());
     }
 
     #[cfg(target_os = "linux")]
@@ -67,7 +88,8 @@ mod tests {
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        let watched = gone(Some(child.id()));
+        let watch = Watch::new(child.id());
+        let watched = gone(watch.as_ref());
         tokio::pin!(watched);
         assert!(futures_util::poll!(&mut watched).is_pending());
         child.kill().unwrap();

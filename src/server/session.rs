@@ -39,6 +39,8 @@ pub struct Session {
     /// Where its findings stand now.
     pub anchors: Anchors,
     client: SetOnce<Client>,
+    /// The client's process, seen before it can have gone: while it waits for the answer to its introduction.
+    parent: SetOnce<Option<parent::Watch>>,
     root: OnceLock<Root>,
     connect: Mutex<Option<Connect>>,
     /// Whether the person trusted the workspace since the session began.
@@ -55,6 +57,7 @@ impl Session {
             published: Published::default(),
             anchors: Anchors::default(),
             client: SetOnce::new(),
+            parent: SetOnce::new(),
             root: OnceLock::new(),
             connect: Mutex::new(Some(connect)),
             trusted: AtomicBool::new(false),
@@ -67,7 +70,8 @@ impl Session {
         if let Some(root) = client.root.clone() {
             self.root.get_or_init(|| Root::new(root));
         }
-        if self.client.set(client).is_err() {
+        let watch = client.process_id.and_then(parent::Watch::new);
+        if self.client.set(client).is_err() || self.parent.set(watch).is_err() {
             tracing::warn!("the client introduced itself twice");
         }
     }
@@ -80,7 +84,7 @@ impl Session {
 
     /// Completes when the client's process has gone.
     pub async fn client_gone(&self) {
-        parent::gone(self.client.wait().await.process_id).await;
+        parent::gone(self.parent.wait().await.as_ref()).await;
     }
 
     /// The workspace, if a folder is open.

@@ -16,7 +16,7 @@ use crate::mission::conversation::{Role, ToolCall};
 use crate::mission::plan::ItemId;
 use crate::workspace::{OpenTexts, RelPath};
 
-pub use schema::specs;
+pub use schema::{may_be_repeated, specs};
 
 /// The most bytes that one result hands back.
 pub const MAX_RESULT: usize = 32 * 1024;

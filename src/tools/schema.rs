@@ -21,6 +21,12 @@ pub(super) fn allows(role: Role, tool: &str) -> bool {
     names(role).contains(&tool)
 }
 
+/// Whether a call whose process died before it answered may be made again: it reads, and changes nothing. What is not
+/// known to be such a tool is not one.
+pub fn may_be_repeated(tool: &str) -> bool {
+    matches!(tool, "list" | "read" | "search" | "diagnostics" | "changes")
+}
+
 /// The tools of a role with their schemas.
 pub fn specs(role: Role) -> Vec<ToolSpec> {
     names(role).into_iter().map(spec).collect()

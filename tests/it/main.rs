@@ -8,8 +8,12 @@
 )]
 
 mod adversarial;
+#[cfg(target_os = "linux")]
+mod attach;
 mod bad_input;
 mod bench_gate;
+#[cfg(target_os = "linux")]
+mod cancel;
 mod check;
 mod cli;
 #[cfg(unix)]
@@ -31,6 +35,8 @@ mod mutants;
 #[cfg(unix)]
 mod neovim;
 mod protocol;
+#[cfg(target_os = "linux")]
+mod rehydrate;
 mod rerun;
 mod support;
 mod symbolic_engine;

@@ -1,5 +1,6 @@
 //! `orchestrator bench`: figures of this machine, each beside a baseline of the same run.
 
+mod attach;
 mod crash;
 mod gate;
 mod journal;
@@ -14,6 +15,8 @@ use super::CliError;
 pub(super) enum Bench {
     /// Start-up, own time per model turn, request size and memory, against a local model without latency.
     Turns(turns::Args),
+    /// How fast several processes of one workspace hear of each other, and what waiting costs.
+    Attach(attach::Args),
     /// How well and how fast the gate tells sound edits of a repository from broken ones.
     Gate(gate::Args),
     /// Kills and faults at every change of a disk, or at random moments: every mission ends as if nothing had happened.
@@ -25,6 +28,7 @@ pub(super) enum Bench {
 pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
     match bench {
         Bench::Turns(args) => turns::run(&args, json),
+        Bench::Attach(args) => attach::run(&args, json),
         Bench::Gate(args) => gate::run(&args, json),
         Bench::Crash(args) => crash::run(&args, json),
         Bench::Journal(args) => journal::run(&args, json),

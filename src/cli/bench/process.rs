@@ -1,5 +1,6 @@
 //! Children of a bench: this very binary, started, spoken to and ended.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -40,11 +41,23 @@ pub(super) fn memory_kb(id: u32, figure: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// The processor time of a process and its threads so far, in seconds, where the system says it.
+pub(super) fn cpu_seconds(id: u32) -> Option<f64> {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).ok()?.flatten();
+    let nanoseconds = threads.filter_map(|thread| {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<f64>().ok()
+    });
+    Some(nanoseconds.sum::<f64>() / 1e9)
+}
+
 /// An `orchestrator lsp` that was initialized. Dropping it kills it.
 pub(super) struct Server {
     child: Child,
     stdin: ChildStdin,
     messages: Receiver<Value>,
+    /// Missions' views that came while something else was waited for.
+    views: VecDeque<Value>,
     answered: Instant,
     next_id: u64,
 }
@@ -71,7 +84,8 @@ impl Server {
                 }
             }
         });
-        let mut server = Server { child, stdin, messages, answered: Instant::now(), next_id: 0 };
+        let (views, answered) = (VecDeque::new(), Instant::now());
+        let mut server = Server { child, stdin, messages, views, answered, next_id: 0 };
         let root = format!("file://{}", workspace.display());
         let options = json!({"missionNotifications": true});
         let capabilities = json!({"experimental": {"orchestrator": {"mission": true}}});
@@ -98,22 +112,38 @@ impl Server {
         self.command("orchestrator.task", json!([goal])).map(|_| ())
     }
 
-    fn command(&mut self, name: &str, arguments: Value) -> Result<Value, CliError> {
+    pub fn command(&mut self, name: &str, arguments: Value) -> Result<Value, CliError> {
         self.request("workspace/executeCommand", json!({"command": name, "arguments": arguments}))
     }
 
     /// Waits for the mission notification that says it has ended.
     pub fn wait_for_end(&mut self, patience: Duration) -> Result<(), CliError> {
+        self.wait_for_view(patience, |view| !view["end"].is_null())
+    }
+
+    /// Waits for a mission's view of that sort.
+    pub fn wait_for_view(
+        &mut self,
+        patience: Duration,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Result<(), CliError> {
         let until = Instant::now() + patience;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let message = self
-                .messages
-                .recv_timeout(left)
-                .map_err(|_| environment("the mission did not end"))?;
-            if message["method"] == "orchestrator/mission" && !message["params"]["end"].is_null() {
-                return Ok(());
+            while let Some(view) = self.views.pop_front() {
+                if fits(&view) {
+                    return Ok(());
+                }
             }
+            let left = until.saturating_duration_since(Instant::now());
+            let message = self.messages.recv_timeout(left);
+            let message = message.map_err(|_| environment("the mission did not get there"))?;
+            self.keep(message);
+        }
+    }
+
+    fn keep(&mut self, mut message: Value) {
+        if message["method"] == "orchestrator/mission" {
+            self.views.push_back(message["params"].take());
         }
     }
 
@@ -132,6 +162,7 @@ impl Server {
                     None => Ok(message["result"].clone()),
                 };
             }
+            self.keep(message);
         }
     }
 

@@ -34,18 +34,22 @@ const TURNS: usize = 50;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn run(args: &Args, json: bool) -> Result<u8, CliError> {
-    let figures = asynchronously(measure(args))?;
+    print(&asynchronously(measure(args))?, json)
+}
+
+/// Shows the figures.
+pub(super) fn print(figures: &[Figure], json: bool) -> Result<u8, CliError> {
     let mut out = std::io::stdout();
     let text = match json {
         true => Value::Array(figures.iter().map(Figure::json).collect()).to_string(),
-        false => table(&figures),
+        false => table(figures),
     };
     std::io::Write::write_all(&mut out, format!("{text}\n").as_bytes()).map_err(environment)?;
     Ok(0)
 }
 
 /// One row of the result.
-struct Figure {
+pub(super) struct Figure {
     what: &'static str,
     unit: &'static str,
     p50: f64,
@@ -54,7 +58,7 @@ struct Figure {
 }
 
 impl Figure {
-    fn of(
+    pub(super) fn of(
         what: &'static str,
         unit: &'static str,
         mut values: Vec<f64>,
@@ -123,12 +127,12 @@ async fn measure(args: &Args) -> Result<Vec<Figure>, CliError> {
     Ok(figures)
 }
 
-fn ms(time: Duration) -> f64 {
+pub(super) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
 /// Every child talks to the local model, and keeps its files in the bench's folder.
-fn variables(model: &ReplayServer, folder: &Path) -> Vec<(String, String)> {
+pub(super) fn variables(model: &ReplayServer, folder: &Path) -> Vec<(String, String)> {
     let text = |path: &Path| path.display().to_string();
     [
         ("ORCHESTRATOR_PROVIDER", "replay".to_owned()),

@@ -214,6 +214,12 @@ impl Client {
         self.wait_exit()
     }
 
+    /// Kills the server, which is told nothing.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits until the process ends by itself; its exit code.
     pub fn wait_exit(&mut self) -> i32 {
         self.wait_end(DEADLINE).unwrap_or_else(|| {

@@ -3,5 +3,9 @@
 pub mod client;
 pub mod model;
 pub mod project;
+#[cfg(target_os = "linux")]
+pub mod provider;
+#[cfg(target_os = "linux")]
+pub mod stage;
 pub mod tools;
 pub mod wire;
