@@ -387,3 +387,9 @@ pub enum FaultKind {
     /// A person must change something.
     NeedsHuman,
 }
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: [FaultKind; 4] =
+        [FaultKind::Transient, FaultKind::Overflow, FaultKind::BadAnswer, FaultKind::NeedsHuman];
+}

@@ -12,10 +12,13 @@ pub mod conversation;
 pub mod event;
 pub mod fuel;
 pub mod plan;
+mod progress;
 mod proposal;
-mod session;
+mod repetition;
 #[cfg(test)]
-mod simulation;
+mod scenarios;
+mod session;
+pub mod simulation;
 mod state;
 mod step;
 mod turn;

@@ -2,9 +2,10 @@
 
 use super::brief;
 use super::control::{self, Control};
-use super::conversation::{Role, Turn};
+use super::conversation::{Role, Turn, Usage};
 use super::event::{Fault, FaultKind, SessionId};
-use super::fuel::backoff_ms;
+use super::fuel::{Reserve, backoff_ms};
+use super::repetition;
 use super::session::{OpenCall, SessionState};
 use super::state::{End, LineKind, Mission, Proposal, ProposalStage};
 use super::work;
@@ -15,23 +16,15 @@ const NUDGES: u32 = 3;
 const CALLS: usize = 64;
 
 pub(super) fn answered(m: &mut Mission, id: SessionId, turn: &Turn) {
-    m.spent.usage += turn.usage;
-    let limits = m.limits.clone();
+    pay(m, turn.usage);
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
     };
-    let repeats = session.hear(&turn.text, &turn.calls);
+    session.hear(&turn.text, &turn.calls);
     if turn.calls.is_empty() {
         return unusable(m, id, "That answer called no tool.");
     }
     session.nudges = 0;
-    if repeats >= limits.repeats {
-        return work::session_failed(
-            m,
-            id,
-            &format!("it made the same call {repeats} times in a row"),
-        );
-    }
     for index in CALLS..turn.calls.len() {
         session.answer(index, format!("not served: an answer may have {CALLS} calls"), true);
     }
@@ -75,6 +68,9 @@ pub(super) fn settle(m: &mut Mission, id: SessionId) {
 
 fn conclude(m: &mut Mission, id: SessionId) {
     let turns = m.limits.turns;
+    if let Some(why) = repetition::judge(m, id) {
+        return work::session_failed(m, id, &why);
+    }
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
     };
@@ -127,6 +123,12 @@ pub(super) fn called(m: &mut Mission, id: SessionId, index: usize, content: &str
     }
 }
 
+/// What a call came to, once that is known.
+fn pay(m: &mut Mission, usage: Usage) {
+    m.spent.usage += usage;
+    m.greatest = m.greatest.max(Reserve::used(&usage));
+}
+
 fn unusable(m: &mut Mission, id: SessionId, why: &str) {
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
@@ -140,7 +142,7 @@ fn unusable(m: &mut Mission, id: SessionId, why: &str) {
 }
 
 pub(super) fn faulted(m: &mut Mission, id: SessionId, fault: &Fault) {
-    m.spent.usage += fault.usage;
+    pay(m, fault.usage);
     let allowed = m.limits.faults;
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
@@ -165,6 +167,6 @@ pub(super) fn faulted(m: &mut Mission, id: SessionId, fault: &Fault) {
         FaultKind::Overflow => {
             work::session_failed(m, id, "the conversation grew too long for the model")
         }
-        FaultKind::NeedsHuman => m.end(End::Blocked { needs: fault.message.clone() }),
+        FaultKind::NeedsHuman => m.block(&fault.message),
     }
 }
