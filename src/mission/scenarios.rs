@@ -228,7 +228,7 @@ fn a_reviewer_that_always_fails_ends_in_blocked() {
         _ => good(m, e),
     });
     assert!(
-        matches!(m.ended, Some(End::Blocked { ref needs }) if needs.contains("T1.1")),
+        matches!(m.ended, Some(End::Blocked { ref needs }) if needs.contains("The Reviewer refused it")),
         "{:?}",
         m.ended
     );
@@ -303,7 +303,7 @@ fn what_was_given_up_is_tried_again_after_other_changes() {
         move |m: &Mission, e: &Effect| match &e.act {
             Act::Ask { session } => {
                 let s = m.session(*session).unwrap();
-                let first = s.item.as_ref().is_some_and(|item| item.to_string() == "T1.1");
+                let first = s.item.as_ref().is_some_and(|item| item.to_string().ends_with(".1"));
                 match s.role {
                     Role::Planner => turn(vec![call("plan", json!({"todo": independent}))]),
                     Role::Worker

@@ -2,6 +2,7 @@
 
 mod gate;
 mod process;
+mod simulate;
 mod turns;
 
 use clap::Subcommand;
@@ -14,12 +15,15 @@ pub(super) enum Bench {
     Turns(turns::Args),
     /// How well and how fast the gate tells sound edits of a repository from broken ones.
     Gate(gate::Args),
+    /// Random missions by the thousand through the core: does each of them end, and hold every rule?
+    Simulate(simulate::Args),
 }
 
 pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
     match bench {
         Bench::Turns(args) => turns::run(&args, json),
         Bench::Gate(args) => gate::run(&args, json),
+        Bench::Simulate(args) => simulate::run(&args, json),
     }
 }
 

@@ -1,1 +1,151 @@
-//! x
+//! The simulator: whole missions under dice, each reproducible from its seed.
+//!
+//! It drives the pure core with random plans, agents of every character, faults, verdicts, crashes and interleavings,
+//! and checks after every event what must always hold ([`invariants`]). A mission that breaks a rule, or does not end
+//! within the bound that its limits give it, is shrunk to the few moves that show it ([`shrink`]). It knows nothing of
+//! the runtime: a process that dies is a state that is folded again from its events.
+
+mod invariants;
+mod model;
+mod random;
+mod scenario;
+mod shrink;
+mod surroundings;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::collections::BTreeMap;
+
+use super::{Effect, Event, Mission};
+use invariants::Violation;
+use random::Dice;
+use scenario::Scenario;
+use world::{Move, World};
+
+/// The transition function under test; another one shows that the simulator finds what is wrong with it.
+type Step = fn(Mission, u64, &Event) -> (Mission, Vec<Effect>);
+
+/// What some missions came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Missions, by how they ended.
+    pub ends: BTreeMap<&'static str, u64>,
+    /// Events of all of them.
+    pub events: u64,
+    /// Model calls.
+    pub calls: u64,
+    /// Processes that died on the way.
+    pub crashes: u64,
+}
+
+impl Tally {
+    /// Takes in what other missions came to.
+    pub fn add(&mut self, other: &Tally) {
+        for (end, count) in &other.ends {
+            *self.ends.entry(end).or_default() += count;
+        }
+        self.events += other.events;
+        self.calls += other.calls;
+        self.crashes += other.crashes;
+    }
+}
+
+/// A mission that broke a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The seed that shows it.
+    pub seed: u64,
+    /// The rule.
+    pub rule: &'static str,
+    /// What was seen.
+    pub detail: String,
+    /// How many moves the mission had taken.
+    pub moves: usize,
+    /// The fewest moves found that still break the rule, a line each; the mission's start comes first.
+    pub trace: Vec<String>,
+}
+
+/// Runs the mission of a seed to its end.
+///
+/// # Errors
+/// The rule that it broke, with a shrunk trace.
+pub fn simulate(seed: u64) -> Result<Tally, Box<Found>> {
+    simulate_with(super::step, seed)
+}
+
+fn simulate_with(step: Step, seed: u64) -> Result<Tally, Box<Found>> {
+    let scenario = Scenario::of(seed);
+    let mut run = Run { dice: Dice::new(seed.rotate_left(32) ^ 0x0DDB_1A5E), moves: Vec::new() };
+    match run.to_the_end(step, &scenario) {
+        Ok(tally) => Ok(tally),
+        Err(violation) => Err(shrink::shrink(step, seed, &scenario, run.moves, violation)),
+    }
+}
+
+/// One mission on its way, with the moves that it has taken.
+struct Run {
+    dice: Dice,
+    moves: Vec<Move>,
+}
+
+/// Moves after the end: late answers, and a person who does not notice.
+const AFTERWARDS: u32 = 5;
+
+impl Run {
+    fn to_the_end(&mut self, step: Step, scenario: &Scenario) -> Result<Tally, Violation> {
+        let mut world = World::new(step, scenario)?;
+        let bound = scenario.bound();
+        let (mut spoken, mut after) = (0, 0);
+        while after < AFTERWARDS {
+            if world.m.ended.is_some() && (spoken >= scenario.commands || world.is_over()) {
+                after += 1;
+            }
+            if self.moves.len() > bound {
+                let detail = format!("{} moves, and still {:?}", self.moves.len(), world.m.phase);
+                return Err(Violation { rule: "every mission ends within its bound", detail });
+            }
+            let Some(next) = self.next(&world, scenario, &mut spoken, after > 0) else {
+                break;
+            };
+            self.moves.push(next.clone());
+            world.take(next)?;
+        }
+        world.last_checks(scenario)?;
+        Ok(world.tally())
+    }
+
+    /// What happens next: a person speaks, the process dies, time passes, or an effect ends.
+    fn next(
+        &mut self,
+        world: &World,
+        scenario: &Scenario,
+        spoken: &mut u32,
+        is_over: bool,
+    ) -> Option<Move> {
+        let dice = &mut self.dice;
+        let at_rest = world.open.is_empty();
+        if *spoken < scenario.commands && (at_rest || dice.once_in(8)) {
+            *spoken += 1;
+            return Some(match dice.roll(8) {
+                0 | 1 => Move::Crash,
+                2 => Move::Pass { ms: surroundings::time(dice) },
+                3 => Move::Again,
+                _ => Move::Tell { command: surroundings::command(dice, world) },
+            });
+        }
+        if !at_rest {
+            let which = dice.roll(world.open.len() as u64);
+            let effect = world.open.get(which as usize)?;
+            let outcome = surroundings::outcome(dice, scenario, world, effect);
+            return Some(Move::Finish { which, outcome });
+        }
+        match world.m.ended {
+            Some(_) if is_over => {
+                Some(Move::Tell { command: surroundings::command_after(dice, world) })
+            }
+            Some(_) => Some(Move::Pass { ms: 1 }),
+            None => Some(Move::Tell { command: super::Command::Resume }),
+        }
+    }
+}
