@@ -1,7 +1,7 @@
 //! What a person may tell a mission, whatever it is at. Cancel wins from every state.
 
 use super::event::{Command, Gravity};
-use super::plan::{ItemId, Level, Mark};
+use super::plan::{ItemId, Level, Mark, one_line};
 use super::progress;
 use super::state::{End, FindingStatus, FoundBy, LineKind, Mission, Phase, ProposalStage};
 use super::work::add_tasks;
@@ -161,7 +161,7 @@ fn set_item(m: &mut Mission, item: &ItemId, mark: Mark, evidence: Option<&str>) 
     for step in task.steps.iter_mut().filter(|s| whole || &s.id == item) {
         step.mark = mark;
         step.evidence = (mark == Mark::Done)
-            .then(|| format!("by hand: {}", evidence.unwrap_or("no reason given")));
+            .then(|| one_line(&format!("by hand: {}", evidence.unwrap_or("no reason given"))));
     }
     let is_done = task.mark() == Mark::Done;
     if is_done {

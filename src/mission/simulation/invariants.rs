@@ -258,10 +258,7 @@ impl Watch {
         Ok(())
     }
 
-    pub fn at_the_end(&self, m: &Mission) -> Result<(), Violation> {
-        hold(m.pending().next().is_none(), "nothing is left under way", || {
-            format!("{:?}", m.pending().collect::<Vec<_>>())
-        })?;
+    pub fn at_the_end(&self) -> Result<(), Violation> {
         let (tokens, money) = (
             self.limits.tokens.saturating_add(self.greatest_tokens),
             self.limits.micro_usd.saturating_add(self.greatest_micro_usd),

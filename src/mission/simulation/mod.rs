@@ -98,9 +98,8 @@ impl Run {
         let bound = scenario.bound();
         let (mut spoken, mut after) = (0, 0);
         while after < AFTERWARDS {
-            if world.m.ended.is_some() && (spoken >= scenario.commands || world.is_over()) {
-                after += 1;
-            }
+            let is_over = spoken >= scenario.commands || world.is_over();
+            after += u32::from(world.m.ended.is_some() && is_over && world.open.is_empty());
             if self.moves.len() > bound {
                 let detail = format!("{} moves, and still {:?}", self.moves.len(), world.m.phase);
                 return Err(Violation { rule: "every mission ends within its bound", detail });

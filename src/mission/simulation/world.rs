@@ -153,7 +153,7 @@ impl World {
 
     /// What is looked at once, at the end; the dear ones of it only in some missions.
     pub fn last_checks(&mut self, scenario: &Scenario) -> Result<(), Violation> {
-        self.watch.at_the_end(&self.m)?;
+        self.watch.at_the_end()?;
         let violated = |rule, detail| Err(Violation { rule, detail });
         if let Some(plan) = &self.m.plan {
             match plan::parse(&plan::render(plan)) {
