@@ -62,6 +62,8 @@ pub(super) fn undone(m: &mut Mission, receipt: u64) {
         return;
     };
     taken.undone = true;
+    // Asked for twice, taken back once.
+    m.undoing.take_if(|again| *again == receipt);
     m.tree_changed();
     let Some(taken) = m.receipts.iter().find(|r| r.receipt == receipt) else {
         return;

@@ -84,20 +84,25 @@ fn limits(dice: &mut Dice) -> Limits {
         1 => Prices { unknown: vec!["m".to_owned()], ..Prices::default() },
         _ => Prices::default(),
     };
+    // One limit in eight is tight: tight ones alone would end everything before it has begun.
+    let mut tight = |some: &[u64], roomy: u64| match dice.once_in(8) {
+        true => dice.pick(some, roomy),
+        false => roomy,
+    };
     Limits {
-        calls: dice.pick(&[0, 1, 7, 30, 60, 100], 60),
-        tokens: dice.pick(&[1, 20_000, 60_000, 200_000, 4_000_000, 4_000_000], 4_000_000),
-        micro_usd: dice.pick(&[0, 100_000, 400_000, 10_000_000, 10_000_000], 10_000_000),
-        wall_ms: dice.pick(&[0, 1_000, 60_000, 14_400_000, 14_400_000, 14_400_000], 14_400_000),
-        attempts: dice.roll(4) as u32,
-        refusals: dice.roll(4) as u32,
-        turns: dice.pick(&[0, 1, 4, 12, 60], 12),
-        rounds: dice.roll(4) as u32,
-        repeats: dice.roll(4) as u32,
-        faults: dice.roll(4) as u32,
-        stalls: dice.pick(&[0, 1, 3, 8], 3),
-        replans: dice.roll(3) as u32,
-        parallel: dice.roll(5) as u32,
+        calls: tight(&[0, 1, 7, 20], 80),
+        tokens: tight(&[1, 20_000, 60_000, 200_000], 4_000_000),
+        micro_usd: tight(&[0, 100_000, 400_000], 20_000_000),
+        wall_ms: tight(&[0, 1_000, 60_000], 14_400_000),
+        attempts: tight(&[0, 1, 3], 2) as u32,
+        refusals: tight(&[0, 1, 6], 3) as u32,
+        turns: tight(&[0, 1, 4], 20) as u32,
+        rounds: tight(&[0, 1, 5], 2) as u32,
+        repeats: tight(&[0, 1, 2], 3) as u32,
+        faults: tight(&[0, 1, 6], 3) as u32,
+        stalls: tight(&[0, 1, 2], 6) as u32,
+        replans: tight(&[0, 2, 3], 1) as u32,
+        parallel: tight(&[0, 1, 2], 4) as u32,
         prices,
     }
 }
