@@ -112,12 +112,10 @@ fn serve_session(m: &mut Mission, id: SessionId, effects: &mut Vec<Effect>) {
         SessionState::Calling(calls) => {
             let mut acts = Vec::new();
             for (index, open) in calls.iter_mut().enumerate() {
-                let ours =
-                    control::is_control(&open.call.name) || open.call.name == control::PROPOSE;
                 if open.begun || open.result.is_some() {
                     continue;
                 }
-                if ours {
+                if control::is_control(&open.call.name) || open.call.name == control::PROPOSE {
                     // What a decision rests on comes first.
                     break;
                 }

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::conversation::{Role, ToolCall};
+use super::conversation::Role;
 use super::event::SessionId;
 use super::plan::ItemId;
 use super::state::Mission;
@@ -37,8 +37,10 @@ pub(super) fn judge(m: &mut Mission, id: SessionId) -> Option<String> {
     let session = m.sessions.get_mut(&id).filter(|session| session.is_answered())?;
     let ledger = m.ledgers.entry((session.role, session.item.clone())).or_default();
     let mut this_turn: Vec<(u64, u32)> = Vec::new();
+    let mut actions: Vec<u64> = Vec::new();
     for open in session.calls_mut() {
-        let action = action(&open.call);
+        let action = hash(&(&open.call.name, &open.call.arguments));
+        actions.push(action);
         // A call that stands twice in one answer cost one turn.
         if this_turn.iter().all(|(other, _)| *other != action) {
             this_turn.push((action, note(ledger, id, action, hash(&open.result))));
@@ -47,8 +49,8 @@ pub(super) fn judge(m: &mut Mission, id: SessionId) -> Option<String> {
     let most = this_turn.iter().map(|(_, count)| *count).max().filter(|most| *most >= allowed)?;
     session.strikes += 1;
     let strikes = session.strikes;
-    for open in session.calls_mut() {
-        let count = this_turn.iter().find(|(other, _)| *other == action(&open.call));
+    for (open, action) in session.calls_mut().iter_mut().zip(actions) {
+        let count = this_turn.iter().find(|(other, _)| *other == action);
         let is_stale = count.is_some_and(|(_, count)| *count >= allowed);
         match &mut open.result {
             Some((content, _)) if is_stale && strikes == 1 => *content += &format!("\n\n{HINT}"),
@@ -71,11 +73,6 @@ fn note(ledger: &mut Ledger, session: SessionId, action: u64, result: u64) -> u3
     }
     seen.count = seen.count.saturating_add(1);
     seen.count
-}
-
-fn action(call: &ToolCall) -> u64 {
-    // The arguments' fields are sorted: the same ones give the same text.
-    hash(&(&call.name, serde_json::Value::Object(call.arguments.clone()).to_string()))
 }
 
 fn hash(value: &impl Hash) -> u64 {

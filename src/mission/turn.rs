@@ -43,11 +43,12 @@ pub(super) fn settle(m: &mut Mission, id: SessionId) {
         let Some(index) = calls.iter().position(|c| c.result.is_none() && !c.begun) else {
             break;
         };
-        let call = calls[index].call.clone();
-        if control::is_control(&call.name) {
+        let name = calls[index].call.name.as_str();
+        if control::is_control(name) {
             if calls[..index].iter().any(|c| c.result.is_none()) {
                 break;
             }
+            let call = calls[index].call.clone();
             let refused = |c: &OpenCall| c.call.name == control::PROPOSE && c.is_refused();
             if call.name == control::DONE && calls[..index].iter().any(refused) {
                 session.answer(index, "not taken: a change-set of this answer was refused", true);
@@ -57,7 +58,7 @@ pub(super) fn settle(m: &mut Mission, id: SessionId) {
                 Ok(decision) => decide(m, id, index, decision),
                 Err(refusal) => session.answer(index, refusal, true),
             }
-        } else if call.name == control::PROPOSE {
+        } else if name == control::PROPOSE {
             propose(m, id, index);
         } else {
             break;

@@ -133,9 +133,8 @@ impl Watch {
         before: &Before,
         m: &Mission,
         begun: &[Effect],
-        open: &[Effect],
     ) -> Result<(), Violation> {
-        self.check_effects(before, m, begun, open)?;
+        self.check_effects(before, m, begun)?;
         self.check_end(before, m, begun)?;
         for effect in begun {
             match &effect.act {
@@ -163,8 +162,8 @@ impl Watch {
         before: &Before,
         m: &Mission,
         begun: &[Effect],
-        open: &[Effect],
     ) -> Result<(), Violation> {
+        let known = self.effects;
         for effect in begun {
             let fresh = effect.id > self.effects && m.is_pending(effect.id);
             hold(fresh, "an effect begins once", || format!("{effect:?}"))?;
@@ -176,9 +175,11 @@ impl Watch {
                 format!("{begun:?}")
             })?;
         }
-        let lost = m.pending().find(|effect| open.iter().all(|other| other.id != effect.id));
-        hold(lost.is_none(), "no effect is lost", || format!("{lost:?}"))?;
-        let stuck = !m.is_idle() && m.pending().next().is_none();
+        // What is under way was begun: before, or just now.
+        let lost = m.pending.keys().rev().take_while(|id| **id > known);
+        let lost = lost.filter(|id| begun.iter().all(|effect| effect.id != **id)).count();
+        hold(lost == 0, "no effect is lost", || format!("{lost} were not handed out"))?;
+        let stuck = !m.is_idle() && m.pending.is_empty();
         hold(!stuck, "a mission that has not ended has something under way", || {
             format!("{:?}", m.phase)
         })?;

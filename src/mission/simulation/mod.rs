@@ -127,9 +127,9 @@ impl Run {
         if *spoken < scenario.commands && (at_rest || dice.once_in(8)) {
             *spoken += 1;
             return Some(match dice.roll(8) {
-                0 | 1 => Move::Crash,
-                2 => Move::Pass { ms: surroundings::time(dice) },
-                3 => Move::Again,
+                0 => Move::Crash,
+                1 => Move::Pass { ms: surroundings::time(dice) },
+                2 => Move::Again,
                 _ => Move::Tell { command: surroundings::command(dice, world) },
             });
         }

@@ -166,7 +166,9 @@ fn hostile(dice: &mut Dice) -> Vec<ToolCall> {
     let finding =
         json!({"message": evil, "file": evil, "line": u32::MAX, "kind": evil, "fix": evil});
     match dice.roll(10) {
-        0 => (0..100).map(|n| call("read", json!({"path": evil, "from": n}))).collect(),
+        0 if dice.once_in(8) => {
+            (0..100).map(|n| call("read", json!({"path": evil, "from": n}))).collect()
+        }
         1 => vec![call("rm -rf", json!({"/": [[[[{"x": evil}]]]]}))],
         2 => vec![call(
             "plan",

@@ -48,8 +48,8 @@ impl Scenario {
             faults: dice.pick(&[0, 0, 2, 10, 40], 0),
             refusals: dice.pick(&[0, 5, 20, 60, 100], 0),
             absurd_usage: dice.once_in(20),
-            is_looked_at_closely: dice.once_in(8),
-            commands: dice.pick(&[0, 0, 4, 12, 25], 0),
+            is_looked_at_closely: dice.once_in(16),
+            commands: dice.pick(&[0, 0, 3, 8, 16], 0),
         }
     }
 
@@ -90,7 +90,7 @@ fn limits(dice: &mut Dice) -> Limits {
         false => roomy,
     };
     Limits {
-        calls: tight(&[0, 1, 7, 20], 80),
+        calls: tight(&[0, 1, 7, 20], 60),
         tokens: tight(&[1, 20_000, 60_000, 200_000], 4_000_000),
         micro_usd: tight(&[0, 100_000, 400_000], 20_000_000),
         wall_ms: tight(&[0, 1_000, 60_000], 14_400_000),

@@ -123,7 +123,7 @@ impl World {
         self.events.push((self.now, event));
         self.m = m;
         self.open.extend(begun.iter().cloned());
-        self.watch.check(&seen, &self.m, &begun, &self.open)
+        self.watch.check(&seen, &self.m, &begun)
     }
 
     /// The process dies at any moment between two events; another one folds them and begins again what was under way.
