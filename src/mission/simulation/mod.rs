@@ -76,17 +76,23 @@ pub fn simulate(seed: u64) -> Result<Tally, Box<Found>> {
 
 fn simulate_with(step: Step, seed: u64) -> Result<Tally, Box<Found>> {
     let scenario = Scenario::of(seed);
-    let mut run = Run { dice: Dice::new(seed.rotate_left(32) ^ 0x0DDB_1A5E), moves: Vec::new() };
-    match run.to_the_end(step, &scenario) {
-        Ok(tally) => Ok(tally),
-        Err(violation) => Err(shrink::shrink(step, seed, &scenario, run.moves, violation)),
-    }
+    let dice = Dice::new(seed.rotate_left(32) ^ 0x0DDB_1A5E);
+    let mut run = Run { dice: dice.clone(), taken: 0, record: None };
+    run.to_the_end(step, &scenario).map_err(|violation| {
+        // The same mission once more, move by move.
+        let mut again = Run { dice, taken: 0, record: Some(Vec::new()) };
+        let violation = again.to_the_end(step, &scenario).err().unwrap_or(violation);
+        let moves = again.record.unwrap_or_default();
+        shrink::shrink(step, seed, &scenario, moves, violation)
+    })
 }
 
-/// One mission on its way, with the moves that it has taken.
+/// One mission on its way.
 struct Run {
     dice: Dice,
-    moves: Vec<Move>,
+    taken: usize,
+    /// The moves, where somebody wants to see them.
+    record: Option<Vec<Move>>,
 }
 
 /// Moves after the end: late answers, and a person who does not notice.
@@ -100,14 +106,17 @@ impl Run {
         while after < AFTERWARDS {
             let is_over = spoken >= scenario.commands || world.is_over();
             after += u32::from(world.m.ended.is_some() && is_over && world.open.is_empty());
-            if self.moves.len() > bound {
-                let detail = format!("{} moves, and still {:?}", self.moves.len(), world.m.phase);
+            if self.taken > bound {
+                let detail = format!("{} moves, and still {:?}", self.taken, world.m.phase);
                 return Err(Violation { rule: "every mission ends within its bound", detail });
             }
             let Some(next) = self.next(&world, scenario, &mut spoken, after > 0) else {
                 break;
             };
-            self.moves.push(next.clone());
+            self.taken += 1;
+            if let Some(record) = &mut self.record {
+                record.push(next.clone());
+            }
             world.take(next)?;
         }
         world.last_checks(scenario)?;

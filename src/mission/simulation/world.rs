@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::plan;
 use super::super::view::MissionView;
-use super::super::{Act, Command, Effect, EffectId, Event, Mission, MissionId, Outcome};
+use super::super::{Act, Command, Effect, Event, Mission, MissionId, Outcome};
 use super::invariants::{Violation, Watch};
 use super::scenario::Scenario;
 use super::{Step, Tally};
@@ -32,7 +32,8 @@ pub(super) struct World {
     pub m: Mission,
     events: Vec<(u64, Event)>,
     pub open: Vec<Effect>,
-    last: Option<(EffectId, Outcome)>,
+    /// Where the last outcome stands among the events.
+    last: Option<usize>,
     now: u64,
     crashes: u64,
     watch: Watch,
@@ -86,8 +87,8 @@ impl World {
         }
         match next {
             Move::Finish { which, outcome } => self.finish(which, outcome),
-            Move::Again => match self.last.clone() {
-                Some((effect, outcome)) => self.happen(Event::Finished { effect, outcome }),
+            Move::Again => match self.last.and_then(|at| self.events.get(at)) {
+                Some((_, event)) => self.happen(event.clone()),
                 None => Ok(()),
             },
             Move::Tell { command } => self.happen(Event::Commanded { command }),
@@ -112,7 +113,7 @@ impl World {
         };
         let effect = self.open.swap_remove(at);
         self.watch.ends(&self.m, &effect, &outcome);
-        self.last = Some((effect.id, outcome.clone()));
+        self.last = Some(self.events.len());
         self.happen(Event::Finished { effect: effect.id, outcome })
     }
 
