@@ -1,5 +1,7 @@
 //! Whole missions with scripted agents: who does what, and how it ends. Random ones are in [`super::simulation`].
 
+mod bounds;
+
 use serde_json::{Value, json};
 
 use super::conversation::{Role, ToolCall, Turn, Usage};

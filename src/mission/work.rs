@@ -219,7 +219,7 @@ fn defer(m: &mut Mission, item: &ItemId, reason: &str) {
     progress::round_failed(m, Some(item));
 }
 
-/// Takes up again what was given up before something else was accepted, and fails the rest. Says whether there is
+/// Takes up again what was given up before something else was accepted; the rest is split, or has failed. Says whether there is
 /// something to take up.
 pub(super) fn revive(m: &mut Mission) -> bool {
     let accepted = m.receipts.len();
@@ -231,10 +231,11 @@ pub(super) fn revive(m: &mut Mission) -> bool {
             work.deferred = None;
         }
     }
-    if again.is_empty() {
-        over.iter().for_each(|(id, _)| task_failed(m, id));
+    if !again.is_empty() {
+        return true;
     }
-    !again.is_empty()
+    over.iter().for_each(|(id, _)| progress::used_up(m, id));
+    over.iter().any(|(id, _)| m.work.get(id).is_some_and(|work| work.split_due))
 }
 
 pub(super) fn task_failed(m: &mut Mission, item: &ItemId) {

@@ -27,6 +27,7 @@ mod mutants;
 mod neovim;
 mod protocol;
 mod rerun;
+mod simulate;
 mod support;
 mod symbolic_engine;
 mod vscode;
