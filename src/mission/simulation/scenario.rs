@@ -90,7 +90,7 @@ fn limits(dice: &mut Dice) -> Limits {
         false => roomy,
     };
     Limits {
-        calls: tight(&[0, 1, 7, 20], 60),
+        calls: tight(&[0, 1, 7, 20], 40),
         tokens: tight(&[1, 20_000, 60_000, 200_000], 4_000_000),
         micro_usd: tight(&[0, 100_000, 400_000], 20_000_000),
         wall_ms: tight(&[0, 1_000, 60_000], 14_400_000),
@@ -115,10 +115,10 @@ const TITLES: [&str; 4] = ["mend it", "a \\| b", "ä 漢字 🦀", "done: all of
 pub(super) fn plan(dice: &mut Dice) -> String {
     let mut text = "# Mission: g\n".to_owned();
     let mut earlier: Vec<String> = Vec::new();
-    for m in 1..=1 + dice.roll(3) {
+    for m in 1..=1 + dice.roll(2) {
         text += &format!("## M{m}: {}\n", dice.pick(&TITLES, ""));
         let mut tasks: Vec<String> = Vec::new();
-        for t in 1..=1 + dice.roll(3) {
+        for t in 1..=1 + dice.roll(2 + m % 2) {
             let before = match earlier.len() + tasks.len() {
                 0 => None,
                 count => earlier.iter().chain(&tasks).nth(dice.roll(2 * count as u64) as usize),
