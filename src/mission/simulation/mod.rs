@@ -78,10 +78,10 @@ fn simulate_with(step: Step, seed: u64) -> Result<Tally, Box<Found>> {
     let scenario = Scenario::of(seed);
     let dice = Dice::new(seed.rotate_left(32) ^ 0x0DDB_1A5E);
     let mut run = Run { dice: dice.clone(), taken: 0, record: None };
-    run.to_the_end(step, &scenario).map_err(|violation| {
+    run.play(step, &scenario).map_err(|violation| {
         // The same mission once more, move by move.
         let mut again = Run { dice, taken: 0, record: Some(Vec::new()) };
-        let violation = again.to_the_end(step, &scenario).err().unwrap_or(violation);
+        let violation = again.play(step, &scenario).err().unwrap_or(violation);
         let moves = again.record.unwrap_or_default();
         shrink::shrink(step, seed, &scenario, moves, violation)
     })
@@ -99,7 +99,7 @@ struct Run {
 const AFTERWARDS: u32 = 5;
 
 impl Run {
-    fn to_the_end(&mut self, step: Step, scenario: &Scenario) -> Result<Tally, Violation> {
+    fn play(&mut self, step: Step, scenario: &Scenario) -> Result<Tally, Violation> {
         let mut world = World::new(step, scenario)?;
         let bound = scenario.bound();
         let (mut spoken, mut after) = (0, 0);
