@@ -1,6 +1,9 @@
 //! A model behind its role's prompt. The prefix of a session (prompt, tools, messages so far) is byte-identical from turn
 //! to turn, because all of it is either constant or only ever grows.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -53,20 +56,14 @@ impl Agent for ModelAgent {
 
     fn name(&self) -> String {
         let info = Role::ALL.iter().find_map(|role| self.client.info(*role));
-        match info {
-            Some(info) if info.is_replay => {
-                // The script's name is enough; its folder is nobody's concern.
-                let name = info.model.rsplit(['/', '\\', ':']).next().unwrap_or_default();
-                format!("a replay of {name}")
-            }
-            Some(info) => format!("{} at {}", info.model, info.host),
-            None => "a model".to_owned(),
-        }
+        info.map_or_else(|| "a model".to_owned(), |info| info.label)
     }
 }
 
+/// The fault as the mission takes it. Where another model stands in, nobody has to mend this one first.
 fn fault(fault: model::Fault) -> Fault {
     let kind = match fault.reaction() {
+        Reaction::Human if fault.instead.is_some() => FaultKind::Transient,
         Reaction::Retry => FaultKind::Transient,
         Reaction::Compact => FaultKind::Overflow,
         Reaction::Correct => FaultKind::BadAnswer,
@@ -77,7 +74,19 @@ fn fault(fault: model::Fault) -> Fault {
         message: fault.message,
         retry_after_ms: fault.retry_after_ms,
         usage: fault.usage.unwrap_or_default(),
+        by: fault.by,
+        unsent: fault.unsent,
+        instead: fault.instead,
+        jitter: chance(),
     }
+}
+
+/// A number from 0 to 999 that nobody can foresee. It is drawn here and journaled with the fault, so that the mission
+/// itself stays a function of its events.
+fn chance() -> u32 {
+    // Every state of the standard library's hasher begins with keys of its own.
+    let drawn = RandomState::new().build_hasher().finish();
+    (drawn % 1000) as u32
 }
 
 #[cfg(test)]

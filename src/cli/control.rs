@@ -53,6 +53,15 @@ fn show(view: &MissionView, out: &Output) {
         usage.micro_usd as f64 / 1e6,
         view.engine
     ));
+    for (name, tally) in &view.providers {
+        let rate = tally
+            .rate()
+            .map_or(String::new(), |rate| format!(", {:.1} % of the turns wanted", rate * 100.0));
+        out.line(&format!(
+            "  {name}: {} requests, {} turns ({} recovered), {} failed{rate}",
+            tally.requests, tally.turns, tally.recovered, tally.failed
+        ));
+    }
 }
 
 /// The missions of the workspace, or the one that is named.

@@ -102,9 +102,11 @@ fn models() -> Finding {
     }
     let of_role = |role: &Role| {
         let model = settings.models.for_role(*role)?.model?;
-        Some(format!("{role}: {model}"))
+        let fallback = settings.models.fallback_for(*role).and_then(|fallback| fallback.model);
+        let fallback = fallback.map_or(String::new(), |name| format!(", or {name}"));
+        Some(format!("{role}: {model}{fallback}"))
     };
-    let detail = Role::ALL.iter().filter_map(of_role).collect::<Vec<_>>().join(", ");
+    let detail = Role::ALL.iter().filter_map(of_role).collect::<Vec<_>>().join("; ");
     Finding { subject, ok: true, detail }
 }
 

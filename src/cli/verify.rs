@@ -9,7 +9,7 @@ use serde_json::json;
 use super::paint::Colour;
 use super::watch::Output;
 use super::{CliError, asynchronously, environment};
-use crate::gate::receipt::{Proof, Receipt, verify_chain};
+use crate::gate::report::receipt::{Proof, Receipt, verify_chain};
 use crate::gate::{Gate, words};
 use crate::journal::Journal;
 use crate::mission::MissionId;

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
-use super::delta::Changes;
 use super::diagnostic::Diagnostic;
 use super::error::GateError;
 use super::languages::{Additions, Languages};
+use super::newness::delta::Changes;
 use super::prepare::{Prepared, lay_over, prepare, scan};
 use super::prove::{self, Case};
 use super::repair;
+use super::report::verdict::{add_problems, conclude, refused};
 use super::report::{Repair, Report, Stage, Verdict};
 use super::stage::ServerStage;
-use super::verdict::{add_problems, conclude, refused};
 use super::workbench::{Layout, Workbench};
 use crate::workspace::change::ChangeSet;
 use crate::workspace::resolve::Resolved;

@@ -272,7 +272,7 @@ macro_rules! embedded {
     };
 }
 
-/// Adding a language is one entry here, beside its folder and its grammar in [`super::syntax`]. JavaScript shares the
+/// Adding a language is one entry here, beside its folder and its grammar in [`super::prepare::syntax`]. JavaScript shares the
 /// rules of TypeScript where nothing in them is of types.
 #[rustfmt::skip]
 const EMBEDDED: &[Embedded] = &[

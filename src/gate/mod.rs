@@ -36,46 +36,32 @@
 //!
 //! [`Settings::default`] asks the compilers alone; [`servers::Servers`] adds the downstream language servers.
 
-mod asked;
-mod baseline;
-mod conditional;
-mod covered;
-pub mod delta;
-mod described;
+mod asking;
+mod coverage;
 pub mod diagnostic;
 mod error;
-pub mod frame;
 #[expect(clippy::module_inception, reason = "the gate itself, among its stages")]
 pub mod gate;
 pub mod language;
 pub mod languages;
-mod mend;
 pub mod mutants;
-pub mod mutate;
-mod nested;
-pub mod pair;
-mod prepare;
+pub mod newness;
+pub mod prepare;
 mod prove;
-mod reach;
-pub mod receipt;
 mod repair;
 pub mod report;
 pub mod rules;
 pub mod servers;
 pub mod shadow;
 pub mod stage;
-mod surroundings;
-pub mod syntax;
 pub mod tools;
-mod verdict;
 mod whole;
-pub mod words;
 mod workbench;
 
-pub use baseline::Baseline;
 pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
 pub use error::GateError;
 pub use gate::{Checked, Diagnosis, Gate, Settings};
-pub use receipt::{ChainError, Receipt, verify_chain};
-pub use report::{Report, Stage, StageReport, StageVerdict, Verdict};
+pub use newness::baseline::Baseline;
+pub use report::receipt::{ChainError, Receipt, verify_chain};
+pub use report::{Report, Stage, StageReport, StageVerdict, Verdict, words};
 pub use stage::{Answer, Overlay, ServerStage};

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use super::conditional::{self, Features};
-use super::covered::Covered;
-use super::delta::{self, Changes, Delta};
+use super::asking::reach;
+use super::coverage::Covered;
+use super::coverage::conditional::{self, Features};
+use super::coverage::nested;
 use super::diagnostic::{Diagnostic, Range, Severity};
 use super::error::GateError;
 use super::language::{Covers, Language, Purpose, ServerSpec, ToolSpec};
 use super::languages::{self, Languages};
-use super::mend;
-use super::nested;
-use super::reach;
+use super::newness::delta::{self, Changes, Delta};
+use super::newness::mend;
 use super::report::{Asked, Stage, StageReport, StageVerdict};
 use super::stage::{Answer, Overlay};
 use super::tools::{Answered, Outcome};

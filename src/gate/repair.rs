@@ -144,8 +144,8 @@ fn with_texts(change: &ChangeSet, mut texts: BTreeMap<RelPath, String>) -> Chang
 
 #[cfg(test)]
 mod tests {
+    use super::super::diagnostic::{Range, Severity};
     use super::*;
-    use crate::gate::diagnostic::{Range, Severity};
     use crate::workspace::FileText;
 
     fn path(name: &str) -> RelPath {

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::baseline::Baseline;
 use super::diagnostic::Diagnostic;
 use super::error::GateError;
 use super::gate::{Diagnosis, Gate};
 use super::language::{Purpose, ToolSpec};
 use super::languages::{self, Languages};
+use super::newness::baseline::Baseline;
 use super::prepare::cheap;
 use super::report::{Stage, StageReport, StageVerdict};
 use super::tools::suite::Suite;

@@ -114,4 +114,7 @@ pub struct Turn {
     /// What it cost.
     #[serde(default)]
     pub usage: Usage,
+    /// Who gave it, where it was a provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<super::provider::Server>,
 }

@@ -372,6 +372,40 @@ pub struct Fault {
     /// What the failed turn used nonetheless.
     #[serde(default)]
     pub usage: Usage,
+    /// Who was asked, where it was a provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Box<super::provider::Server>>,
+    /// Nothing was asked, because nobody could be: no call was spent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsent: bool,
+    /// The model that stands in for this one; it can be asked at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<String>,
+    /// A number drawn by chance, from 0 to 999: by how much the wait is shortened, so that many do not come back at once.
+    #[serde(default)]
+    pub jitter: u32,
+}
+
+impl Fault {
+    /// Whether it stands in the journal of an earlier version, where no fault says who was asked. What came of it then
+    /// comes of it still, or the events that follow it would be answers to other effects.
+    pub(super) fn is_of_old(&self) -> bool {
+        self.by.is_none()
+    }
+
+    /// A fault of which no more is known.
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Fault {
+        Fault {
+            kind,
+            message: message.into(),
+            retry_after_ms: None,
+            usage: Usage::default(),
+            by: None,
+            unsent: false,
+            instead: None,
+            jitter: 0,
+        }
+    }
 }
 
 /// What can be done about a fault.
@@ -392,4 +426,19 @@ impl FaultKind {
     /// Every kind.
     pub const ALL: [FaultKind; 4] =
         [FaultKind::Transient, FaultKind::Overflow, FaultKind::BadAnswer, FaultKind::NeedsHuman];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What earlier versions wrote is read, and is known for what it is.
+    #[test]
+    fn a_fault_of_an_earlier_version_is_read() {
+        let text = r#"{"kind":"overflow","message":"m","retry_after_ms":null,"usage":{"input":1,"output":0,"cached":0,"micro_usd":0}}"#;
+        let fault: Fault = serde_json::from_str(text).unwrap();
+        assert!(fault.is_of_old() && !fault.unsent && fault.jitter == 0);
+        let turn: Turn = serde_json::from_str(r#"{"text":"t","calls":[]}"#).unwrap();
+        assert_eq!(turn.by, None);
+    }
 }

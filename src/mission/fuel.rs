@@ -38,6 +38,8 @@ pub struct Limits {
     pub stalls: u32,
     /// How often what is left is planned anew when the mission stands still.
     pub replans: u32,
+    /// The longest wait that a provider may ask for, in milliseconds.
+    pub wait_ms: u64,
     /// Tasks that are worked on at once.
     pub parallel: u32,
     /// What the models cost. Not a limit itself; it is known when the mission begins, and stays.
@@ -60,6 +62,7 @@ impl Default for Limits {
             faults: 6,
             stalls: 10,
             replans: 1,
+            wait_ms: 10 * 60 * 1000,
             parallel: 4,
             prices: Prices::default(),
         }
@@ -227,9 +230,11 @@ impl Limits {
     }
 }
 
-/// How long to wait before the `faults`th try in a row, in milliseconds: doubling from half a second to half a minute.
-pub fn backoff_ms(faults: u32) -> u64 {
-    500u64.saturating_mul(1 << faults.saturating_sub(1).min(6)).min(30_000)
+/// How long to wait after the `faults`th fault in a row, in milliseconds: doubling from half a second to half a minute,
+/// and shortened by up to a half as `jitter`, 0 to 999, says.
+pub fn backoff_ms(faults: u32, jitter: u32) -> u64 {
+    let whole = 500u64.saturating_mul(1 << faults.saturating_sub(1).min(6)).min(30_000);
+    whole - whole * u64::from(jitter.min(999)) / 2000
 }
 
 #[cfg(test)]
@@ -286,8 +291,10 @@ mod tests {
 
     #[test]
     fn backoff_is_bounded() {
-        assert_eq!(backoff_ms(1), 500);
-        assert_eq!(backoff_ms(3), 2000);
-        assert_eq!(backoff_ms(u32::MAX), 30_000);
+        assert_eq!(backoff_ms(1, 0), 500);
+        assert_eq!(backoff_ms(3, 0), 2000);
+        assert_eq!(backoff_ms(3, 500), 1500);
+        assert_eq!(backoff_ms(3, u32::MAX), 1001);
+        assert_eq!(backoff_ms(u32::MAX, 0), 30_000);
     }
 }

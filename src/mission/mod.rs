@@ -2,11 +2,13 @@
 //!
 //! [`step()`]`(state, event) -> (state, effects)` is the whole of it. Nothing here performs I/O, awaits, reads a clock or
 //! draws a random number; time enters as the milliseconds an event was stamped with. A test reads this folder's imports
-//! to keep it so. [`simulation`] drives it at random. The module knows nothing of files, models, editors or gates: it sees tool calls and verdicts as values.
+//! to keep it so. [`simulation`] drives it at random. The module knows nothing of files, models, editors or gates: it sees
+//! tool calls and verdicts as values.
 
 mod advance;
 mod brief;
 mod command;
+mod compact;
 pub mod control;
 pub mod conversation;
 pub mod event;
@@ -14,6 +16,7 @@ pub mod fuel;
 pub mod plan;
 mod progress;
 mod proposal;
+pub mod provider;
 mod repetition;
 #[cfg(test)]
 mod scenarios;

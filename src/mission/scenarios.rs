@@ -19,7 +19,7 @@ fn call(name: &str, arguments: Value) -> ToolCall {
 
 fn turn(calls: Vec<ToolCall>) -> Outcome {
     let usage = Usage { input: 10, output: 5, ..Usage::default() };
-    Outcome::Answered { turn: Turn { text: String::new(), calls, usage } }
+    Outcome::Answered { turn: Turn { calls, usage, ..Turn::default() } }
 }
 
 fn accepted(receipt: u64) -> Outcome {
@@ -283,12 +283,7 @@ fn a_plan_waits_and_an_item_runs_by_itself() {
 #[test]
 fn a_blocked_mission_goes_on_once_the_need_is_met() {
     let (m, effects) = begin(Mode::Task, fuel::Limits::default());
-    let fault = Fault {
-        kind: FaultKind::NeedsHuman,
-        message: "set the key".into(),
-        retry_after_ms: None,
-        usage: Usage::default(),
-    };
+    let fault = Fault::new(FaultKind::NeedsHuman, "set the key");
     let m = run(m, effects, |_, _| Outcome::Faulted { fault: fault.clone() });
     assert!(matches!(m.ended, Some(End::Blocked { ref needs }) if needs == "set the key"));
     let (m, effects) = step(m, 5_000, &Event::Commanded { command: Command::Resume });

@@ -13,13 +13,18 @@ pub struct Session {
     pub role: Role,
     /// The task that it serves, where it serves one.
     pub item: Option<ItemId>,
-    /// What was said; it only ever grows, so that a provider's cache can serve the prefix.
+    /// What was said; it only grows, so that a provider's cache can serve the prefix, but for the moments at which it
+    /// was too long for its model and old results gave way to notes.
     pub messages: Vec<Message>,
     /// Turns that were answered.
     pub turns: u32,
     pub(super) state: SessionState,
     /// Transient faults in a row.
     pub(super) faults: u32,
+    /// Whether the turn that is wanted has met a fault of any kind.
+    pub(super) troubled: bool,
+    /// How far the conversation was shortened since the last turn.
+    pub(super) shortened: usize,
     /// Answers in a row that could not be used.
     pub(super) nudges: u32,
     /// How often it was found to repeat itself since the tree changed.
@@ -66,6 +71,8 @@ impl Session {
             turns: 0,
             state: SessionState::Ready,
             faults: 0,
+            troubled: false,
+            shortened: 0,
             nudges: 0,
             strikes: 0,
             refusals: 0,
@@ -96,6 +103,8 @@ impl Session {
     pub(super) fn hear(&mut self, text: &str, calls: &[ToolCall]) {
         self.turns += 1;
         self.faults = 0;
+        self.troubled = false;
+        self.shortened = 0;
         self.messages.push(Message::Assistant { text: text.to_owned(), calls: calls.to_vec() });
         let open =
             calls.iter().map(|call| OpenCall { call: call.clone(), begun: false, result: None });

@@ -1,6 +1,6 @@
 //! The state of a mission, and the small moves that every transition is made of.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use super::event::{Act, Effect, EffectId, Gravity, MissionId, Mode, NewFinding, 
 use super::fuel::{Limits, Reserve, Spent};
 use super::plan::{ItemId, Plan};
 use super::progress::Progress;
+use super::provider::Tally;
 use super::repetition::Ledgers;
 use super::session::Session;
 
@@ -89,6 +90,10 @@ pub struct Mission {
     pub(super) rounds: u32,
     /// Whether the Commander chose to do without a plan of its own.
     pub(super) direct: bool,
+    /// What each provider did, by its name.
+    pub providers: BTreeMap<String, Tally>,
+    /// The roles whose turns a fallback model gives at present.
+    pub(super) on_fallback: BTreeSet<Role>,
 }
 
 /// What a mission is at.
@@ -353,6 +358,8 @@ impl Mission {
             plannings: 0,
             rounds: 0,
             direct: false,
+            providers: BTreeMap::new(),
+            on_fallback: BTreeSet::new(),
         }
     }
 

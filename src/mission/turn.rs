@@ -1,10 +1,12 @@
 //! An agent's turn: its calls are answered, its decisions taken, its faults survived.
 
 use super::brief;
+use super::compact;
 use super::control::{self, Control};
 use super::conversation::{Role, Turn, Usage};
 use super::event::{Fault, FaultKind, SessionId};
 use super::fuel::{Reserve, backoff_ms};
+use super::provider;
 use super::repetition;
 use super::session::{OpenCall, SessionState};
 use super::state::{End, LineKind, Mission, Proposal, ProposalStage};
@@ -12,6 +14,8 @@ use super::work;
 
 /// Answers that could not be used, in a row, before a session is given up.
 const NUDGES: u32 = 3;
+/// The longest wait that was kept before `limits.wait_ms` was a limit.
+const OLD_WAIT_MS: u64 = 10 * 60 * 1000;
 /// Calls of one answer that are served.
 const CALLS: usize = 64;
 
@@ -20,7 +24,12 @@ pub(super) fn answered(m: &mut Mission, id: SessionId, turn: &Turn) {
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
     };
+    let (role, troubled) = (session.role, session.troubled);
     session.hear(&turn.text, &turn.calls);
+    provider::served(m, role, turn.by.as_ref(), troubled);
+    let Some(session) = m.sessions.get_mut(&id) else {
+        return;
+    };
     if turn.calls.is_empty() {
         return unusable(m, id, "That answer called no tool.");
     }
@@ -144,30 +153,76 @@ fn unusable(m: &mut Mission, id: SessionId, why: &str) {
 
 pub(super) fn faulted(m: &mut Mission, id: SessionId, fault: &Fault) {
     pay(m, fault.usage);
-    let allowed = m.limits.faults;
+    provider::asked_in_vain(m, fault);
+    if let Some(session) = m.sessions.get_mut(&id) {
+        session.troubled = true;
+        let role = session.role;
+        match fault.kind {
+            FaultKind::Transient => ask_again(m, id, fault),
+            FaultKind::BadAnswer => {
+                m.tell(LineKind::Warning, Some(role), None, fault.message.clone());
+                unusable(m, id, &format!("That answer could not be used: {}.", fault.message));
+            }
+            FaultKind::Overflow if fault.is_of_old() => {
+                work::session_failed(m, id, "the conversation grew too long for the model");
+            }
+            FaultKind::Overflow => ask_shorter(m, id, &fault.message),
+            FaultKind::NeedsHuman => m.block(&fault.message),
+        }
+    }
+    provider::conclude(m, id, fault);
+}
+
+/// The same turn is asked for again: at once where another model stands in, else after a wait.
+fn ask_again(m: &mut Mission, id: SessionId, fault: &Fault) {
+    let (allowed, longest) = (m.limits.faults, m.limits.wait_ms);
+    let Some(session) = m.sessions.get_mut(&id) else {
+        return;
+    };
+    if session.faults >= allowed {
+        let tries = allowed.saturating_add(1);
+        let needs = format!("the model gave no answer in {tries} tries: {}", fault.message);
+        return m.end(End::Blocked { needs });
+    }
+    session.faults += 1;
+    let role = session.role;
+    if let Some(instead) = &fault.instead {
+        session.state = SessionState::Ready;
+        let text = format!("{} — asking the fallback model {instead}", fault.message);
+        return m.tell(LineKind::Warning, Some(role), None, text);
+    }
+    let wish = fault.retry_after_ms.unwrap_or(0);
+    let wish = if fault.is_of_old() { wish.min(OLD_WAIT_MS) } else { wish };
+    if wish > longest {
+        let needs = format!(
+            "to be resumed later: the provider asks for a wait of {} s, and a mission waits {} s at most (limits.wait_ms): {}",
+            wish.div_ceil(1000),
+            longest / 1000,
+            fault.message
+        );
+        return m.end(End::Blocked { needs });
+    }
+    let ms = wish.max(backoff_ms(session.faults, fault.jitter));
+    session.state = SessionState::Resting(ms);
+    let text = format!("{} — asking again in {:.1} s", fault.message, ms as f64 / 1000.0);
+    m.tell(LineKind::Warning, Some(role), None, text);
+}
+
+/// The conversation is too long for the model: it is asked again with a shorter one, while there is a shorter one.
+fn ask_shorter(m: &mut Mission, id: SessionId, why: &str) {
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
     };
     let role = session.role;
-    match fault.kind {
-        FaultKind::Transient if session.faults < allowed => {
-            session.faults += 1;
-            let ms =
-                fault.retry_after_ms.unwrap_or(0).clamp(backoff_ms(session.faults), 10 * 60 * 1000);
-            session.state = SessionState::Resting(ms);
-            let text = format!("{} — asking again in {:.1} s", fault.message, ms as f64 / 1000.0);
-            m.tell(LineKind::Warning, Some(role), None, text);
-        }
-        FaultKind::Transient => m.end(End::Blocked {
-            needs: format!("the model gave no answer in {allowed} tries: {}", fault.message),
-        }),
-        FaultKind::BadAnswer => {
-            m.tell(LineKind::Warning, Some(role), None, fault.message.clone());
-            unusable(m, id, &format!("That answer could not be used: {}.", fault.message));
-        }
-        FaultKind::Overflow => {
-            work::session_failed(m, id, "the conversation grew too long for the model")
-        }
-        FaultKind::NeedsHuman => m.block(&fault.message),
-    }
+    let Some(pieces) = compact::shorten(session) else {
+        let text = format!(
+            "the conversation is too long for the model, in its shortest form as well ({why})"
+        );
+        return work::session_failed(m, id, &text);
+    };
+    session.state = SessionState::Ready;
+    let text = format!(
+        "the conversation is too long for the model: {pieces} old pieces of it give way to notes"
+    );
+    m.tell(LineKind::Warning, Some(role), None, text);
 }

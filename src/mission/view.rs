@@ -1,11 +1,14 @@
 //! A mission as the faces see it: a value that can be shown, sent and compared.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::conversation::Role;
 use super::event::{MissionId, Mode};
 use super::fuel::Spent;
 use super::plan::{ItemId, Plan};
+use super::provider::Tally;
 use super::state::{Accepted, End, Finding, Line, Mission, Phase};
 
 /// A mission at one moment.
@@ -35,6 +38,9 @@ pub struct MissionView {
     pub sessions: Vec<SessionView>,
     /// What was spent.
     pub spent: Spent,
+    /// What each provider did: requests, turns got, those of them after faults, turns that never came.
+    #[serde(default)]
+    pub providers: BTreeMap<String, Tally>,
     /// The story's newest lines.
     pub story: Vec<Line>,
     /// Milliseconds since the epoch.
@@ -77,6 +83,7 @@ impl MissionView {
             receipts: m.receipts.clone(),
             sessions: m.sessions().map(session).collect(),
             spent: m.spent,
+            providers: m.providers.clone(),
             story: m.story.iter().rev().take(LINES).rev().cloned().collect(),
             started_at: m.started_at,
             now: m.now,

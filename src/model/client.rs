@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
@@ -13,7 +13,9 @@ use super::fault::{Fault, FaultKind, ModelError, chain, classify};
 use super::replay::{ROLE_HEADER, ReplayServer, SESSION_HEADER, Script};
 use super::request::Request;
 use super::retry_after::retry_after_ms;
+use super::routes::{Breakers, Route, Routes};
 use super::settings::{ModelSettings, Provider, REPLAY_PREFIX, Settings};
+use super::watch::Watch;
 use super::{anthropic, openai};
 use crate::mission::conversation::{Role, Turn};
 
@@ -28,7 +30,7 @@ const REFUSAL_BYTES: u64 = 64 << 10;
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    endpoints: BTreeMap<Role, (reqwest::Client, Endpoint)>,
+    routes: BTreeMap<Role, Routes>,
     /// Keeps the replays running for as long as the client lives.
     _replays: BTreeMap<String, ReplayServer>,
 }
@@ -44,12 +46,16 @@ pub struct ModelInfo {
     pub host: String,
     /// Whether a scripted conversation is played instead of asking a model: must be said wherever it is shown.
     pub is_replay: bool,
+    /// All of it in a few words.
+    pub label: String,
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let endpoints = self.0.endpoints.iter().map(|(role, (_, endpoint))| (role, endpoint));
-        f.debug_map().entries(endpoints).finish()
+        let first = |routes: &Routes| routes.first().map(|route| route.endpoint.clone());
+        f.debug_map()
+            .entries(self.0.routes.iter().map(|(role, routes)| (role, first(routes))))
+            .finish()
     }
 }
 
@@ -60,32 +66,38 @@ impl Client {
     /// # Errors
     /// A setting that is missing or wrong, by name; a script that cannot be read.
     pub fn new(settings: &Settings) -> Result<Client, ModelError> {
-        let mut endpoints = BTreeMap::new();
+        let mut routes = BTreeMap::new();
         let mut replays = BTreeMap::new();
-        let mut pools = Pools::default();
+        let (mut pools, mut breakers) = (Pools::default(), Breakers::default());
         for role in Role::ALL {
-            let Some(mut own) = settings.for_role(role) else {
+            let Some(own) = settings.for_role(role) else {
                 continue;
             };
-            start_replay(&mut own, &mut replays)?;
-            let endpoint = Endpoint::resolve(role, &own)?;
-            endpoints.insert(role, (pools.get(&endpoint)?, endpoint));
+            let mut endpoints = Vec::new();
+            for mut one in std::iter::once(own).chain(settings.fallback_for(role)) {
+                start_replay(&mut one, &mut replays)?;
+                let endpoint = Endpoint::resolve(role, &one)?;
+                endpoints.push((pools.get(&endpoint)?, endpoint));
+            }
+            routes.insert(role, Routes::new(endpoints, &mut breakers));
         }
-        Ok(Client(Arc::new(Inner { endpoints, _replays: replays })))
+        Ok(Client(Arc::new(Inner { routes, _replays: replays })))
     }
 
     /// What serves a role; `None` when no model is configured for it.
     pub fn info(&self, role: Role) -> Option<ModelInfo> {
-        let (_, endpoint) = self.0.endpoints.get(&role)?;
+        let endpoint = &self.0.routes.get(&role)?.first()?.endpoint;
         Some(ModelInfo {
             provider: endpoint.provider,
             model: endpoint.model.clone(),
             host: endpoint.url.host_str().unwrap_or_default().to_owned(),
             is_replay: endpoint.provider == Provider::Replay,
+            label: endpoint.label(),
         })
     }
 
-    /// Asks the role's model and waits for its complete turn. Dropping the future cancels the request.
+    /// Asks the role's model, or its fallback while that is out of order, and waits for the complete turn. At most one
+    /// request is sent. Dropping the future cancels it.
     ///
     /// # Errors
     /// A [`Fault`], whose reaction says what to do; it never holds a key.
@@ -94,28 +106,40 @@ impl Client {
         request: &Request<'_>,
         on_progress: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<Turn, Fault> {
-        let Some((http, endpoint)) = self.0.endpoints.get(&request.role) else {
+        let Some(routes) = self.0.routes.get(&request.role) else {
             return Err(unconfigured(request.role));
         };
-        let exchange = exchange(http, endpoint, request, on_progress);
-        let bound = endpoint.answer_timeout;
-        let result = tokio::time::timeout(bound, exchange).await.unwrap_or_else(|_| {
-            let text = format!(
-                "the answer did not end within {} ms (answer_timeout_ms sets the bound)",
-                bound.as_millis()
-            );
-            Err(Fault::new(FaultKind::Unbounded, text))
-        });
-        result.map_err(|fault| endpoint.seal(fault))
+        let (route, permit) = routes.choose(Instant::now())?;
+        let result = bounded(route, request, on_progress).await;
+        let result = result.map_err(|fault| route.endpoint.seal(fault));
+        routes.settle(permit, &result);
+        routes.mark(route, result, Instant::now())
     }
 }
 
+/// One exchange within the time that an answer may take.
+async fn bounded(
+    route: &Route,
+    request: &Request<'_>,
+    on_progress: &mut OnProgress<'_>,
+) -> Result<Turn, Fault> {
+    let bound = route.endpoint.answer_timeout;
+    let exchange = exchange(&route.http, &route.endpoint, request, on_progress);
+    tokio::time::timeout(bound, exchange).await.unwrap_or_else(|_| {
+        let text = format!(
+            "the answer did not end within {} ms (answer_timeout_ms sets the bound)",
+            bound.as_millis()
+        );
+        Err(Fault::new(FaultKind::Unbounded, text))
+    })
+}
+
 fn unconfigured(role: Role) -> Fault {
-    ModelError::Setting {
+    let error = ModelError::Setting {
         setting: "model (ORCHESTRATOR_MODEL)".to_owned(),
         reason: format!("no model is configured for the {role}"),
-    }
-    .into()
+    };
+    Fault { unsent: true, ..error.into() }
 }
 
 /// One HTTP client for endpoints that connect in the same way.
@@ -199,6 +223,7 @@ async fn exchange(
         Provider::Anthropic => Box::<anthropic::Decoder>::default(),
         Provider::OpenAi | Provider::Replay => Box::<openai::Decoder>::default(),
     };
+    decoder.draft().watch = Watch::new(endpoint.max_output_tokens);
     let received = receive(response, endpoint, decoder.as_mut(), on_progress).await;
     let draft = std::mem::take(decoder.draft());
     let usage = draft.usage(request_bytes, &endpoint.price);
@@ -257,7 +282,7 @@ fn network(error: reqwest::Error, endpoint: &Endpoint) -> Fault {
 /// The fault of an unsuccessful status.
 async fn refusal(response: reqwest::Response, endpoint: &Endpoint) -> Fault {
     let status = response.status().as_u16();
-    let wait = retry_after_ms(response.headers(), SystemTime::now());
+    let wait = retry_after_ms(response.headers(), status, SystemTime::now());
     let mut bounds = endpoint.bounds;
     bounds.bytes = bounds.bytes.min(REFUSAL_BYTES);
     // The status says enough when its explanation does not arrive.
@@ -275,7 +300,11 @@ async fn receive(
     on_progress: &mut OnProgress<'_>,
 ) -> Result<(), Fault> {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if kind.is_some_and(|kind| kind.to_ascii_lowercase().contains("json")) {
+    let kind = kind.unwrap_or_default().to_ascii_lowercase();
+    if kind.contains("html") {
+        return Err(web_page(response, endpoint).await);
+    }
+    if kind.contains("json") {
         let body = read_all(response, endpoint.bounds).await?;
         let document = serde_json::from_slice(&body).map_err(|error| {
             Fault::new(FaultKind::MalformedStream, format!("the answer is not valid JSON: {error}"))
@@ -283,16 +312,43 @@ async fn receive(
         return decoder.document(&document);
     }
     let mut events = Events::new(response, endpoint.bounds);
-    let mut step = Step::More;
-    while step == Step::More {
-        let data = events.next().await.ok_or_else(truncated)??;
+    let (mut step, mut heard) = (Step::More, tokio::time::Instant::now());
+    while matches!(step, Step::More | Step::Ping) {
+        let next = tokio::time::timeout_at(heard + endpoint.quiet, events.next());
+        let data = next.await.map_err(|_| silent(endpoint))?.ok_or_else(truncated)??;
         step = decoder.event(&data, on_progress)?;
+        if step != Step::Ping {
+            heard = tokio::time::Instant::now();
+        }
     }
     if step == Step::Complete {
         take_tail(&mut events, decoder, on_progress).await;
     }
     events.drain();
     Ok(())
+}
+
+/// Somebody else answered: a proxy, a login page, a web server at a wrong address.
+async fn web_page(response: reqwest::Response, endpoint: &Endpoint) -> Fault {
+    let mut bounds = endpoint.bounds;
+    bounds.bytes = bounds.bytes.min(REFUSAL_BYTES);
+    let body = read_all(response, bounds).await.unwrap_or_default();
+    let page = String::from_utf8_lossy(&body);
+    let title = page.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+    let title = title.map_or(String::new(), |(title, _)| format!(", “{}”,", title.trim()));
+    let host = endpoint.url.host_str().unwrap_or_default();
+    let text = format!(
+        "{host} answered with a web page{title} and not with a model's answer; check base_url (ORCHESTRATOR_BASE_URL) and what stands between"
+    );
+    Fault::new(FaultKind::MalformedStream, text)
+}
+
+fn silent(endpoint: &Endpoint) -> Fault {
+    let text = format!(
+        "nothing but signs of life arrived for {} ms (quiet_timeout_ms sets the bound)",
+        endpoint.quiet.as_millis()
+    );
+    Fault::new(FaultKind::Stalled, text)
 }
 
 fn truncated() -> Fault {

@@ -29,6 +29,8 @@ pub(crate) type OnProgress<'a> = dyn FnMut(Progress<'_>) + Send + 'a;
 pub(crate) enum Step {
     /// The terminal marker has not come.
     More,
+    /// The same, and what came was only a sign of life.
+    Ping,
     /// The answer is complete; usage may follow.
     Complete,
     /// Nothing more will come.

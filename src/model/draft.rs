@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::fault::{Fault, FaultKind};
 use super::request::Request;
 use super::settings::Price;
+use super::watch::Watch;
 use crate::mission::conversation::{ToolCall, Turn, Usage};
 
 /// No turn has more tokens, whatever a server claims: sums over a mission must not overflow.
@@ -51,6 +52,8 @@ pub(crate) struct Draft {
     pub(crate) calls: Vec<CallDraft>,
     pub(crate) counts: Counts,
     pub(crate) stop: Option<Stop>,
+    /// Sees to it that the answer ends.
+    pub(crate) watch: Watch,
 }
 
 impl Draft {
@@ -82,7 +85,7 @@ impl Draft {
                 "the answer is empty: neither text nor a tool call",
             ));
         }
-        Ok(Turn { text: self.text, calls: finish_calls(self.calls, request)?, usage })
+        Ok(Turn { text: self.text, calls: finish_calls(self.calls, request)?, usage, by: None })
     }
 
     fn check_stop(&self) -> Result<(), Fault> {

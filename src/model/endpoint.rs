@@ -16,6 +16,8 @@ use crate::mission::conversation::Role;
 const CONNECT_TIMEOUT_MS: u64 = 10_000;
 const IDLE_TIMEOUT_MS: u64 = 180_000;
 const ANSWER_TIMEOUT_MS: u64 = 1_800_000;
+const QUIET_TIMEOUT_MS: u64 = 600_000;
+const COOL_DOWN_MS: u64 = 15_000;
 const MAX_ANSWER_BYTES: u64 = 64 << 20;
 
 /// Where and how a role's requests go.
@@ -34,6 +36,10 @@ pub(crate) struct Endpoint {
     pub(crate) temperature: Option<f64>,
     pub(crate) connect_timeout: Duration,
     pub(crate) answer_timeout: Duration,
+    /// How long nothing of an answer may come while signs of life do.
+    pub(crate) quiet: Duration,
+    /// For how long its breaker opens at first.
+    pub(crate) cool_down: Duration,
     pub(crate) bounds: Bounds,
     pub(crate) price: Price,
 }
@@ -64,12 +70,27 @@ impl Endpoint {
             temperature: settings.temperature,
             connect_timeout: millis(settings.connect_timeout_ms, CONNECT_TIMEOUT_MS),
             answer_timeout: millis(settings.answer_timeout_ms, ANSWER_TIMEOUT_MS),
+            quiet: millis(settings.quiet_timeout_ms, QUIET_TIMEOUT_MS),
+            cool_down: millis(settings.cool_down_ms, COOL_DOWN_MS),
             bounds: Bounds {
                 idle: millis(settings.idle_timeout_ms, IDLE_TIMEOUT_MS),
                 bytes: settings.max_answer_bytes.unwrap_or(MAX_ANSWER_BYTES),
             },
             price: settings.price.unwrap_or_default(),
         })
+    }
+
+    /// The model and its host, for people. The script's name is enough of a replay; its folder is nobody's concern.
+    pub(crate) fn label(&self) -> String {
+        if self.provider == Provider::Replay {
+            let name = self.model.rsplit(['/', '\\', ':']).next().unwrap_or_default();
+            return format!("a replay of {name}");
+        }
+        let host = self.url.host_str().unwrap_or_default();
+        match self.url.port() {
+            Some(port) => format!("{} at {host}:{port}", self.model),
+            None => format!("{} at {host}", self.model),
+        }
     }
 
     /// Whether requests never leave this machine.
@@ -253,8 +274,8 @@ mod tests {
 
     #[test]
     fn nothing_shows_the_key() {
-        let endpoint = resolve(serde_json::json!({"model": "m", "base_url": "http://h", "api_key": "sk-hush", "headers": {"x-a": "quiet"}})).unwrap();
+        let endpoint = resolve(serde_json::json!({"model": "m", "base_url": "http://h", "api_key": "sk-hush", "headers": {"x-a": "whisper"}})).unwrap();
         let shown = format!("{endpoint:?}");
-        assert!(!shown.contains("hush") && !shown.contains("quiet"), "{shown}");
+        assert!(!shown.contains("hush") && !shown.contains("whisper"), "{shown}");
     }
 }

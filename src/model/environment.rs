@@ -23,18 +23,31 @@ impl Settings {
     ) -> Result<Settings, ModelError> {
         let lookup = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let mut settings = base;
-        let found = overlay(settings.default.take(), "ORCHESTRATOR", &lookup)?;
-        settings.default = found;
+        settings.default = with_fallback(settings.default.take(), "ORCHESTRATOR", &lookup)?;
         for role in Role::ALL {
             let prefix = format!("ORCHESTRATOR_{}", role.name().to_uppercase());
             let own = settings.roles.remove(&role);
-            if let Some(own) = overlay(own, &prefix, &lookup)? {
+            if let Some(own) = with_fallback(own, &prefix, &lookup)? {
                 settings.roles.insert(role, own);
             }
         }
         add_vendor_keys(&mut settings, &lookup);
         Ok(settings)
     }
+}
+
+/// The same as [`overlay`], with the variables of the fallback, which begin with `prefix` and `FALLBACK`.
+fn with_fallback(
+    base: Option<ModelSettings>,
+    prefix: &str,
+    lookup: &impl Fn(&str) -> Option<String>,
+) -> Result<Option<ModelSettings>, ModelError> {
+    let mut own = overlay(base, prefix, lookup)?;
+    let before = own.as_mut().and_then(|own| own.fallback.take()).map(|fallback| *fallback);
+    if let Some(fallback) = overlay(before, &format!("{prefix}_FALLBACK"), lookup)? {
+        own.get_or_insert_default().fallback = Some(Box::new(fallback));
+    }
+    Ok(own)
 }
 
 /// Lays the variables that begin with `prefix` over `base`; `None` when there is neither.
@@ -60,6 +73,8 @@ fn overlay(
     parsed(&mut own.temperature, prefix, "TEMPERATURE", lookup)?;
     parsed(&mut own.connect_timeout_ms, prefix, "CONNECT_TIMEOUT_MS", lookup)?;
     parsed(&mut own.idle_timeout_ms, prefix, "IDLE_TIMEOUT_MS", lookup)?;
+    parsed(&mut own.quiet_timeout_ms, prefix, "QUIET_TIMEOUT_MS", lookup)?;
+    parsed(&mut own.cool_down_ms, prefix, "COOL_DOWN_MS", lookup)?;
     parsed(&mut own.answer_timeout_ms, prefix, "ANSWER_TIMEOUT_MS", lookup)?;
     Ok((base.is_some() || own != ModelSettings::default()).then_some(own))
 }
@@ -81,25 +96,32 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
     Ok(())
 }
 
-/// Gives every role that talks to a vendor's own address, and has no key, the vendor's key. A vendor's key is never
+/// Gives every model that is asked at a vendor's own address, and has no key, the vendor's key. A vendor's key is never
 /// sent to any other address, whatever wire format that speaks.
 fn add_vendor_keys(settings: &mut Settings, lookup: &impl Fn(&str) -> Option<String>) {
     for role in Role::ALL {
-        let Some(merged) = settings.for_role(role) else {
+        if let Some(key) = settings.for_role(role).and_then(|merged| vendor_key(&merged, lookup)) {
+            settings.roles.entry(role).or_default().api_key = Some(key);
+        }
+        let Some(key) = settings.fallback_for(role).and_then(|merged| vendor_key(&merged, lookup))
+        else {
             continue;
         };
-        if merged.api_key.is_some() || merged.model.is_none() {
-            continue;
-        }
-        let provider = merged.effective_provider();
-        let key = VENDOR_KEYS
-            .iter()
-            .find(|(vendor, _)| merged.is_at_vendor() && *vendor == provider)
-            .and_then(|(_, variable)| lookup(variable));
-        if let Some(key) = key {
-            settings.roles.entry(role).or_default().api_key = Some(Secret::new(key));
+        let own = settings.roles.get_mut(&role).and_then(|own| own.fallback.as_mut());
+        let default = settings.default.as_mut().and_then(|default| default.fallback.as_mut());
+        if let Some(fallback) = own.or(default) {
+            fallback.api_key = Some(key);
         }
     }
+}
+
+fn vendor_key(merged: &ModelSettings, lookup: &impl Fn(&str) -> Option<String>) -> Option<Secret> {
+    if merged.api_key.is_some() || merged.model.is_none() || !merged.is_at_vendor() {
+        return None;
+    }
+    let provider = merged.effective_provider();
+    let (_, variable) = VENDOR_KEYS.iter().find(|(vendor, _)| *vendor == provider)?;
+    lookup(variable).map(Secret::new)
 }
 
 #[cfg(test)]
@@ -161,6 +183,27 @@ mod tests {
         assert_eq!(key(&settings, Role::Worker).as_deref(), Some("ak"));
         assert_eq!(key(&settings, Role::Planner), None);
         assert_eq!(key(&settings, Role::Reviewer), None);
+    }
+
+    #[test]
+    fn a_fallback_has_variables_and_a_key_of_its_own() {
+        let settings = from(&[
+            ("ORCHESTRATOR_MODEL", "big"),
+            ("ORCHESTRATOR_BASE_URL", "http://one/v1"),
+            ("ORCHESTRATOR_API_KEY", "key-one"),
+            ("ORCHESTRATOR_FALLBACK_MODEL", "claude-x"),
+            ("ORCHESTRATOR_FALLBACK_PROVIDER", "anthropic"),
+            ("ORCHESTRATOR_REVIEWER_FALLBACK_MODEL", "small"),
+            ("ANTHROPIC_API_KEY", "ak"),
+        ])
+        .unwrap();
+        let worker = settings.fallback_for(Role::Worker).unwrap();
+        assert_eq!((worker.model.as_deref(), worker.base_url), (Some("claude-x"), None));
+        assert_eq!(worker.api_key.unwrap().expose(), "ak");
+        let reviewer = settings.fallback_for(Role::Reviewer).unwrap();
+        assert_eq!(reviewer.base_url.as_deref(), Some("http://one/v1"), "the same address");
+        assert_eq!(reviewer.api_key.unwrap().expose(), "key-one");
+        assert_eq!(key(&settings, Role::Worker).as_deref(), Some("key-one"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::secret::Secret;
 use crate::mission::conversation::Usage;
+use crate::mission::provider::Server;
 
 pub(crate) mod classify;
 
@@ -51,6 +52,10 @@ pub enum FaultKind {
     Refused,
     /// The answer did not end within its size or time bound.
     Unbounded,
+    /// The answer repeated itself over and over.
+    Repeated,
+    /// Nothing was sent: the provider has failed too often to be asked just now.
+    Held,
     /// A setting is missing or wrong; nothing was sent.
     Configuration,
 }
@@ -74,16 +79,38 @@ impl FaultKind {
     pub fn reaction(self) -> Reaction {
         use FaultKind::*;
         match self {
-            Network | Stalled | Truncated | MalformedStream | RateLimited | Overloaded | Server => {
-                Reaction::Retry
-            }
+            Network | Stalled | Truncated | MalformedStream | RateLimited | Overloaded | Server
+            | Held => Reaction::Retry,
             ContextOverflow => Reaction::Compact,
-            MalformedArguments | EmptyAnswer | OutputLimit | Refused | Unbounded => {
+            MalformedArguments | EmptyAnswer | OutputLimit | Refused | Unbounded | Repeated => {
                 Reaction::Correct
             }
             Auth | Quota | NotFound | BadRequest | Configuration => Reaction::Human,
         }
     }
+
+    /// What a fault of this kind says of the provider.
+    pub(crate) fn health(self) -> Health {
+        use FaultKind::*;
+        match self {
+            Auth | Quota | NotFound | Configuration => Health::Unusable,
+            // The request itself was wrong, whoever had got it.
+            BadRequest => Health::Alive,
+            other if other.reaction() == Reaction::Retry => Health::Failing,
+            _ => Health::Alive,
+        }
+    }
+}
+
+/// What a fault says of the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It answers.
+    Alive,
+    /// It does not answer just now.
+    Failing,
+    /// It will not answer until a person has mended something.
+    Unusable,
 }
 
 /// Why a turn did not come about, with the provider's words and what it cost nonetheless.
@@ -102,12 +129,29 @@ pub struct Fault {
     /// What the failed turn cost, when an answer had begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// Who was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Box<Server>>,
+    /// Whether nothing was sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsent: bool,
+    /// The name of the model that stands in and can be asked at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<String>,
 }
 
 impl Fault {
     /// A fault without a wish to wait and without cost.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Fault { kind, message: message.into(), retry_after_ms: None, usage: None }
+        Fault {
+            kind,
+            message: message.into(),
+            retry_after_ms: None,
+            usage: None,
+            by: None,
+            unsent: false,
+            instead: None,
+        }
     }
 
     /// The same without a trace of `secrets`, which providers like to quote, and with a message of bounded length.

@@ -3,10 +3,11 @@
 //!
 //! One [`Client`] serves all roles of a mission. It turns a [`Request`] into one HTTP exchange and that exchange into
 //! either one complete [`Turn`](crate::mission::conversation::Turn) or one [`Fault`]; nothing in between ever leaves
-//! this module. It retries nothing, journals nothing and knows nothing of missions, tools or files: whoever calls
+//! this module. One question is at most one request: it retries nothing, journals nothing and knows nothing of missions, tools or files: whoever calls
 //! decides what a fault means by its [`Reaction`].
 
 pub mod anthropic;
+mod breaker;
 mod client;
 mod decode;
 mod draft;
@@ -18,8 +19,10 @@ pub mod openai;
 pub mod replay;
 pub mod request;
 mod retry_after;
+mod routes;
 mod secret;
 pub mod settings;
+mod watch;
 
 pub use client::{Client, ModelInfo, install_crypto};
 pub use decode::Progress;

@@ -2,7 +2,8 @@
 //!
 //! The encoders of the two wire formats write them in one fixed order (settings, tools, system, messages), so the bytes
 //! of a session's next request begin with the bytes of this one up to its last message. That is what lets providers
-//! serve the prefix from their caches, and it holds only while the caller appends and never rewrites.
+//! serve the prefix from their caches, and it holds while the caller appends; a conversation that was too long for its
+//! model is rewritten once, shorter, and grows again from there.
 
 use serde::{Deserialize, Serialize};
 

@@ -107,18 +107,28 @@ pub struct ModelSettings {
     /// No byte for that long, in milliseconds, and the answer counts as stalled. Default 180000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_ms: Option<u64>,
+    /// Nothing of an answer for that long, only signs of life, and it counts as stalled. Default 600000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet_timeout_ms: Option<u64>,
     /// An answer must end within that many milliseconds, however busy it looks. Default 1800000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer_timeout_ms: Option<u64>,
     /// An answer may have at most that many bytes on the wire. Default 64 MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_answer_bytes: Option<u64>,
+    /// For how long a model that fails again and again is not asked, at first, in milliseconds. Default 15000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cool_down_ms: Option<u64>,
     /// Extra headers; their values are treated as secrets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Secret>,
     /// What tokens cost; without it turns are counted as free.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
+    /// Who is asked while this model is out of order. What it leaves open is taken from this model, but for the price,
+    /// and for the key and the headers unless it lives at the same address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Box<ModelSettings>>,
 }
 
 impl ModelSettings {
@@ -138,10 +148,13 @@ impl ModelSettings {
             temperature: own.temperature.or(base.temperature),
             connect_timeout_ms: own.connect_timeout_ms.or(base.connect_timeout_ms),
             idle_timeout_ms: own.idle_timeout_ms.or(base.idle_timeout_ms),
+            quiet_timeout_ms: own.quiet_timeout_ms.or(base.quiet_timeout_ms),
             answer_timeout_ms: own.answer_timeout_ms.or(base.answer_timeout_ms),
             max_answer_bytes: own.max_answer_bytes.or(base.max_answer_bytes),
+            cool_down_ms: own.cool_down_ms.or(base.cool_down_ms),
             headers: own.headers,
             price: own.price.or(base.price),
+            fallback: own.fallback,
         };
         if merged.place() == base.place() {
             merged.api_key = merged.api_key.or_else(|| base.api_key.clone());
@@ -150,6 +163,12 @@ impl ModelSettings {
             }
         }
         merged
+    }
+
+    /// The settings of the fallback, completed by these.
+    fn own_fallback(&self) -> Option<ModelSettings> {
+        let own = self.fallback.as_deref()?;
+        Some(ModelSettings { price: own.price, ..own.over(self) })
     }
 
     /// Where requests go: the wire format and the address.
@@ -207,6 +226,15 @@ impl Settings {
             (Some(own), Some(base)) => Some(own.over(base)),
             (Some(own), None) => Some(own.clone()),
             (None, base) => base.clone(),
+        }
+    }
+
+    /// The settings of a role's fallback: its own, or the default's, which keeps the default's address and key.
+    pub fn fallback_for(&self, role: Role) -> Option<ModelSettings> {
+        let own = self.roles.get(&role).filter(|own| own.fallback.is_some());
+        match own {
+            Some(_) => self.for_role(role)?.own_fallback(),
+            None => self.default.as_ref()?.own_fallback(),
         }
     }
 

@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Mail;
 use super::perform::{Job, Performer};
-use crate::mission::conversation::Usage;
 use crate::mission::event::{Fault, FaultKind, GateVerdict, SealVerdict, TestVerdict};
 use crate::mission::{Act, Effect, Mission, Outcome};
 
@@ -58,14 +57,7 @@ fn panicked(act: &Act, why: &str) -> Outcome {
     let reason = format!("internal error: {why}");
     tracing::error!(?act, why, "an effect panicked");
     match act {
-        Act::Ask { .. } => Outcome::Faulted {
-            fault: Fault {
-                kind: FaultKind::Transient,
-                message: reason,
-                retry_after_ms: None,
-                usage: Usage::default(),
-            },
-        },
+        Act::Ask { .. } => Outcome::Faulted { fault: Fault::new(FaultKind::Transient, reason) },
         Act::Tool { .. } => Outcome::Called { content: reason, is_error: true },
         Act::Check { .. } => Outcome::Checked { verdict: GateVerdict::Unverified { reason } },
         Act::Apply { .. } | Act::Undo { .. } => Outcome::NotApplied { reason },

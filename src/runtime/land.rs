@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::VersionedEdit;
 use super::perform::Performer;
 use super::store::{chain, locked};
-use crate::gate::receipt::{Proof, Receipt};
+use crate::gate::report::receipt::{Proof, Receipt};
 use crate::journal::Journal;
 use crate::mission::{MissionId, Outcome};
 use crate::workspace::files::TEMPORARY;

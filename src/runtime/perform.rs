@@ -154,7 +154,8 @@ impl Performer {
                 ask.open = self.open_texts();
                 match self.agent.turn(&ask).await {
                     Ok(turn) if turn.calls.iter().any(is_deep) => {
-                        Outcome::Faulted { fault: too_deep(turn.usage) }
+                        let fault = Fault { by: turn.by.map(Box::new), ..too_deep(turn.usage) };
+                        Outcome::Faulted { fault }
                     }
                     Ok(turn) => Outcome::Answered { turn },
                     Err(fault) => Outcome::Faulted { fault },
@@ -224,7 +225,7 @@ fn is_deep(call: &ToolCall) -> bool {
 
 fn too_deep(usage: Usage) -> Fault {
     let message = format!("the arguments of a call nest deeper than {MAX_DEPTH} levels");
-    Fault { kind: FaultKind::BadAnswer, message, retry_after_ms: None, usage }
+    Fault { usage, ..Fault::new(FaultKind::BadAnswer, message) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::perform::Performer;
 use super::store::{chain, locked, now_ms};
 use super::trees;
-use crate::gate::receipt::{Proof, Receipt};
+use crate::gate::report::receipt::{Proof, Receipt};
 use crate::gate::report::{Report, Verdict};
 use crate::gate::{self, Checked};
 use crate::mission::MissionId;

@@ -11,7 +11,7 @@ use super::baseline;
 use super::perform::with_servers;
 use super::store::{chain, fold};
 use super::trees::{self, KeptTree, git};
-use crate::gate::receipt::{Proof, Receipt};
+use crate::gate::report::receipt::{Proof, Receipt};
 use crate::gate::report::{FileProof, Report, StageVerdict, Verdict};
 use crate::gate::{self, Gate, words};
 use crate::journal::Journal;

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::gate::receipt::Receipt;
+use crate::gate::report::receipt::Receipt;
 use crate::journal::{Journal, JournalError};
 use crate::mission::view::MissionView;
 use crate::mission::{Mission, MissionId, step};
@@ -13,8 +13,16 @@ use crate::mission::{Mission, MissionId, step};
 /// How many ended missions are kept in sight.
 const RECENT: usize = 20;
 
-/// Milliseconds since the epoch; 0 for a clock that stands before it.
+/// Milliseconds since the epoch. The wall clock is read once in a process and counted on from there by a clock that
+/// nobody can set: a mission's waits and its wall time do not jump when the wall clock does.
 pub(super) fn now_ms() -> u64 {
+    static BEGIN: OnceLock<(u64, Instant)> = OnceLock::new();
+    let (at, since) = BEGIN.get_or_init(|| (wall_ms(), Instant::now()));
+    at.saturating_add(since.elapsed().as_millis() as u64)
+}
+
+/// The wall clock; 0 where it stands before the epoch.
+fn wall_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Deserialize;
 
 use super::{Caller, ToolResult};
-use crate::gate::receipt::{Proof, Receipt};
+use crate::gate::report::receipt::{Proof, Receipt};
 use crate::journal::Journal;
 use crate::mission::MissionId;
 use crate::workspace::RelPath;

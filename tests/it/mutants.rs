@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use orchestrator_lsp::gate::mutants::mutate::AcceptedFile;
 use orchestrator_lsp::gate::mutants::{Budget, Mutation};
-use orchestrator_lsp::gate::mutate::AcceptedFile;
 use orchestrator_lsp::gate::{Gate, Settings, Severity};
 use orchestrator_lsp::workspace::{OpenTexts, RelPath};
 

@@ -1,31 +1,19 @@
 //! The Anthropic wire format, against a server whose every byte is under control.
 
-#![expect(clippy::unwrap_used, reason = "tests and what they share")]
-
-use std::sync::Arc;
-
 use orchestrator_lsp::mission::conversation::Turn;
 use orchestrator_lsp::model::{FaultKind, Reaction};
 use serde_json::{Value, json};
 
-use super::wire_openai::raw::{self, *};
+use crate::support::wire::{self, *};
 
 const RECORDED: &str = include_str!("../fixtures/wire/anthropic_calls.sse");
 
 async fn once(acts: Vec<Act>) -> Result<Turn, orchestrator_lsp::model::Fault> {
-    raw::once("anthropic", json!({"idle_timeout_ms": 300}), acts).await
+    wire::once("anthropic", json!({"idle_timeout_ms": 300}), acts).await
 }
 
 async fn kind(acts: Vec<Act>) -> FaultKind {
     once(acts).await.unwrap_err().kind
-}
-
-fn recorded_turn() -> Turn {
-    let turn = json!({"text": "Grüße, 世界 🦀!\n", "calls": [
-        {"id": "toolu_a", "name": "read_file", "arguments": {"path": "src/straße.rs"}},
-        {"id": "toolu_b", "name": "search", "arguments": {"text": "é\n🦀", "n": 2}}],
-        "usage": {"input": 120, "output": 30, "cached": 70, "micro_usd": 0}});
-    serde_json::from_value(turn).unwrap()
 }
 
 fn event(data: Value) -> Vec<u8> {
@@ -44,27 +32,15 @@ fn text_stream(stop: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_stream_cut_anywhere_gives_the_same_turn_over_one_connection() {
-    let bytes = RECORDED.as_bytes();
-    let server = RawServer::start(Arc::new(|at, _| {
-        let (head, tail) = RECORDED.as_bytes().split_at(at);
-        stream(&[head, tail])
-    }))
-    .await;
-    let client = client("anthropic", &server.url, json!({}));
-    for offset in 0..bytes.len() {
-        let turn = ask(&client, &[user("go")], &[]).await.unwrap();
-        assert_eq!(turn, recorded_turn(), "cut at byte {offset}");
-    }
-    assert!(*server.connections.lock().unwrap() < 20, "connections must be reused");
-}
-
-#[tokio::test]
 async fn a_stream_byte_by_byte_in_any_line_ending_with_comments() {
     for line_end in ["\n", "\r\n", "\r"] {
         let text = format!(": keep-alive\n\n{RECORDED}").replace('\n', line_end);
         let pieces: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
-        assert_eq!(once(stream(&pieces)).await.unwrap(), recorded_turn(), "{line_end:?}");
+        assert_eq!(
+            once(stream(&pieces)).await.unwrap(),
+            Format::Anthropic.recorded_turn(),
+            "{line_end:?}"
+        );
     }
 }
 
@@ -115,46 +91,6 @@ async fn the_request_is_what_the_vendor_documents() {
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c3", "content": "three"}]},
             {"role": "user", "content": [{"type": "text", "text": "and now finish"}]},
         ])
-    );
-}
-
-#[tokio::test]
-async fn the_prefix_of_a_session_is_the_same_bytes_from_turn_to_turn() {
-    let server = RawServer::start(always(stream(&[RECORDED.as_bytes()]))).await;
-    let client = client("anthropic", &server.url, json!({}));
-    let session = growing_session();
-    for messages in &session {
-        ask(&client, messages, &tools()).await.unwrap();
-    }
-    let bodies: Vec<String> = (0..session.len()).map(|at| server.body(at)).collect();
-    assert_stable_prefix(&bodies);
-}
-
-#[tokio::test]
-async fn only_message_stop_commits_a_turn() {
-    let stop = RECORDED.rfind("event: message_stop").unwrap();
-    for offset in (0..stop).step_by(97).chain([stop]) {
-        let head = &RECORDED.as_bytes()[..offset];
-        for end in [Act::Reset, Act::Close] {
-            let acts = vec![Act::Write(EVENTS.into()), Act::Chunk(head.to_vec()), end];
-            assert_eq!(kind(acts).await, FaultKind::Network, "{offset}");
-        }
-        let fault = once(stream(&[head])).await.unwrap_err();
-        let expected = [FaultKind::Truncated, FaultKind::MalformedStream];
-        assert!(
-            expected.contains(&fault.kind) && fault.reaction() == Reaction::Retry,
-            "{offset}: {fault:?}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn silence_is_a_stall_and_a_ping_is_not_an_answer() {
-    assert_eq!(kind(vec![Act::Hold]).await, FaultKind::Stalled);
-    let ping = event(json!({"type": "ping"}));
-    assert_eq!(
-        kind(vec![Act::Write(EVENTS.into()), Act::Chunk(ping), Act::Hold]).await,
-        FaultKind::Stalled
     );
 }
 

@@ -15,7 +15,7 @@ use crate::gate::diagnostic::{Diagnostic, Remedy};
 use crate::gate::stage::Boxed;
 use crate::gate::{Diagnosis, Gate, Overlay, language};
 use crate::mission::SYMBOLIC;
-use crate::mission::conversation::{Role, Turn, Usage};
+use crate::mission::conversation::{Role, Turn};
 use crate::mission::event::{Fault, FaultKind};
 use crate::workspace::OpenTexts;
 
@@ -57,12 +57,7 @@ impl Agent for SymbolicAgent {
 }
 
 fn fault(message: &str) -> Fault {
-    Fault {
-        kind: FaultKind::Transient,
-        message: message.to_owned(),
-        retry_after_ms: None,
-        usage: Usage::default(),
-    }
+    Fault::new(FaultKind::Transient, message)
 }
 
 /// The tree as it is now, and what the language servers offer for it.

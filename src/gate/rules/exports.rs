@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use super::super::diagnostic::{Diagnostic, Place, Range};
 use super::super::language;
-use super::super::syntax::Grammar;
 use super::hits::{Hit, breach, hits};
 use super::rule::{self, Fires};
 use super::thorough::View;
 use super::units::words;
+use crate::gate::prepare::syntax::Grammar;
 use crate::workspace::path::RelPath;
 
 /// The files that a change-set leaves alone, as they would stand beside it.

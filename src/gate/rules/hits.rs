@@ -8,8 +8,8 @@ use streaming_iterator::StreamingIterator;
 use tree_sitter::{Node, QueryCursor, Tree};
 
 use super::super::diagnostic::{Diagnostic, Range, Severity};
-use super::super::syntax::range_of;
 use super::rule::{Fires, Preceded, Rule, RuleSet};
+use crate::gate::prepare::syntax::range_of;
 use crate::workspace::path::RelPath;
 
 /// A match of a rule.

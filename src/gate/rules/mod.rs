@@ -8,6 +8,7 @@
 
 mod exports;
 mod hits;
+mod manifests;
 mod project;
 mod rule;
 pub mod secrets;
@@ -22,8 +23,8 @@ use std::sync::Arc;
 
 use super::diagnostic::Diagnostic;
 use super::language;
-use super::pair::Pair;
-use super::syntax::Grammar;
+use crate::gate::prepare::pair::Pair;
+use crate::gate::prepare::syntax::Grammar;
 use hits::{Hit, hits};
 use rule::{Fires, RuleSet};
 

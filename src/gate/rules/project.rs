@@ -12,9 +12,9 @@ use serde::Deserialize;
 
 use super::super::diagnostic::{Diagnostic, Severity};
 use super::super::language::{self, Language};
-use super::super::syntax::Grammar;
 use super::rule::{self, BadRule, RuleSet};
 use super::secrets;
+use crate::gate::prepare::syntax::Grammar;
 
 /// Where they lie, below the root.
 const FOLDER: &str = ".opencode/rules";

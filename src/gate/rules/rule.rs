@@ -10,7 +10,7 @@ use tree_sitter::{Query, QueryPredicateArg};
 
 use super::super::diagnostic::Severity;
 use super::super::language::{self, Language};
-use super::super::syntax::Grammar;
+use crate::gate::prepare::syntax::Grammar;
 use crate::workspace::path::RelPath;
 
 /// When a rule's matches are a breach.

@@ -7,9 +7,9 @@ use std::ops::Range as Bytes;
 
 use tree_sitter::{Node, Tree};
 
-use super::super::syntax::Grammar;
 use super::thorough::View;
 use super::units::{Unit, words};
+use crate::gate::prepare::syntax::Grammar;
 
 /// What is gone, and who speaks of it.
 #[derive(Debug, Default)]

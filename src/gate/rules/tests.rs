@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::super::diagnostic::Severity;
-use super::super::pair::{Owned, Pair};
 use super::rule::Rule;
 use super::*;
+use crate::gate::prepare::pair::{Owned, Pair};
 use crate::workspace::path::RelPath;
 
 /// A file of a change-set by path, text before and text after.
@@ -300,7 +300,7 @@ fn a_secret_is_found_and_never_told() {
         assert_eq!(found[0].code.as_deref(), Some("leaked-secret"), "{file}");
         assert_eq!(found[0].range.start.line, 1);
         assert!(!found[0].message.contains(&secret));
-        let frame = super::super::frame::frame(&text, found[0].range);
+        let frame = crate::gate::report::frame::frame(&text, found[0].range);
         assert!(frame.contains("TOKEN: ****") && !frame.contains(&secret), "{frame}");
         // It stood there before.
         let after = format!("{text}# last\nOTHER: {secret}\n");

@@ -1,15 +1,16 @@
-//! Rules about any file, whatever its language: conflict markers and secrets.
+//! Rules about any file, whatever its language: conflict markers, secrets, and manifests that turn tests off.
 
 use super::super::diagnostic::{Diagnostic, Place, Range, Severity};
-use super::super::pair::Pair;
 use super::hits::finding;
-use super::secrets;
+use super::{manifests, secrets};
+use crate::gate::prepare::pair::Pair;
 
 /// The new breaches in one file of a change-set.
 pub fn breaches(file: &Pair<'_>, files: &[Pair<'_>]) -> Vec<Diagnostic> {
     let Some(after) = file.after else { return Vec::new() };
     let mut found = conflict_markers(file, after);
     found.extend(leaked_secrets(file, after, files));
+    found.extend(manifests::breaches(file));
     found
 }
 

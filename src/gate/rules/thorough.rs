@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::diagnostic::{Diagnostic, Place, Range};
-use super::super::pair::Pair;
 use super::Book;
 use super::exports::{self, Around};
 use super::hits::{Hit, breach, hits};
 use super::rule::{Fires, Rule};
 use super::subject::Subjects;
 use super::units::{Fate, Unit, collect, fates, lost, words};
+use crate::gate::prepare::pair::Pair;
 
 /// A file of the change-set with every match in it.
 pub struct View<'a, 'r> {

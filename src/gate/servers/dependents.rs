@@ -12,8 +12,8 @@ use similar::{DiffTag, TextDiff};
 use tree_sitter::Node;
 
 use crate::gate::language::Language;
+use crate::gate::prepare::syntax::Grammar;
 use crate::gate::stage::{Dependents, Overlay};
-use crate::gate::syntax::Grammar;
 use crate::workspace::path::RelPath;
 
 /// So many files are named at most.

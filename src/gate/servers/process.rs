@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::gate::tools::process::allowed_environment;
+use crate::gate::tools::process::{Scratch, allowed_environment};
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 
@@ -16,6 +16,8 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 #[derive(Debug)]
 pub struct Process {
     child: Box<dyn ChildWrapper>,
+    /// Goes after the child was killed.
+    _scratch: Scratch,
 }
 
 /// The three ends of a child's pipes.
@@ -40,6 +42,7 @@ impl Process {
         path: &OsStr,
         extra: &BTreeMap<String, String>,
     ) -> io::Result<(Process, Pipes)> {
+        let scratch = Scratch::new()?;
         let mut command = Command::new(program);
         command
             .args(args)
@@ -47,6 +50,7 @@ impl Process {
             .env_clear()
             .envs(allowed_environment())
             .env("PATH", path)
+            .envs(scratch.environment())
             .envs(extra)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -59,7 +63,7 @@ impl Process {
         wrap.wrap(process_wrap::tokio::JobObject);
         let mut child = wrap.spawn()?;
         let pipes = child.stdin().take().zip(child.stdout().take()).zip(child.stderr().take());
-        let process = Process { child };
+        let process = Process { child, _scratch: scratch };
         let ((stdin, stdout), stderr) =
             pipes.ok_or_else(|| io::Error::other("a pipe is missing"))?;
         Ok((process, Pipes { stdin, stdout, stderr }))

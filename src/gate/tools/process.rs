@@ -97,6 +97,25 @@ pub fn allowed_environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().filter(|(name, _)| allowed(name)).collect()
 }
 
+/// A folder for what a child calls temporary. Children that are killed leave such files behind; they go with this.
+#[derive(Debug)]
+pub struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    /// Makes one below this process's own temporary folder.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new() -> std::io::Result<Scratch> {
+        tempfile::Builder::new().prefix("orchestrator-").tempdir().map(Scratch)
+    }
+
+    /// The variables that name it, on every platform.
+    pub fn environment(&self) -> [(&'static str, &Path); 3] {
+        ["TMPDIR", "TEMP", "TMP"].map(|name| (name, self.0.path()))
+    }
+}
+
 /// Looks for a program in `first`, then on `path` (this process's PATH when `None`).
 pub fn find(name: &str, first: &[PathBuf], path: Option<&OsStr>) -> Option<PathBuf> {
     let given = Path::new(name);
@@ -195,8 +214,10 @@ impl Ended {
 /// The reason, for people: it did not start, or not end in time.
 pub async fn run(name: &str, request: &Request) -> Result<Ended, String> {
     let began = SystemTime::now();
-    let mut child =
-        Group(spawn(request).map_err(|error| format!("{name} did not start: {error}"))?);
+    let not_started = |error| format!("{name} did not start: {error}");
+    // Before the child, so that it is dropped after it.
+    let scratch = Scratch::new().map_err(not_started)?;
+    let mut child = Group(spawn(request, &scratch).map_err(not_started)?);
     let stdout = child.0.stdout().take();
     let stderr = child.0.stderr().take();
     let ended = tokio::time::timeout(request.deadline, async {
@@ -213,13 +234,14 @@ pub async fn run(name: &str, request: &Request) -> Result<Ended, String> {
     Ok(Ended { success: status.success(), status: status.to_string(), stdout, stderr, began })
 }
 
-fn spawn(request: &Request) -> std::io::Result<Box<dyn ChildWrapper>> {
+fn spawn(request: &Request, scratch: &Scratch) -> std::io::Result<Box<dyn ChildWrapper>> {
     let mut command = CommandWrap::with_new(&request.program, |command| {
         command
             .args(&request.arguments)
             .current_dir(&request.folder)
             .env_clear()
             .envs(request.environment.iter().map(|(name, value)| (name, value)))
+            .envs(scratch.environment())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -301,6 +323,21 @@ mod tests {
             (false, "out\n", "err\n")
         );
         assert_eq!(ended.last_words(), "err");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_a_child_calls_temporary_goes_with_it() {
+        let hang = "touch $TMPDIR/left; echo $TMPDIR; exec >&-; sleep 600";
+        for script in ["touch $TMPDIR/left; echo $TMPDIR >&2; exit 1", hang] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let told = folder.path().join("told");
+            let script = format!("echo $TMPDIR > {}; {script}", told.display());
+            let _ = run("sh", &shell(&script, Duration::from_millis(300))).await;
+            let scratch = std::fs::read_to_string(told).expect("it ran");
+            assert!(scratch.contains("orchestrator-"), "{scratch}");
+            assert!(!Path::new(scratch.trim()).exists(), "{scratch}");
+        }
     }
 
     #[cfg(unix)]

@@ -183,7 +183,7 @@ fn parallel_sessions_do_not_overshoot_together() {
                 _ => return good(m, e),
             };
             let usage = conversation::Usage { input: 9_000, output: 6_000, ..Usage::default() };
-            Outcome::Answered { turn: Turn { text: String::new(), calls, usage } }
+            Outcome::Answered { turn: Turn { calls, usage, ..Turn::default() } }
         }
         _ => good(m, e),
     });

@@ -81,7 +81,11 @@ impl Watch {
         }
         match (&effect.act, outcome) {
             (Act::Ask { .. }, Outcome::Answered { turn }) => self.pays(&turn.usage),
-            (Act::Ask { .. }, Outcome::Faulted { fault }) => self.pays(&fault.usage),
+            (Act::Ask { .. }, Outcome::Faulted { fault }) => {
+                self.pays(&fault.usage);
+                // What never went out is no call.
+                self.asks = self.asks.saturating_sub(u64::from(fault.unsent));
+            }
             (
                 Act::Check { .. },
                 Outcome::Checked { verdict: GateVerdict::Accepted { receipt, .. } },

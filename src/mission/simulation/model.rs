@@ -67,7 +67,7 @@ pub(super) fn turn(dice: &mut Dice, scenario: &Scenario, session: Option<&Sessio
         call.id = format!("{}-{number}", session.turns);
     }
     let text = if character == Silent { "I will look into it." } else { "" };
-    Outcome::Answered { turn: Turn { text: text.to_owned(), calls, usage } }
+    Outcome::Answered { turn: Turn { text: text.to_owned(), calls, usage, ..Turn::default() } }
 }
 
 fn usage(dice: &mut Dice, scenario: &Scenario) -> Usage {
@@ -91,14 +91,21 @@ fn fault(dice: &mut Dice, usage: Usage) -> Fault {
     if kind == FaultKind::NeedsHuman && !dice.once_in(8) {
         kind = FaultKind::Transient;
     }
-    let retry_after_ms = dice.once_in(4).then(|| dice.pick(&[0, 5_000, u64::MAX], 0));
-    let message = dice.pick(&["the provider said no", ""], "").to_owned();
-    Fault {
-        kind,
-        message,
-        retry_after_ms,
-        usage: if dice.once_in(2) { usage } else { Usage::default() },
+    let message = dice.pick(&["the provider said no", ""], "");
+    let mut fault = Fault::new(kind, message);
+    fault.retry_after_ms = dice.once_in(4).then(|| dice.pick(&[0, 5_000, u64::MAX], 0));
+    fault.jitter = dice.roll(1_200) as u32;
+    if dice.once_in(2) {
+        fault.usage = usage;
     }
+    if !dice.once_in(4) {
+        let is_fallback = dice.once_in(4);
+        let name = format!("model {is_fallback}");
+        fault.by = Some(Box::new(super::super::provider::Server { name, is_fallback }));
+        fault.instead = dice.once_in(4).then(|| "another".to_owned());
+    }
+    fault.unsent = fault.usage == Usage::default() && dice.once_in(5);
+    fault
 }
 
 pub(super) fn call(name: &str, arguments: Value) -> ToolCall {

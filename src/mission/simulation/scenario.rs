@@ -100,6 +100,7 @@ fn limits(dice: &mut Dice) -> Limits {
         rounds: tight(&[0, 1, 5], 2) as u32,
         repeats: tight(&[0, 1, 2], 3) as u32,
         faults: tight(&[0, 1, 6], 3) as u32,
+        wait_ms: tight(&[0, 4_000], 600_000),
         stalls: tight(&[0, 1, 2], 6) as u32,
         replans: tight(&[0, 2, 3], 1) as u32,
         parallel: tight(&[0, 1, 2], 4) as u32,

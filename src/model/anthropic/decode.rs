@@ -32,7 +32,11 @@ impl Decode for Decoder {
         check_error(&event)?;
         match event.get("type").and_then(Value::as_str) {
             Some("message_start") => self.take_usage(event.pointer("/message/usage")),
-            Some("content_block_start") => self.start_block(&event, on_progress),
+            Some("content_block_start") => self.start_block(&event, on_progress)?,
+            Some("ping") => {
+                on_progress(Progress::Alive);
+                return Ok(Step::Ping);
+            }
             Some("content_block_delta") => self.take_delta(&event, on_progress)?,
             Some("message_delta") => {
                 self.take_usage(event.get("usage"));
@@ -89,12 +93,16 @@ impl Decoder {
         };
     }
 
-    fn start_block(&mut self, event: &Value, on_progress: &mut OnProgress<'_>) {
+    fn start_block(
+        &mut self,
+        event: &Value,
+        on_progress: &mut OnProgress<'_>,
+    ) -> Result<(), Fault> {
         let Some(block) = event.get("content_block") else {
-            return;
+            return Ok(());
         };
         match block.get("type").and_then(Value::as_str) {
-            Some("text") => self.take_text(text(block, "text"), on_progress),
+            Some("text") => self.take_text(text(block, "text"), on_progress)?,
             Some("tool_use") => {
                 let call = call(block, event.get("index").and_then(Value::as_u64));
                 on_progress(Progress::Call { name: &call.name });
@@ -102,13 +110,19 @@ impl Decoder {
             }
             _ => on_progress(Progress::Alive),
         }
+        Ok(())
     }
 
     fn take_delta(&mut self, event: &Value, on_progress: &mut OnProgress<'_>) -> Result<(), Fault> {
         let delta = event.get("delta").ok_or_else(|| malformed("a delta event without a delta"))?;
         match delta.get("type").and_then(Value::as_str) {
-            Some("text_delta") => self.take_text(text(delta, "text"), on_progress),
+            Some("text_delta") => self.take_text(text(delta, "text"), on_progress)?,
+            Some("thinking_delta") => {
+                self.draft.watch.take(text(delta, "thinking"))?;
+                on_progress(Progress::Alive);
+            }
             Some("input_json_delta") => {
+                self.draft.watch.take(text(delta, "partial_json"))?;
                 let index = event.get("index").and_then(Value::as_u64);
                 let call = self.draft.calls.iter_mut().rfind(|call| call.index == index);
                 let call =
@@ -124,11 +138,13 @@ impl Decoder {
         Ok(())
     }
 
-    fn take_text(&mut self, piece: &str, on_progress: &mut OnProgress<'_>) {
+    fn take_text(&mut self, piece: &str, on_progress: &mut OnProgress<'_>) -> Result<(), Fault> {
         if !piece.is_empty() {
+            self.draft.watch.take(piece)?;
             self.draft.text.push_str(piece);
             on_progress(Progress::Text(piece));
         }
+        Ok(())
     }
 }
 

@@ -2,9 +2,17 @@
 //!
 //! The documented error shapes are `{"error": {"message", "type", "code"}}` (OpenAI) and `{"type": "error", "error":
 //! {"type", "message"}}` (Anthropic); compatible servers also send a bare string, a numeric `code`, `{"message"}`,
-//! `{"detail"}` or no JSON at all.
+//! `{"detail"}` or no JSON at all. OpenRouter's `code` is the status, within a stream too.
 //!
-//! Sources: <https://platform.openai.com/docs/guides/error-codes>, <https://docs.claude.com/en/api/errors>.
+//! A conversation that is too long is told in many ways: `context_length_exceeded` (OpenAI), "prompt is too long" or 413
+//! `request_too_large` (Anthropic), `exceed_context_size_error` with a `code` of 400, of 500 in older versions, whatever
+//! the status (llama.cpp), "maximum context length" with the type `BadRequestError` (vLLM, OpenRouter). Ollama says
+//! nothing: it leaves the beginning of the conversation out, unless its `num_ctx` is raised. 529 is Anthropic's
+//! `overloaded_error`.
+//!
+//! Sources: <https://platform.openai.com/docs/guides/error-codes>, <https://platform.claude.com/docs/en/api/errors>,
+//! <https://openrouter.ai/docs/api/reference/errors-and-debugging>, <https://github.com/ggml-org/llama.cpp/pull/15780>,
+//! <https://github.com/vllm-project/vllm/issues/20409>, <https://github.com/ollama/ollama/issues/7661>.
 
 use serde_json::Value;
 
@@ -84,7 +92,9 @@ impl ProviderError {
         const LABELS: [&str; 5] =
             ["insufficient_quota", "billing", "credit_balance", "spend_limit", "usage_limit"];
         LABELS.iter().any(|label| self.labels.contains(label))
-            || self.message.contains("credit balance is too low")
+            || ["credit balance is too low", "API usage limits"]
+                .iter()
+                .any(|phrase| self.message.contains(phrase))
     }
 
     /// For errors inside a stream, where the status was 200.

@@ -2,7 +2,11 @@
 //!
 //! Beyond the documented form it understands what compatible servers send: no `index` in tool-call deltas, one `index`
 //! for several calls, no `id`, arguments as an object, finish reason `stop` with calls, `usage: null`, `choices: null`,
-//! an `error` object inside the stream, an end without `[DONE]` once a finish reason was seen.
+//! an `error` object inside the stream, reasoning in `reasoning` (vLLM) or `reasoning_content` (DeepSeek, earlier vLLM),
+//! an end without `[DONE]` once a finish reason was seen.
+//!
+//! Sources of what is beyond: <https://docs.vllm.ai/en/v0.11.2/features/reasoning_outputs/>,
+//! <https://openrouter.ai/docs/api/reference/errors-and-debugging>.
 
 use serde_json::Value;
 
@@ -11,6 +15,9 @@ use crate::model::decode::{
 };
 use crate::model::draft::{CallDraft, Draft, Stop};
 use crate::model::fault::Fault;
+
+/// Where compatible servers put a model's reasoning; it is no part of the answer, but it must end.
+const REASONING: [&str; 2] = ["reasoning_content", "reasoning"];
 
 /// Collects one answer.
 #[derive(Default)]
@@ -82,13 +89,19 @@ impl Decoder {
         on_progress: &mut OnProgress<'_>,
     ) -> Result<(), Fault> {
         match message.get("content") {
-            Some(Value::String(text)) if !text.is_empty() => self.take_text(text, on_progress),
+            Some(Value::String(text)) if !text.is_empty() => self.take_text(text, on_progress)?,
             // Some servers send the content in parts, reasoning among them.
             Some(Value::Array(parts)) => {
-                let texts = parts.iter().filter_map(|part| part.get("text")?.as_str());
-                texts.for_each(|text| self.take_text(text, on_progress));
+                for text in parts.iter().filter_map(|part| part.get("text")?.as_str()) {
+                    self.take_text(text, on_progress)?;
+                }
             }
             _ => on_progress(Progress::Alive),
+        }
+        for field in REASONING {
+            self.draft
+                .watch
+                .take(message.get(field).and_then(Value::as_str).unwrap_or_default())?;
         }
         if message.get("refusal").and_then(Value::as_str).is_some_and(|text| !text.is_empty()) {
             self.draft.stop = Some(Stop::Refusal);
@@ -99,15 +112,18 @@ impl Decoder {
         Ok(())
     }
 
-    fn take_text(&mut self, text: &str, on_progress: &mut OnProgress<'_>) {
+    fn take_text(&mut self, text: &str, on_progress: &mut OnProgress<'_>) -> Result<(), Fault> {
+        self.draft.watch.take(text)?;
         self.draft.text.push_str(text);
         on_progress(Progress::Text(text));
+        Ok(())
     }
 
     fn take_call(&mut self, delta: &Value, on_progress: &mut OnProgress<'_>) -> Result<(), Fault> {
         let text = |path: &str| delta.pointer(path).and_then(Value::as_str).unwrap_or_default();
         let index = delta.get("index").and_then(Value::as_u64);
         let (id, name) = (text("/id"), text("/function/name"));
+        self.draft.watch.take(text("/function/arguments"))?;
         let call = self.call(index, id, name);
         if call.id.is_empty() {
             call.id.push_str(id);

@@ -216,3 +216,16 @@ async fn what_lies_above_the_root_is_found_or_named() -> Outcome {
     assert_eq!(checked.report.problems[0].diagnostic.code.as_deref(), Some("TS2322"));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_manifest_that_turns_the_tests_off_is_refused() -> Outcome {
+    let project = Project::tiny()?;
+    let off = write("Cargo.toml", &format!("{MANIFEST}\n[lib]\ntest = false\n"));
+    refused_by(&project.check(vec![off]).await?, Stage::Rules);
+    let package =
+        |test: &str| format!("{{\"name\": \"a\", \"scripts\": {{\"test\": \"{test}\"}}}}\n");
+    let project = Project::new(&[("package.json", &package("node --test"))])?;
+    let idle = write("package.json", &package("exit 0"));
+    refused_by(&project.check(vec![idle]).await?, Stage::Rules);
+    Ok(())
+}

@@ -9,7 +9,7 @@ use orchestrator_lsp::model::replay::{Answer, ReplayServer, ScriptedTurn};
 use orchestrator_lsp::model::{Client, Fault, FaultKind, ModelSettings, Request, Settings};
 use serde_json::json;
 
-use super::raw::{result, user};
+use crate::support::wire::{result, user};
 
 const SCRIPT: &str = r#"[
     {"role": "planner", "text": "The plan: 世界 🦀."},
@@ -160,7 +160,7 @@ async fn a_function_can_answer_and_arrivals_are_recorded() {
 
 #[tokio::test]
 async fn a_long_turn_arrives_whole() {
-    let text = "äöü🦀 ".repeat(50_000);
+    let text: String = (0..40_000).map(|n| format!("äöü🦀 {n} ")).collect();
     let script = json!([{"role": "worker", "text": text, "calls": [{"name": "write", "arguments": {"text": text}}]}]);
     let (_folder, client) = play(&script.to_string());
     let turn = ask(&client, Role::Worker, "w", &[user("go")]).await.unwrap();

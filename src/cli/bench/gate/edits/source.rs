@@ -9,7 +9,7 @@ use std::path::Path;
 use tree_sitter::{Node, Tree};
 
 use crate::gate::language;
-use crate::gate::syntax::Grammar;
+use crate::gate::prepare::syntax::Grammar;
 use crate::workspace::RelPath;
 
 /// Kinds of leaves that are names, in both languages.
