@@ -42,7 +42,20 @@ pub(super) fn advance(m: &mut Mission) -> Vec<Effect> {
     for id in ids {
         serve_session(m, id, &mut effects);
     }
+    if m.ended.is_some() {
+        forget(m, &mut effects);
+    }
     effects
+}
+
+/// It ended while these were being begun: none of them begins, an application neither.
+fn forget(m: &mut Mission, effects: &mut Vec<Effect>) {
+    for effect in effects.drain(..) {
+        m.pending.remove(&effect.id);
+    }
+    if m.pending.is_empty() {
+        m.proposals.clear();
+    }
 }
 
 /// What stood before is found out while the first Worker thinks: early enough, and not for goals that are declined.
