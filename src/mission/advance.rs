@@ -5,7 +5,9 @@ use super::brief;
 use super::control;
 use super::conversation::Role;
 use super::event::{Act, Effect, SessionId};
+use super::fuel::{Fuel, Reserve};
 use super::plan::{ItemId, Mark, Task};
+use super::progress;
 use super::session::SessionState;
 use super::state::{End, LineKind, Mission, Phase, ProposalStage};
 use super::undo;
@@ -38,7 +40,20 @@ pub(super) fn advance(m: &mut Mission) -> Vec<Effect> {
     for id in ids {
         serve_session(m, id, &mut effects);
     }
+    if m.ended.is_some() {
+        forget(m, &mut effects);
+    }
     effects
+}
+
+/// It ended while these were being begun: none of them begins, an application neither.
+fn forget(m: &mut Mission, effects: &mut Vec<Effect>) {
+    for effect in effects.drain(..) {
+        m.pending.remove(&effect.id);
+    }
+    if m.pending.is_empty() {
+        m.proposals.clear();
+    }
 }
 
 /// What stood before is found out while the first Worker thinks: early enough, and not for goals that are declined.
@@ -97,15 +112,7 @@ fn serve_session(m: &mut Mission, id: SessionId, effects: &mut Vec<Effect>) {
         return;
     };
     match &mut session.state {
-        SessionState::Ready => {
-            session.state = SessionState::Waiting;
-            if let Some(limit) = m.limits.forbids(&m.spent, m.active_ms) {
-                return m.end(End::Exhausted { limit });
-            }
-            m.spent.calls += 1;
-            let effect = m.begin(Act::Ask { session: id });
-            effects.push(effect);
-        }
+        SessionState::Ready => effects.extend(ask(m, id)),
         SessionState::Resting(ms) => {
             let ms = *ms;
             session.state = SessionState::Waiting;
@@ -116,12 +123,10 @@ fn serve_session(m: &mut Mission, id: SessionId, effects: &mut Vec<Effect>) {
         SessionState::Calling(calls) => {
             let mut acts = Vec::new();
             for (index, open) in calls.iter_mut().enumerate() {
-                let ours =
-                    control::is_control(&open.call.name) || open.call.name == control::PROPOSE;
                 if open.begun || open.result.is_some() {
                     continue;
                 }
-                if ours {
+                if control::is_control(&open.call.name) || open.call.name == control::PROPOSE {
                     // What a decision rests on comes first.
                     break;
                 }
@@ -136,6 +141,28 @@ fn serve_session(m: &mut Mission, id: SessionId, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Asks for a session's next turn, when there is fuel for it beside the turns that are under way.
+fn ask(m: &mut Mission, id: SessionId) -> Option<Effect> {
+    let session = m.sessions.get_mut(&id)?;
+    let held = (!m.reserved.is_empty()).then(|| m.reserved.values().copied().sum());
+    match m.limits.fuel(&m.spent, m.active_ms, held) {
+        Fuel::Enough => {}
+        // It stays ready, and is looked at again when one of the others has ended.
+        Fuel::Held => return None,
+        Fuel::Spent(limit) => {
+            m.end(End::Exhausted { limit });
+            return None;
+        }
+    }
+    session.state = SessionState::Waiting;
+    let price = m.limits.prices.of.get(&session.role);
+    let reserve = Reserve::of(&session.messages, price, m.greatest);
+    m.spent.calls += 1;
+    let effect = m.begin(Act::Ask { session: id });
+    m.reserved.insert(effect.id, reserve);
+    Some(effect)
+}
+
 fn open_sessions(m: &mut Mission) {
     match m.phase {
         Phase::Triage if m.sessions.is_empty() => {
@@ -144,7 +171,7 @@ fn open_sessions(m: &mut Mission) {
         }
         Phase::Planning if m.sessions.is_empty() => {
             m.tell(LineKind::Step, Some(Role::Planner), None, "plans");
-            let brief = brief::planner(m, "");
+            let brief = brief::planner(m);
             m.open_session(Role::Planner, None, brief);
         }
         Phase::Planned => open_chosen(m),
@@ -201,20 +228,29 @@ pub(super) fn is_all_done(m: &Mission) -> bool {
 }
 
 fn open_tasks(m: &mut Mission) {
-    begin_tasks(m, |_| true);
+    // What stands still is planned anew; only what a Worker called done is still judged.
+    let standing = m.progress.replan_due;
+    let called_done: Vec<ItemId> =
+        m.work.iter().filter(|(_, w)| w.summary.is_some()).map(|(id, _)| id.clone()).collect();
+    begin_tasks(m, |task| !standing || called_done.contains(&task.id));
     if !is_quiet(m) || m.ended.is_some() {
         return;
     }
+    m.progress.replan_due = false;
     if is_all_done(m) {
         m.phase = Phase::Judging;
         return open_mission_review(m);
     }
     // What is taken up again may wait for something that is not: then it is no way on.
-    while work::revive(m) {
+    while !standing && work::revive(m) {
         begin_tasks(m, |_| true);
         if !is_quiet(m) {
             return;
         }
+    }
+    if progress::can_replan(m) {
+        progress::replan(m);
+        return open_sessions(m);
     }
     let remaining = brief::remaining(m);
     let hint = if m.engine == SYMBOLIC { MODEL_HINT } else { "" };
@@ -264,6 +300,10 @@ fn begin_tasks(m: &mut Mission, wanted: impl Fn(&Task) -> bool) {
 /// Opens the session that the task waits for: a Worker's, or a Reviewer's once the Worker is done.
 fn begin_task(m: &mut Mission, task: &Task) {
     let work = m.work.entry(task.id.clone()).or_default();
+    if work.split_due {
+        let brief = brief::split(m, task);
+        return m.open_session(Role::Planner, Some(task.id.clone()), brief);
+    }
     if let Some(summary) = work.summary.clone() {
         let tests = work.tested.clone().unwrap_or_default();
         let brief = brief::task_review(m, task, &summary, &tests);

@@ -15,10 +15,29 @@ pub(super) fn commander(m: &Mission) -> String {
     format!("{mode}\n\n<goal>\n{}\n</goal>", m.goal)
 }
 
-pub(super) fn planner(m: &Mission, feedback: &str) -> String {
-    let mut text = format!("Plan this goal.\n\n<goal>\n{}\n</goal>", m.goal);
+pub(super) fn planner(m: &Mission) -> String {
+    let Some(plan) = &m.plan else {
+        let mut text = format!("Plan this goal.\n\n<goal>\n{}\n</goal>", m.goal);
+        section(&mut text, "commander", &m.brief);
+        return text;
+    };
+    let mut text = "The work stands still. Plan anew what is left of this goal, another way; what is done stays done and is not planned again.\n".to_owned();
+    section(&mut text, "goal", &m.goal);
+    section(&mut text, "old-plan", &render(plan));
+    section(&mut text, "left", &remaining(m));
     section(&mut text, "commander", &m.brief);
-    section(&mut text, "earlier-attempt", feedback);
+    text
+}
+
+pub(super) fn split(m: &Mission, task: &Task) -> String {
+    let mut text = format!(
+        "Task {} came to nothing in every attempt. Split it: plan it as two or more smaller tasks, each of which can be proved by itself.\n\n{}\n{}",
+        task.id,
+        task.title,
+        steps(task)
+    );
+    section(&mut text, "goal", &m.goal);
+    section(&mut text, "last-attempt", m.work.get(&task.id).map_or("", |w| &w.feedback));
     text
 }
 

@@ -1,12 +1,19 @@
 //! What a person may tell a mission, whatever it is at. Cancel wins from every state.
 
 use super::event::{Command, Gravity};
-use super::plan::{ItemId, Level, Mark};
+use super::plan::{ItemId, Level, Mark, one_line};
+use super::progress;
 use super::state::{End, FindingStatus, FoundBy, LineKind, Mission, Phase, ProposalStage};
 use super::undo;
 use super::work::add_tasks;
 
 pub(super) fn obey(m: &mut Mission, command: &Command) {
+    heed(m, command);
+    // What a person does to the plan is no progress of the mission's.
+    progress::grown(m);
+}
+
+fn heed(m: &mut Mission, command: &Command) {
     match command {
         Command::Cancel => m.end(End::Cancelled),
         Command::Refuse { reason } => m.end(End::Failed { reason: reason.clone() }),
@@ -55,7 +62,9 @@ fn reopen(m: &mut Mission) {
     m.plannings = 0;
     for work in m.work.values_mut() {
         (work.failed, work.unjudged, work.deferred) = (0, 0, None);
+        (work.split_due, work.used_up) = (false, false);
     }
+    m.progress.forgive();
     let tasks = m.plan.iter_mut().flat_map(|p| &mut p.milestones).flat_map(|x| &mut x.tasks);
     for step in tasks.flat_map(|t| &mut t.steps).filter(|s| s.mark != Mark::Done) {
         step.mark = Mark::Pending;
@@ -83,7 +92,7 @@ fn run_item(m: &mut Mission, item: &ItemId) {
 
 fn reset(m: &mut Mission, id: &ItemId) {
     if let Some(work) = m.work.get_mut(id) {
-        (work.failed, work.deferred) = (0, None);
+        (work.failed, work.deferred, work.split_due, work.used_up) = (0, None, false, false);
     }
     if let Some(task) =
         m.plan.as_mut().and_then(|p| p.task_mut(id)).filter(|t| t.mark() == Mark::Failed)
@@ -111,7 +120,7 @@ fn set_item(m: &mut Mission, item: &ItemId, mark: Mark, evidence: Option<&str>) 
     for step in task.steps.iter_mut().filter(|s| whole || &s.id == item) {
         step.mark = mark;
         step.evidence = (mark == Mark::Done)
-            .then(|| format!("by hand: {}", evidence.unwrap_or("no reason given")));
+            .then(|| one_line(&format!("by hand: {}", evidence.unwrap_or("no reason given"))));
     }
     let is_done = task.mark() == Mark::Done;
     if is_done {
@@ -123,6 +132,7 @@ fn set_item(m: &mut Mission, item: &ItemId, mark: Mark, evidence: Option<&str>) 
     } else if let Some(work) = m.work.get_mut(&id).filter(|_| mark != Mark::Done) {
         // It is to be done (again): what was said of it before does not count.
         (work.failed, work.unjudged, work.deferred, work.summary) = (0, 0, None, None);
+        (work.split_due, work.used_up) = (false, false);
     }
     m.tell(LineKind::Step, None, Some(item), format!("marked [{}] by hand", mark.symbol()));
 }

@@ -510,6 +510,12 @@ pub enum FaultKind {
     NeedsHuman,
 }
 
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: [FaultKind; 4] =
+        [FaultKind::Transient, FaultKind::Overflow, FaultKind::BadAnswer, FaultKind::NeedsHuman];
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,8 @@
 //!
 //! [`step()`]`(state, event) -> (state, effects)` is the whole of it. Nothing here performs I/O, awaits, reads a clock or
 //! draws a random number; time enters as the milliseconds an event was stamped with. A test reads this folder's imports
-//! to keep it so. The module knows nothing of files, models, editors or gates: it sees tool calls and verdicts as values.
+//! to keep it so. [`simulation`] drives it at random. The module knows nothing of files, models, editors or gates: it sees
+//! tool calls and verdicts as values.
 
 mod advance;
 mod brief;
@@ -13,11 +14,14 @@ pub mod conversation;
 pub mod event;
 pub mod fuel;
 pub mod plan;
+mod progress;
 mod proposal;
 pub mod provider;
-mod session;
+mod repetition;
 #[cfg(test)]
-mod simulation;
+mod scenarios;
+mod session;
+pub mod simulation;
 mod state;
 mod step;
 mod turn;

@@ -79,6 +79,7 @@ pub(super) fn applied(m: &mut Mission) {
     m.close_findings(Some(&accepted.item), FoundBy::Gate);
     let content = format!("accepted, receipt {}: {}", accepted.receipt, accepted.summary);
     m.receipts.push(accepted);
+    m.tree_changed();
     answer(m, &proposal, content, false);
 }
 

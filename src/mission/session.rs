@@ -5,7 +5,7 @@ use super::event::SessionId;
 use super::plan::ItemId;
 
 /// One agent's conversation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Session {
     /// Its number within the mission.
     pub id: SessionId,
@@ -27,10 +27,9 @@ pub struct Session {
     pub(super) shortened: usize,
     /// Answers in a row that could not be used.
     pub(super) nudges: u32,
-    /// Identical turns in a row.
-    pub(super) repeats: u32,
-    pub(super) last_calls: Vec<(String, serde_json::Map<String, serde_json::Value>)>,
-    /// Refusals by the gate.
+    /// How often it was found to repeat itself since the tree changed.
+    pub(super) strikes: u32,
+    /// Refusals of its change-sets or plans.
     pub(super) refusals: u32,
 }
 
@@ -75,8 +74,7 @@ impl Session {
             troubled: false,
             shortened: 0,
             nudges: 0,
-            repeats: 0,
-            last_calls: Vec::new(),
+            strikes: 0,
             refusals: 0,
         }
     }
@@ -101,21 +99,16 @@ impl Session {
         self.state = SessionState::Ready;
     }
 
-    /// Records a turn and opens its calls. Answers how often the same calls were made in a row.
-    pub(super) fn hear(&mut self, text: &str, calls: &[ToolCall]) -> u32 {
+    /// Records a turn and opens its calls.
+    pub(super) fn hear(&mut self, text: &str, calls: &[ToolCall]) {
         self.turns += 1;
         self.faults = 0;
         self.troubled = false;
         self.shortened = 0;
         self.messages.push(Message::Assistant { text: text.to_owned(), calls: calls.to_vec() });
-        let actions: Vec<_> = calls.iter().map(|c| (c.name.clone(), c.arguments.clone())).collect();
-        self.repeats =
-            if !calls.is_empty() && actions == self.last_calls { self.repeats + 1 } else { 1 };
-        self.last_calls = actions;
         let open =
             calls.iter().map(|call| OpenCall { call: call.clone(), begun: false, result: None });
         self.state = SessionState::Calling(open.collect());
-        self.repeats
     }
 
     pub(super) fn calls_mut(&mut self) -> &mut [OpenCall] {
@@ -132,12 +125,17 @@ impl Session {
         }
     }
 
+    /// Whether it has calls, and all of them are answered.
+    pub(super) fn is_answered(&self) -> bool {
+        let SessionState::Calling(calls) = &self.state else {
+            return false;
+        };
+        calls.iter().all(|c| c.result.is_some())
+    }
+
     /// When every call is answered, says the results in the calls' order and makes the session ready.
     pub(super) fn conclude_calls(&mut self) {
-        let SessionState::Calling(calls) = &self.state else {
-            return;
-        };
-        if calls.iter().any(|c| c.result.is_none()) {
+        if !self.is_answered() {
             return;
         }
         let SessionState::Calling(calls) = std::mem::replace(&mut self.state, SessionState::Ready)

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::conversation::Role;
 use super::event::{Act, Effect, EffectId, Gravity, MissionId, Mode, NewFinding, SessionId};
-use super::fuel::{Limits, Spent};
+use super::fuel::{Limits, Reserve, Spent};
 use super::plan::{ItemId, Plan};
+use super::progress::Progress;
 use super::provider::Tally;
+use super::repetition::Ledgers;
 use super::session::Session;
 use super::undo::{Offer, Undone, Wish};
 
@@ -18,7 +20,7 @@ const STORY_LINES: usize = 400;
 const LINE_CHARS: usize = 4_000;
 
 /// A mission: the fold of its events.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mission {
     /// Its id.
     pub id: MissionId,
@@ -67,6 +69,16 @@ pub struct Mission {
     /// Effects that were begun and have no terminal event yet.
     pub(super) pending: BTreeMap<EffectId, Act>,
     pub(super) next_effect: EffectId,
+    /// What the calls under way are reckoned with.
+    pub(super) reserved: BTreeMap<EffectId, Reserve>,
+    /// The dearest call so far.
+    pub(super) greatest: Reserve,
+    /// What was done again and again.
+    pub(super) ledgers: Ledgers,
+    /// How far it has got.
+    pub(super) progress: Progress,
+    /// The highest number that a milestone ever had.
+    pub(super) milestones: u32,
     /// Tasks that a person asked for while the plan waits.
     pub(super) chosen: Vec<ItemId>,
     /// What was wrong with the tree before the mission, once that is known; nothing is proved before.
@@ -225,7 +237,7 @@ pub struct Accepted {
 }
 
 /// A task that was begun.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Work {
     /// Attempts that failed.
     pub failed: u32,
@@ -241,6 +253,12 @@ pub(super) struct Work {
     pub tested: Option<String>,
     /// What the Worker points to.
     pub notes: Vec<NewFinding>,
+    /// The Planner is to split it into smaller tasks.
+    pub split_due: bool,
+    /// The number of the milestone that its parts form, once it was split.
+    pub parts: Option<u32>,
+    /// It failed with all its attempts, and not by a person's hand.
+    pub used_up: bool,
 }
 
 impl Work {
@@ -251,7 +269,7 @@ impl Work {
 }
 
 /// A change-set on its way through the gate.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Proposal {
     pub session: SessionId,
     pub index: usize,
@@ -334,6 +352,11 @@ impl Mission {
             proposals: VecDeque::new(),
             pending: BTreeMap::new(),
             next_effect: 1,
+            reserved: BTreeMap::new(),
+            greatest: Reserve::default(),
+            ledgers: Ledgers::new(),
+            progress: Progress::default(),
+            milestones: 0,
             chosen: Vec::new(),
             baseline: None,
             undoing: None,
@@ -427,6 +450,19 @@ impl Mission {
         Effect { id, act }
     }
 
+    /// The number of the next milestone. A number is never used twice, for receipts and findings name tasks.
+    pub(super) fn next_milestone(&mut self) -> u32 {
+        let taken = self.plan.iter().flat_map(|p| &p.milestones).map(|x| x.id.milestone_number());
+        self.milestones = taken.max().unwrap_or(0).max(self.milestones) + 1;
+        self.milestones
+    }
+
+    /// The tree is another one: what was seen of it before may be looked at again.
+    pub(super) fn tree_changed(&mut self) {
+        self.ledgers.clear();
+        self.sessions.values_mut().for_each(|session| session.strikes = 0);
+    }
+
     pub(super) fn open_session(&mut self, role: Role, item: Option<ItemId>, brief: String) {
         let id = self.next_session;
         self.next_session += 1;
@@ -440,6 +476,7 @@ impl Mission {
             return;
         }
         self.sessions.clear();
+        self.reserved.clear();
         self.pending.retain(|_, act| matches!(act, Act::Apply { .. } | Act::Undo { .. }));
         let applying = !self.pending.is_empty();
         self.proposals.retain(|p| applying && matches!(p.stage, ProposalStage::Applying(_)));
@@ -450,6 +487,15 @@ impl Mission {
         };
         self.tell(LineKind::End, None, None, text);
         self.ended = Some(end);
+    }
+
+    /// Ends the mission until a person has done what it needs.
+    pub(super) fn block(&mut self, needs: &str) {
+        let needs = match needs.trim() {
+            "" => "a person to say the goal another way: no reason was given".to_owned(),
+            _ => needs.to_owned(),
+        };
+        self.end(End::Blocked { needs });
     }
 
     pub(super) fn find(&mut self, item: Option<&ItemId>, by: FoundBy, what: NewFinding) -> u32 {

@@ -5,7 +5,7 @@ use super::command;
 use super::event::{Act, Effect, EffectId, Event, Outcome, SealVerdict};
 use super::session::SessionState;
 use super::state::{End, FoundBy, LineKind, Mission, Phase};
-use super::{proposal, turn, undo, work};
+use super::{progress, proposal, turn, undo, work};
 
 /// Applies one event, stamped with the milliseconds since the epoch, and says what is to be done next.
 ///
@@ -26,6 +26,7 @@ pub fn step(mut mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effec
             m.started_at = m.now;
             m.phase = Phase::Triage;
             m.tell(LineKind::Step, None, None, format!("mission begins ({engine})"));
+            unpriced(m);
         }
         Event::Started { .. } => {}
         Event::Commanded { command } => command::obey(m, command),
@@ -37,6 +38,7 @@ pub fn step(mut mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effec
             m.end(End::Exhausted { limit });
         }
     }
+    progress::observe(m);
     let mut effects = advance(m);
     effects.retain(|effect| m.pending.contains_key(&effect.id));
     (mission, effects)
@@ -54,12 +56,34 @@ fn recovered(m: &mut Mission, lost: &str) {
     m.paused = m.ended.is_none();
 }
 
+/// A limit on money that cannot be checked is said once.
+fn unpriced(m: &mut Mission) {
+    if m.limits.prices.unknown.is_empty() {
+        return;
+    }
+    let names = m.limits.prices.unknown.join(", ");
+    let text = format!(
+        "no price is known for {names}: the limit on money cannot be checked; set `price` or `[prices]`"
+    );
+    m.tell(LineKind::Warning, None, None, text);
+}
+
 /// What was under way is begun again: a turn that was asked for is asked for, and paid for, once more.
 fn woken(m: &mut Mission) {
     if m.ended.is_some() {
         return;
     }
     m.tell(LineKind::Step, None, None, "goes on after a restart");
+    // Nobody waits any more for what a session had begun that is over.
+    let sessions = &m.sessions;
+    m.pending.retain(|_, act| match act {
+        Act::Ask { session } | Act::Tool { session, .. } | Act::Wait { session, .. } => {
+            sessions.contains_key(session)
+        }
+        _ => true,
+    });
+    let pending = &m.pending;
+    m.reserved.retain(|effect, _| pending.contains_key(effect));
     for _ in 0..m.pending.values().filter(|act| matches!(act, Act::Ask { .. })).count() {
         if let Some(limit) = m.limits.forbids(&m.spent, m.active_ms) {
             return m.end(End::Exhausted { limit });
@@ -73,6 +97,7 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
     let Some(act) = m.pending.remove(&effect) else {
         return;
     };
+    m.reserved.remove(&effect);
     match (act, outcome) {
         (Act::Apply { .. }, Outcome::Applied) => proposal::applied(m),
         (Act::Apply { .. }, _) if m.ended.is_some() => m.proposals.clear(),

@@ -3,10 +3,11 @@
 use super::brief;
 use super::compact;
 use super::control::{self, Control};
-use super::conversation::{Role, Turn};
+use super::conversation::{Role, Turn, Usage};
 use super::event::{Fault, FaultKind, SessionId};
-use super::fuel::backoff_ms;
+use super::fuel::{Reserve, backoff_ms};
 use super::provider;
+use super::repetition;
 use super::session::{OpenCall, SessionState};
 use super::state::{End, LineKind, Mission, Proposal, ProposalStage};
 use super::work;
@@ -19,13 +20,12 @@ const OLD_WAIT_MS: u64 = 10 * 60 * 1000;
 const CALLS: usize = 64;
 
 pub(super) fn answered(m: &mut Mission, id: SessionId, turn: &Turn) {
-    m.spent.usage += turn.usage;
-    let limits = m.limits.clone();
+    pay(m, turn.usage);
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
     };
     let (role, troubled) = (session.role, session.troubled);
-    let repeats = session.hear(&turn.text, &turn.calls);
+    session.hear(&turn.text, &turn.calls);
     provider::served(m, role, turn.by.as_ref(), troubled);
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
@@ -34,13 +34,6 @@ pub(super) fn answered(m: &mut Mission, id: SessionId, turn: &Turn) {
         return unusable(m, id, "That answer called no tool.");
     }
     session.nudges = 0;
-    if repeats >= limits.repeats {
-        return work::session_failed(
-            m,
-            id,
-            &format!("it made the same call {repeats} times in a row"),
-        );
-    }
     for index in CALLS..turn.calls.len() {
         session.answer(index, format!("not served: an answer may have {CALLS} calls"), true);
     }
@@ -59,11 +52,12 @@ pub(super) fn settle(m: &mut Mission, id: SessionId) {
         let Some(index) = calls.iter().position(|c| c.result.is_none() && !c.begun) else {
             break;
         };
-        let call = calls[index].call.clone();
-        if control::is_control(&call.name) {
+        let name = calls[index].call.name.as_str();
+        if control::is_control(name) {
             if calls[..index].iter().any(|c| c.result.is_none()) {
                 break;
             }
+            let call = calls[index].call.clone();
             let refused = |c: &OpenCall| c.call.name == control::PROPOSE && c.is_refused();
             if call.name == control::DONE && calls[..index].iter().any(refused) {
                 session.answer(index, "not taken: a change-set of this answer was refused", true);
@@ -73,7 +67,7 @@ pub(super) fn settle(m: &mut Mission, id: SessionId) {
                 Ok(decision) => decide(m, id, index, decision),
                 Err(refusal) => session.answer(index, refusal, true),
             }
-        } else if call.name == control::PROPOSE {
+        } else if name == control::PROPOSE {
             propose(m, id, index);
         } else {
             break;
@@ -84,6 +78,9 @@ pub(super) fn settle(m: &mut Mission, id: SessionId) {
 
 fn conclude(m: &mut Mission, id: SessionId) {
     let turns = m.limits.turns;
+    if let Some(why) = repetition::judge(m, id) {
+        return work::session_failed(m, id, &why);
+    }
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
     };
@@ -136,6 +133,12 @@ pub(super) fn called(m: &mut Mission, id: SessionId, index: usize, content: &str
     }
 }
 
+/// What a call came to, once that is known.
+fn pay(m: &mut Mission, usage: Usage) {
+    m.spent.usage += usage;
+    m.greatest = m.greatest.max(Reserve::used(&usage));
+}
+
 fn unusable(m: &mut Mission, id: SessionId, why: &str) {
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
@@ -149,7 +152,7 @@ fn unusable(m: &mut Mission, id: SessionId, why: &str) {
 }
 
 pub(super) fn faulted(m: &mut Mission, id: SessionId, fault: &Fault) {
-    m.spent.usage += fault.usage;
+    pay(m, fault.usage);
     provider::asked_in_vain(m, fault);
     if let Some(session) = m.sessions.get_mut(&id) {
         session.troubled = true;
@@ -164,7 +167,7 @@ pub(super) fn faulted(m: &mut Mission, id: SessionId, fault: &Fault) {
                 work::session_failed(m, id, "the conversation grew too long for the model");
             }
             FaultKind::Overflow => ask_shorter(m, id, &fault.message),
-            FaultKind::NeedsHuman => m.end(End::Blocked { needs: fault.message.clone() }),
+            FaultKind::NeedsHuman => m.block(&fault.message),
         }
     }
     provider::conclude(m, id, fault);

@@ -183,6 +183,7 @@ fn taken_back(m: &mut Mission, number: EffectId, receipts: &[u64]) {
             }
         }
     }
+    m.tree_changed();
     m.undos.push(undone);
 }
 
@@ -201,6 +202,7 @@ fn put_again(m: &mut Mission, number: EffectId) {
         let text = format!("change {receipt} is there again: {files}");
         m.tell(LineKind::Step, None, Some(&item), text);
     }
+    m.tree_changed();
     let tasks = m.plan.iter_mut().flat_map(|p| &mut p.milestones).flat_map(|x| &mut x.tasks);
     for step in tasks.flat_map(|task| &mut task.steps).filter(|step| step.mark == Mark::Failed) {
         if let Some((_, mark, evidence)) = marks.iter().find(|(id, ..)| *id == step.id) {

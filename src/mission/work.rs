@@ -5,13 +5,14 @@ use super::control::{Decision, Done, Triage, Verdict};
 use super::conversation::Role;
 use super::event::{Gravity, Mode, NewFinding, SessionId, TestVerdict};
 use super::plan::{self, ItemId, Mark, Milestone, Plan, Step, Task};
+use super::progress;
 use super::state::{End, FoundBy, LineKind, Mission, Phase};
 
 pub(super) fn triaged(m: &mut Mission, id: SessionId, triage: Triage) {
     m.sessions.remove(&id);
     m.brief = triage.brief;
     match triage.decision {
-        Decision::Decline => m.end(End::Blocked { needs: triage.needs }),
+        Decision::Decline => m.block(&triage.needs),
         Decision::Direct if m.mode == Mode::Task => {
             m.tell(LineKind::Step, Some(Role::Commander), None, "one small task: no plan needed");
             m.direct = true;
@@ -60,40 +61,59 @@ fn new_task(id: ItemId, title: String, steps: Vec<Step>) -> Task {
     Task { id, title, agent: None, depends: Vec::new(), steps }
 }
 
+/// The highest number of a milestone that a Planner may choose: there is room above for what comes later.
+const HIGHEST: u32 = 9_999;
+
+/// A plan came: the first one, the parts of a task, or what is left planned anew.
 pub(super) fn planned(m: &mut Mission, id: SessionId, index: usize, todo: &str) {
-    match plan::parse(todo) {
-        Ok(mut plan) => {
-            m.sessions.remove(&id);
-            plan.goal = plan::one_line(&m.goal);
-            // Only the gate and the Reviewer's evidence close a step, whatever a plan says of itself.
-            for step in
-                plan.milestones.iter_mut().flat_map(|x| &mut x.tasks).flat_map(|t| &mut t.steps)
-            {
-                (step.mark, step.evidence) = (Mark::Pending, None);
-            }
+    let item = m.sessions.get(&id).and_then(|session| session.item.clone());
+    let taken = read_plan(m, todo).and_then(|plan| match item {
+        Some(item) => progress::split(m, &item, plan),
+        None if m.plan.is_some() => progress::replanned(m, plan),
+        None => {
             adopt(m, plan);
+            Ok(())
         }
-        Err(errors) => {
-            let lines: Vec<String> = errors.iter().take(ERRORS).map(ToString::to_string).collect();
-            let first = lines.first().cloned().unwrap_or_default();
-            m.tell(
-                LineKind::Refused,
-                Some(Role::Planner),
-                None,
-                format!("the plan is not valid: {first}"),
-            );
-            if let Some(session) = m.sessions.get_mut(&id) {
-                session.answer(
-                    index,
-                    format!(
-                        "the plan is not valid; mend it and send it whole:\n{}",
-                        lines.join("\n")
-                    ),
-                    true,
-                );
-            }
+    });
+    match taken {
+        Ok(()) => {
+            m.sessions.remove(&id);
         }
+        Err(why) => plan_refused(m, id, index, &why),
     }
+}
+
+fn read_plan(m: &Mission, todo: &str) -> Result<Plan, String> {
+    let mut plan = plan::parse(todo).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().take(ERRORS).map(ToString::to_string).collect();
+        lines.join("\n")
+    })?;
+    if plan.milestones.iter().any(|x| x.id.milestone_number() > HIGHEST) {
+        return Err(format!("the number of a milestone is at most {HIGHEST}"));
+    }
+    plan.goal = plan::one_line(&m.goal);
+    // Only the gate and the Reviewer's evidence close a step, whatever a plan says of itself.
+    for step in plan.milestones.iter_mut().flat_map(|x| &mut x.tasks).flat_map(|t| &mut t.steps) {
+        (step.mark, step.evidence) = (Mark::Pending, None);
+    }
+    Ok(plan)
+}
+
+fn plan_refused(m: &mut Mission, id: SessionId, index: usize, why: &str) {
+    let first = why.lines().next().unwrap_or_default();
+    let told = format!("the plan is not valid: {first}");
+    m.tell(LineKind::Refused, Some(Role::Planner), None, told);
+    let allowed = m.limits.refusals;
+    let Some(session) = m.sessions.get_mut(&id) else {
+        return;
+    };
+    session.refusals += 1;
+    if session.refusals > allowed {
+        let why = format!("{} plans were not valid, last: {first}", session.refusals);
+        return session_failed(m, id, &why);
+    }
+    let text = format!("the plan is not valid; mend it and send it whole:\n{why}");
+    session.answer(index, text, true);
 }
 
 fn adopt(m: &mut Mission, plan: Plan) {
@@ -105,6 +125,7 @@ fn adopt(m: &mut Mission, plan: Plan) {
         format!("plan: {tasks} tasks, {steps} steps"),
     );
     m.plan = Some(plan);
+    progress::grown(m);
     m.phase = match m.mode {
         Mode::Task => Phase::Working,
         Mode::Plan => {
@@ -157,6 +178,16 @@ pub(super) fn gave_up(m: &mut Mission, id: SessionId, reason: &str) {
         return;
     };
     match session.item {
+        Some(item) if session.role == Role::Planner => {
+            m.tell(
+                LineKind::Refused,
+                Some(Role::Planner),
+                Some(&item),
+                format!("no split: {reason}"),
+            );
+            progress::not_split(m, &item);
+        }
+        None if m.plan.is_some() => progress::not_replanned(m, reason),
         Some(item) => {
             m.tell(
                 LineKind::Refused,
@@ -166,7 +197,7 @@ pub(super) fn gave_up(m: &mut Mission, id: SessionId, reason: &str) {
             );
             defer(m, &item, reason);
         }
-        None => m.end(End::Blocked { needs: reason.to_owned() }),
+        None => m.block(reason),
     }
 }
 
@@ -178,16 +209,17 @@ fn defer(m: &mut Mission, item: &ItemId, reason: &str) {
     work.feedback = reason.to_owned();
     work.failed += 1;
     if work.failed >= allowed {
-        return task_failed(m, item);
+        return progress::used_up(m, item);
     }
     work.deferred = Some(accepted);
     m.close_findings(Some(item), FoundBy::Gate);
     if let Some(task) = m.plan.as_mut().and_then(|p| p.task_mut(item)) {
         task.set_open_steps(Mark::Pending);
     }
+    progress::round_failed(m, Some(item));
 }
 
-/// Takes up again what was given up before something else was accepted, and fails the rest. Says whether there is
+/// Takes up again what was given up before something else was accepted; the rest is split, or has failed. Says whether there is
 /// something to take up.
 pub(super) fn revive(m: &mut Mission) -> bool {
     let accepted = m.receipts.len();
@@ -199,14 +231,16 @@ pub(super) fn revive(m: &mut Mission) -> bool {
             work.deferred = None;
         }
     }
-    if again.is_empty() {
-        over.iter().for_each(|(id, _)| task_failed(m, id));
+    if !again.is_empty() {
+        return true;
     }
-    !again.is_empty()
+    over.iter().for_each(|(id, _)| progress::used_up(m, id));
+    over.iter().any(|(id, _)| m.work.get(id).is_some_and(|work| work.split_due))
 }
 
-fn task_failed(m: &mut Mission, item: &ItemId) {
+pub(super) fn task_failed(m: &mut Mission, item: &ItemId) {
     m.close_findings(Some(item), FoundBy::Gate);
+    m.work.entry(item.clone()).or_default().used_up = true;
     if let Some(task) = m.plan.as_mut().and_then(|p| p.task_mut(item)) {
         task.set_open_steps(Mark::Failed);
     }
@@ -223,8 +257,9 @@ fn attempt_failed(m: &mut Mission, item: &ItemId, feedback: String) {
     m.close_findings(Some(item), FoundBy::Gate);
     if failed >= allowed {
         m.tell(LineKind::Refused, None, Some(item), format!("failed after {failed} attempts"));
-        task_failed(m, item);
+        return progress::used_up(m, item);
     }
+    progress::round_failed(m, Some(item));
 }
 
 /// A session ends without the call that should end it.
@@ -241,10 +276,16 @@ pub(super) fn session_failed(m: &mut Mission, id: SessionId, why: &str) {
     );
     match (session.role, session.item) {
         (Role::Commander, _) => m.phase = Phase::Planning,
+        (Role::Planner, Some(item)) => progress::not_split(m, &item),
         (Role::Planner, _) => {
             m.plannings += 1;
             m.brief = format!("An earlier attempt at the plan failed: {why}.");
-            if m.plannings >= m.limits.attempts {
+            if m.plannings < m.limits.attempts {
+                return;
+            }
+            if m.plan.is_some() {
+                progress::not_replanned(m, why);
+            } else {
                 m.end(End::Failed {
                     reason: format!("no valid plan after {} attempts: {why}", m.plannings),
                 });
@@ -370,11 +411,10 @@ pub(super) fn another_round(m: &mut Mission, what: &str, findings: &[NewFinding]
 /// Adds a milestone with one task for each file that the findings name.
 pub(super) fn add_tasks(m: &mut Mission, title: String, findings: &[NewFinding]) {
     let findings: Vec<NewFinding> = findings.iter().cloned().map(NewFinding::tidy).collect();
+    let milestone = ItemId::milestone(m.next_milestone());
     let Some(plan) = &mut m.plan else {
         return;
     };
-    let number = plan.milestones.iter().map(|x| x.id.milestone_number()).max().unwrap_or(0) + 1;
-    let milestone = ItemId::milestone(number);
     type Group<'a> = ((Option<String>, Option<String>), Vec<&'a NewFinding>);
     let mut groups: Vec<Group<'_>> = Vec::new();
     for finding in &findings {
@@ -396,6 +436,7 @@ pub(super) fn add_tasks(m: &mut Mission, title: String, findings: &[NewFinding])
     });
     let tasks = tasks.collect();
     plan.milestones.push(Milestone { id: milestone, title, depends: Vec::new(), tasks });
+    progress::grown(m);
 }
 
 fn step_for(id: ItemId, finding: &NewFinding) -> Step {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::mission::fuel::Limits;
+use crate::mission::conversation::Role;
+use crate::mission::fuel::{Limits, Price, Prices};
 use crate::{gate, model};
 
 /// The runtime's settings.
@@ -114,6 +115,8 @@ struct File {
     seal: Seal,
     journal: Keep,
     missions: Missions,
+    /// What models cost, by their names; a `price` of `[model]` or a role goes before.
+    prices: std::collections::BTreeMap<String, model::Price>,
     model: Option<model::ModelSettings>,
     roles: std::collections::BTreeMap<crate::mission::conversation::Role, model::ModelSettings>,
 }
@@ -152,10 +155,10 @@ impl Settings {
             None => File::default(),
         };
         let models = model::Settings { default: file.model, roles: file.roles };
-        let models = model::Settings::from_env(models, lookup)?;
+        let models = priced(model::Settings::from_env(models, lookup)?, &file.prices);
         let mutants = Duration::from_secs(file.seal.mutants);
         Ok(Settings {
-            limits: file.limits,
+            limits: Limits { prices: prices(&models), ..file.limits },
             models,
             gate: gate::Settings { additions: file.gate, ..gate::Settings::default() },
             mutants: Some(mutants).filter(|time| !time.is_zero()),
@@ -165,6 +168,48 @@ impl Settings {
             second: file.missions.second,
         })
     }
+}
+
+/// Gives every role whose model has no price of its own the one that stands in the table.
+fn priced(
+    mut models: model::Settings,
+    table: &std::collections::BTreeMap<String, model::Price>,
+) -> model::Settings {
+    for role in Role::ALL {
+        let Some(settings) = models.for_role(role).filter(|settings| settings.price.is_none())
+        else {
+            continue;
+        };
+        if let Some(price) = settings.model.and_then(|name| table.get(&name)) {
+            models.roles.entry(role).or_default().price = Some(*price);
+        }
+    }
+    models
+}
+
+/// What the mission is told of prices. A replay costs nothing.
+fn prices(models: &model::Settings) -> Prices {
+    // US dollars per million tokens, in millionths. The cast saturates.
+    let micro = |dollars: f64| (dollars * 1e6).round() as u64;
+    let mut prices = Prices::default();
+    for role in Role::ALL {
+        let Some(settings) = models.for_role(role) else {
+            continue;
+        };
+        let is_replay = settings.effective_provider() == model::Provider::Replay;
+        let name = settings.model.unwrap_or_else(|| "the model".to_owned());
+        match settings.price {
+            Some(price) => {
+                let cached = micro(price.cached.unwrap_or(price.input));
+                let price =
+                    Price { input: micro(price.input), output: micro(price.output), cached };
+                prices.of.insert(role, price);
+            }
+            None if is_replay || prices.unknown.contains(&name) => {}
+            None => prices.unknown.push(name),
+        }
+    }
+    prices
 }
 
 /// `ORCHESTRATOR_CONFIG`, else `orchestrator/config.toml` in the platform's folder for configuration.
@@ -182,9 +227,18 @@ pub fn config_path(lookup: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     Some(folder.join("orchestrator").join("config.toml"))
 }
 
+fn parse(text: &str) -> Result<File, toml::de::Error> {
+    let file: File = toml::from_str(text)?;
+    // A mission's limits carry its prices, but nobody writes them there.
+    match file.limits.prices.is_empty() {
+        true => Ok(file),
+        false => Err(serde::de::Error::custom("`limits.prices` is no field; write `[prices]`")),
+    }
+}
+
 fn read(path: &Path) -> Result<File, SettingsError> {
     match std::fs::read_to_string(path) {
-        Ok(text) => toml::from_str(&text).map_err(|source| SettingsError::Parse {
+        Ok(text) => parse(&text).map_err(|source| SettingsError::Parse {
             path: path.to_owned(),
             source: Box::new(source),
         }),
@@ -214,6 +268,23 @@ mod tests {
         assert_eq!(file.journal, Keep { keep_days: 2, ..Keep::default() });
         std::fs::write(&path, "[limits]\ncals = 7\n").unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("cals"));
+        std::fs::write(&path, "[limits.prices]\nunknown = [\"m\"]\n").unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("[prices]"));
         assert!(read(&folder.path().join("none.toml")).is_ok());
+    }
+
+    #[test]
+    fn a_model_has_the_price_of_its_role_or_of_the_table_or_none() {
+        let file = parse(
+            "[prices.\"m-1.5\"]\ninput = 3.0\noutput = 15\ncached = 0.3\n[model]\nmodel = \"m-1.5\"\n[roles.worker]\nprice = { input = 1 }\n[roles.reviewer]\nmodel = \"other\"\n",
+        )
+        .unwrap();
+        let models = model::Settings { default: file.model, roles: file.roles };
+        let prices = prices(&priced(models, &file.prices));
+        let of = |role| prices.of.get(&role).map(|price| (price.input, price.output, price.cached));
+        assert_eq!(of(Role::Planner), Some((3_000_000, 15_000_000, 300_000)));
+        assert_eq!(of(Role::Worker), Some((1_000_000, 0, 1_000_000)));
+        assert_eq!(of(Role::Reviewer), None);
+        assert_eq!(prices.unknown, ["other"]);
     }
 }

@@ -5,6 +5,7 @@ mod crash;
 mod gate;
 mod journal;
 mod process;
+mod simulate;
 mod turns;
 
 use clap::Subcommand;
@@ -23,6 +24,8 @@ pub(super) enum Bench {
     Crash(crash::Args),
     /// How fast events become durable, and a long mission is folded from them again, beside SQLite itself.
     Journal(journal::Args),
+    /// Random missions by the thousand through the core: does each of them end, and hold every rule?
+    Simulate(simulate::Args),
 }
 
 pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
@@ -32,6 +35,7 @@ pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
         Bench::Gate(args) => gate::run(&args, json),
         Bench::Crash(args) => crash::run(&args, json),
         Bench::Journal(args) => journal::run(&args, json),
+        Bench::Simulate(args) => simulate::run(&args, json),
     }
 }
 

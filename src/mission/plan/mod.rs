@@ -8,6 +8,7 @@ mod parse;
 mod render;
 
 pub use id::{ItemId, Level};
+pub(super) use parse::MAX_TASKS;
 pub use parse::{PlanError, parse};
 pub(super) use render::one_line;
 pub use render::render;

@@ -7,7 +7,7 @@ use super::{ItemId, Level, Mark, Milestone, Plan, Size, Step, Task};
 /// The longest title, in characters.
 const MAX_TITLE: usize = 1_000;
 /// The most tasks that one plan may have.
-const MAX_TASKS: usize = 500;
+pub(in crate::mission) const MAX_TASKS: usize = 500;
 
 /// One thing that is wrong with a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
