@@ -31,7 +31,7 @@ pub(super) enum Character {
     Refusing,
 }
 
-use Character::{Honest, Hostile, Looping, Lying, Mediocre, Refusing, Silent};
+use self::Character::{Honest, Hostile, Looping, Lying, Mediocre, Refusing, Silent};
 
 impl Character {
     pub fn any(dice: &mut Dice) -> Character {

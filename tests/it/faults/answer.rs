@@ -42,7 +42,7 @@ async fn an_unknown_tool_is_told_to_the_model() {
         assert!(ended.body(1).contains("has no tool `launch_rocket`"), "{}", ended.body(1));
         let ended = mission(format, always(calling(format, "launch_rocket", &json!({})))).await;
         assert_eq!(ended.state(), "failed", "{ended:#?}");
-        assert!(ended.reason().contains("the same call 3 times in a row"), "{ended:#?}");
+        assert!(ended.reason().contains("the same call"), "{ended:#?}");
     }
 }
 
