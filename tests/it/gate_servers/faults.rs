@@ -31,18 +31,14 @@ async fn a_program_that_is_no_server_is_passed_over() {
     assert!(reason(&answer).starts_with("failed to start imposter"), "{answer:?}");
 }
 
+/// A workspace of each language, with a file of it.
+fn both() -> [((TempDir, Servers, Language), &'static str); 2] {
+    [(rust(), "src/lib.rs"), (typescript(true), "src/a.ts")]
+}
+
 #[tokio::test]
 async fn a_server_that_is_killed_leaves_no_verdict_and_is_started_again() {
-    for (_shadow, servers, language, file) in [
-        {
-            let (shadow, servers, language) = rust();
-            (shadow, servers, language, "src/lib.rs")
-        },
-        {
-            let (shadow, servers, language) = typescript(true);
-            (shadow, servers, language, "src/a.ts")
-        },
-    ] {
+    for ((_shadow, servers, language), file) in both() {
         assert_eq!(codes(&ask(&servers, &language, &[], &[file]).await), Vec::<&str>::new());
         let group = servers.running().await[0].process;
         // Stopped first, so that the question is certainly under way when it dies.
@@ -92,16 +88,7 @@ async fn a_server_that_keeps_dying_is_given_up() {
 
 #[tokio::test]
 async fn a_server_that_was_only_slow_is_kept() {
-    for (_shadow, servers, language, file) in [
-        {
-            let (shadow, servers, language) = rust();
-            (shadow, servers, language, "src/lib.rs")
-        },
-        {
-            let (shadow, servers, language) = typescript(true);
-            (shadow, servers, language, "src/a.ts")
-        },
-    ] {
+    for ((_shadow, servers, language), file) in both() {
         assert_eq!(codes(&ask(&servers, &language, &[], &[file]).await), Vec::<&str>::new());
         let group = servers.running().await[0].process;
         signal("-STOP", group);
