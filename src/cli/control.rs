@@ -49,6 +49,11 @@ fn show(view: &MissionView, out: &Output) {
     for task in view.plan.iter().flat_map(|p| p.tasks()) {
         out.line(&format!("  [{}] {} {}", task.mark().symbol(), task.id, task.title));
     }
+    let taken_back = view.undos.iter().filter(|undo| !undo.redone).flat_map(|undo| &undo.receipts);
+    let taken_back: Vec<String> = taken_back.map(u64::to_string).collect();
+    if !taken_back.is_empty() {
+        out.line(&format!("  taken back: change {}", taken_back.join(", ")));
+    }
     watch::notes(view).for_each(|note| out.line(&note));
     let usage = &view.spent.usage;
     out.line(&format!(

@@ -137,6 +137,7 @@ fn every_kind_of_change_is_taken_back_exactly_and_put_again() {
     }
     done(&project.run(&["undo", &mission, "--json"]));
     assert_eq!(tree(&project.root()), before);
+    assert!(project.run(&["status"]).out.contains("taken back: change 1"));
     let nothing = project.run(&["undo", &mission, "1", "--json"]);
     assert_eq!(nothing.code, 11, "{nothing:?}");
     assert!(nothing.out.contains("there is no change 1 to take back"), "{nothing:?}");
