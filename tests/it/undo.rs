@@ -318,8 +318,10 @@ fn a_checkpoint_can_be_read_without_the_program() {
     assert_eq!(found.len(), 6);
 }
 
+#[cfg(unix)]
 const FILES: usize = 300;
 
+#[cfg(unix)]
 fn name(index: usize) -> String {
     format!("notes/{index:03}.txt")
 }

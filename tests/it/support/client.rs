@@ -215,6 +215,7 @@ impl Client {
     }
 
     /// Kills the server, which is told nothing.
+    #[cfg(target_os = "linux")]
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
