@@ -35,6 +35,22 @@ pub const PATH: &str = ".opencode/journal.db";
 pub struct Journal {
     db: Connection,
     path: PathBuf,
+    /// Which file stood under that name just before it was opened.
+    file: Option<FileId>,
+}
+
+/// What tells a file from another of the same name, on systems that let a file be replaced while it is open.
+type FileId = (u64, u64);
+
+#[cfg(unix)]
+fn file_id(path: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    path.metadata().ok().map(|file| (file.dev(), file.ino()))
+}
+
+#[cfg(not(unix))]
+fn file_id(_path: &Path) -> Option<FileId> {
+    None
 }
 
 /// Why the journal could not be used.
@@ -158,9 +174,10 @@ impl Journal {
     fn at(path: &Path) -> Result<Journal, JournalError> {
         let path = path.to_owned();
         points::watch();
+        let file = file_id(&path);
         let db = Connection::open(&path)
             .map_err(|source| JournalError::Store { path: path.clone(), source })?;
-        let mut journal = Journal { db, path };
+        let mut journal = Journal { db, path, file };
         schema::prepare(&mut journal)?;
         Ok(journal)
     }
@@ -171,6 +188,13 @@ impl Journal {
     /// When SQLite has no memory.
     pub fn stand_in() -> Result<Journal, JournalError> {
         Journal::at(Path::new(":memory:"))
+    }
+
+    /// Whether another file stands under the journal's name now: somebody has recovered it. What is written here then
+    /// reaches nobody.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        self.file != file_id(&self.path)
     }
 
     /// Opens an existing journal for reading; `None` when the workspace has none.
@@ -184,9 +208,10 @@ impl Journal {
         }
         points::watch();
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let file = file_id(&path);
         let db = Connection::open_with_flags(&path, flags)
             .map_err(|source| JournalError::Store { path: path.clone(), source })?;
-        let mut journal = Journal { db, path };
+        let mut journal = Journal { db, path, file };
         schema::prepare(&mut journal)?;
         Ok(Some(journal))
     }

@@ -9,7 +9,7 @@ use super::board::{Reached, Update};
 use super::editors::Guest;
 use super::engine::{Engine, Known};
 use super::store::{self, locked};
-use super::{Letter, Mail, Wake};
+use super::{Letter, Mail, Wake, recovery};
 use crate::journal::JournalError;
 use crate::mission::view::MissionView;
 use crate::mission::{Mission, step};
@@ -33,13 +33,19 @@ pub(super) fn until_owner(
         if looks % TRY == 0 {
             match OwnerLock::take(root) {
                 Ok(lock) => {
+                    recovery::renewed(&engine.journal, root, true)?;
                     engine.missions.clear();
                     return Ok(Some(lock));
                 }
-                Err(LockError::Held { .. }) if guest.is_none() => {
-                    guest = Some(enter(engine, root)?);
+                Err(LockError::Held { .. }) => {
+                    if recovery::renewed(&engine.journal, root, false)? {
+                        engine.missions.clear();
+                        seen = None;
+                    }
+                    if guest.is_none() {
+                        guest = Some(enter(engine, root)?);
+                    }
                 }
-                Err(LockError::Held { .. }) => {}
                 Err(error @ LockError::Io { .. }) => {
                     engine.board.halt(error.to_string());
                     return Ok(None);
@@ -134,19 +140,66 @@ mod tests {
         }
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn who_takes_over_carries_on_what_the_dead_owner_left() {
-        let root = tempfile::tempdir().unwrap();
-        let mut journal = Journal::open(root.path()).unwrap();
-        let owner = OwnerLock::take(root.path()).unwrap();
+    fn started(name: &str) -> Record {
         let event = Event::Started {
             goal: "write a poem".into(),
             mode: Mode::Task,
             engine: "test".into(),
             limits: Default::default(),
         };
-        let record = Record { mission: MissionId("m".into()), seq: 0, at: 1, event };
-        journal.append(&[record]).unwrap();
+        Record { mission: MissionId(name.into()), seq: 0, at: 1, event }
+    }
+
+    /// Makes another file of the journal, as its recovery does, with one more mission.
+    fn replace_with(root: &std::path::Path, name: &str) {
+        std::fs::write(root.join(crate::journal::PATH), "no journal at all").unwrap();
+        crate::journal::recover(root, "a test", &mut |_, _, _| Default::default()).unwrap();
+        Journal::open(root).unwrap().append(&[started(name)]).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_journal_that_its_owner_recovers_is_followed_to_the_new_file() {
+        let root = tempfile::tempdir().unwrap();
+        let owner = OwnerLock::take(root.path()).unwrap();
+        Journal::open(root.path()).unwrap().append(&[started("before")]).unwrap();
+        let handle = Handle::open(root.path(), Settings::default(), None).unwrap();
+        until(&handle, |view| view.id.0 == "before").await;
+        replace_with(root.path(), "after");
+        until(&handle, |view| view.id.0 == "after").await;
+        // What is said now reaches the file that the owner reads.
+        let journal = Journal::open(root.path()).unwrap();
+        handle.command(&MissionId("after".into()), crate::mission::Command::Cancel).unwrap();
+        let said = |letters: Vec<crate::journal::Letter>| {
+            letters.iter().any(|letter| letter.body.contains("cancel"))
+        };
+        while !said(journal.letters().unwrap()) {
+            tokio::task::yield_now().await;
+        }
+        drop(owner);
+        until(&handle, |view| view.id.0 == "after" && view.end.is_some()).await;
+        handle.stop();
+    }
+
+    #[test]
+    fn who_comes_to_own_a_replaced_journal_opens_the_new_one() {
+        let root = tempfile::tempdir().unwrap();
+        let journal = std::sync::Mutex::new(Journal::open(root.path()).unwrap());
+        assert!(!recovery::renewed(&journal, root.path(), true).unwrap() || cfg!(unix));
+        if cfg!(unix) {
+            replace_with(root.path(), "after");
+            assert!(recovery::renewed(&journal, root.path(), true).unwrap());
+        }
+        assert!(!recovery::renewed(&journal, root.path(), true).unwrap());
+        assert_eq!(locked(&journal).missions().unwrap().len(), usize::from(cfg!(unix)));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_takes_over_carries_on_what_the_dead_owner_left() {
+        let root = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(root.path()).unwrap();
+        let owner = OwnerLock::take(root.path()).unwrap();
+        journal.append(&[started("m")]).unwrap();
         let handle = Handle::open(root.path(), Settings::default(), None).unwrap();
         until(&handle, |view| view.end.is_none()).await;
         drop(owner);

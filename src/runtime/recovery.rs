@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -12,8 +13,12 @@ use crate::journal::{self, Journal, JournalError, Record, Settled};
 use crate::mission::{Event, Mission, MissionId, step};
 use crate::workspace::lock::{LockError, OwnerLock};
 
+/// How long a process waits for another one that may be recovering the journal, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(25);
+
 /// Does `open` to the journal of the workspace at `root`. Where it is damaged and nobody owns the workspace, what holds is
-/// recovered first.
+/// recovered first; where somebody does, they may be at that just now, and are waited for, in bounds.
 ///
 /// # Errors
 /// As `open`, and when the damaged journal cannot be kept aside.
@@ -21,22 +26,57 @@ pub(super) fn opened<T>(
     root: &Path,
     open: impl Fn() -> Result<T, JournalError>,
 ) -> Result<T, JournalError> {
-    if let Some(why) = journal::inspect(root)? {
-        mend(root, &why)?;
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let found = whole(root, &open);
+        if !found.as_ref().is_err_and(JournalError::is_damage) {
+            return found;
+        }
+        match OwnerLock::take(root) {
+            Ok(_lock) => return mended(root, &open),
+            Err(LockError::Held { .. }) if Instant::now() < end => std::thread::sleep(LOOK),
+            // An owner who writes may look like damage from the outside, and need not be it.
+            Err(LockError::Held { .. }) => return open(),
+            Err(LockError::Io { path, source }) => {
+                return Err(JournalError::Folder { path, source });
+            }
+        }
     }
-    match open() {
-        Err(error) if error.is_damage() && mend(root, &in_words(&error))? => open(),
+}
+
+/// Does `open` where nothing is wrong with the files as they are.
+fn whole<T>(root: &Path, open: impl Fn() -> Result<T, JournalError>) -> Result<T, JournalError> {
+    match journal::inspect(root)? {
+        Some(what) => Err(JournalError::Damaged { path: root.join(journal::PATH), what }),
+        None => open(),
+    }
+}
+
+/// The same for who owns the workspace. It is looked at anew: another one may have recovered it in the meantime.
+fn mended<T>(root: &Path, open: impl Fn() -> Result<T, JournalError>) -> Result<T, JournalError> {
+    match whole(root, &open) {
+        Err(error) if error.is_damage() => {
+            recover(root, &in_words(&error))?;
+            open()
+        }
         other => other,
     }
 }
 
-/// Recovers the journal where nobody owns the workspace; answers whether it did.
-fn mend(root: &Path, why: &str) -> Result<bool, JournalError> {
-    match OwnerLock::take(root) {
-        Ok(_lock) => recover(root, why).map(|()| true),
-        Err(LockError::Held { .. }) => Ok(false),
-        Err(LockError::Io { path, source }) => Err(JournalError::Folder { path, source }),
+/// Opens the journal anew where another process has replaced it since; answers whether one had. `owns` says whether
+/// this process owns the workspace, and so may recover it.
+pub(super) fn renewed(
+    journal: &Mutex<Journal>,
+    root: &Path,
+    owns: bool,
+) -> Result<bool, JournalError> {
+    let mut journal = locked(journal);
+    if !journal.is_replaced() {
+        return Ok(false);
     }
+    let open = || Journal::open(root);
+    *journal = if owns { mended(root, open)? } else { open()? };
+    Ok(true)
 }
 
 /// Replaces the journal that this process, which owns the workspace, has open.
