@@ -44,7 +44,7 @@ fn show(view: &MissionView, out: &Output) {
     let id = out.paint.paint(Colour::Bold, &view.id.0);
     out.line(&format!("{id}  {}  {done}/{all}  {goal}", view.state));
     if let Some(end) = &view.end {
-        out.line(&format!("  {}: {}", end.name(), end.detail()));
+        out.line(&format!("  {}: {}", view.outcome(), end.detail()));
     }
     for task in view.plan.iter().flat_map(|p| p.tasks()) {
         out.line(&format!("  [{}] {} {}", task.mark().symbol(), task.id, task.title));
@@ -170,7 +170,7 @@ pub(super) fn resume(root: &Path, mission: Option<&str>, out: &Output) -> Result
     })
 }
 
-pub(super) fn told(handle: &Handle, id: &MissionId) -> u64 {
+fn told(handle: &Handle, id: &MissionId) -> u64 {
     handle.view(id).and_then(|v| v.story.last().map(|line| line.number)).unwrap_or(0)
 }
 

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::control::{known, seen, told, until};
+use super::control::{known, seen, until};
 use super::watch::Output;
 use super::{CliError, asynchronously};
 use crate::mission::view::MissionView;
-use crate::mission::{Command, Line, LineKind, MissionId};
-use crate::runtime::{Handle, Seen, Settings, Wake, lines_after};
+use crate::mission::{Answer, Command, MissionId};
+use crate::runtime::{Handle, Seen, Settings, Wake, new_mark};
 
 /// What is asked for on the command line.
 #[derive(Debug, clap::Args)]
@@ -42,14 +42,18 @@ pub(super) fn undo(root: &Path, args: &Undo, out: &Output) -> Result<u8, CliErro
         None => newest(),
     };
     let again = format!("undo {} {}", view.id, receipt.map_or(String::new(), |n| n.to_string()));
-    tell(root, &view.id, Command::Undo { receipt, merge: args.merge }, again.trim_end(), out)
+    let ask = new_mark();
+    let command = Command::Undo { receipt, merge: args.merge, ask: Some(ask.clone()) };
+    tell(root, &view.id, (&ask, command), again.trim_end(), out)
 }
 
 pub(super) fn redo(root: &Path, args: &Redo, out: &Output) -> Result<u8, CliError> {
     let undone = |view: &MissionView| view.undos.iter().any(|undo| !undo.redone);
     let view = meant(root, args.mission.as_deref(), undone)?;
     let again = format!("redo {}", view.id);
-    tell(root, &view.id, Command::Redo { merge: args.merge }, &again, out)
+    let ask = new_mark();
+    let command = Command::Redo { merge: args.merge, ask: Some(ask.clone()) };
+    tell(root, &view.id, (&ask, command), &again, out)
 }
 
 /// The mission that is named, else the newest of those that `wanted` picks.
@@ -68,44 +72,39 @@ fn meant(
 fn tell(
     root: &Path,
     id: &MissionId,
-    command: Command,
+    (ask, command): (&str, Command),
     again: &str,
     out: &Output,
 ) -> Result<u8, CliError> {
     let settings = Settings { wake: Wake::None, ..Settings::load().map_err(super::environment)? };
-    let (lines, view) = asynchronously(async {
+    let (answer, view) = asynchronously(async {
         let handle = Handle::open(root, settings, None)?;
         seen(&handle, std::slice::from_ref(id)).await?;
-        let before = told(&handle, id);
         handle.command(id, command)?;
-        let answered = |h: &Handle| h.view(id).is_some_and(|v| !answers(&v, before).is_empty());
-        until(&handle, answered).await?;
+        until(&handle, |h| h.view(id).is_some_and(|v| answer(&v, ask).is_some())).await?;
         let view = handle.view(id);
         handle.stop();
         let view = view.ok_or_else(|| CliError::User(format!("there is no mission {id}")))?;
-        Ok((answers(&view, before), view))
+        let answer = answer(&view, ask).cloned();
+        Ok((answer, view))
     })?;
-    Ok(show(&lines, &view, again, out))
+    let lost = || CliError::User("no answer was kept; `orchestrator status` shows it".into());
+    Ok(show(&answer.ok_or_else(lost)?, &view, again, out))
 }
 
-/// What the mission's story says of it. Other things may happen at the same time.
-fn answers(view: &MissionView, before: u64) -> Vec<Line> {
-    let speaks = |line: &&Line| {
-        line.text.contains("taken back")
-            || line.text.contains("is there again")
-            || line.text.contains("to take back")
-    };
-    lines_after(view, before).filter(speaks).cloned().collect()
+/// What became of what was asked for under that name.
+fn answer<'a>(view: &'a MissionView, ask: &str) -> Option<&'a Answer> {
+    view.answers.iter().find(|answer| answer.ask == ask)
 }
 
-fn show(lines: &[Line], view: &MissionView, again: &str, out: &Output) -> u8 {
-    let is_done = lines.iter().all(|line| line.kind == LineKind::Step);
+fn show(answer: &Answer, view: &MissionView, again: &str, out: &Output) -> u8 {
+    let is_done = answer.is_done;
     let offer = view.offer.as_ref().filter(|_| !is_done);
     if out.is_json() {
-        let said: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        let said = &answer.said;
         out.value(&json!({ "mission": view.id, "done": is_done, "said": said, "offer": offer }));
     }
-    lines.iter().for_each(|line| out.say(&line.text));
+    answer.said.iter().for_each(|line| out.say(line));
     if let Some(offer) = offer {
         out.say(&offer.diff);
         out.say(&format!("that is what a merge would do; `orchestrator {again} --merge` does it"));

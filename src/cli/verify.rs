@@ -210,8 +210,9 @@ fn show(finding: &Finding, out: &Output) {
         }
         (None, Some(seal)) => {
             let holds = out.paint.paint(Colour::Green, "holds");
+            let changed = if finding.receipts > 1 { "" } else { "; nothing was changed" };
             out.line(&format!(
-                "{id}: the chain of {} links {holds}, sealed {seal}",
+                "{id}: the chain of {} links {holds}, sealed {seal}{changed}",
                 finding.receipts
             ));
             let tree = if finding.tree_stands {

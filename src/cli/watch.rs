@@ -163,8 +163,12 @@ impl Watch<'_> {
         let tokens = spent.usage.input + spent.usage.output;
         let took = view.now.saturating_sub(view.started_at) as f64 / 1000.0;
         let (done, all) = view.progress;
-        let colour = if exit_code(view) == 0 { Colour::Green } else { Colour::Red };
-        let state = paint.paint(colour, &view.state);
+        let colour = match exit_code(view) {
+            0 if view.is_sealed_unchanged() => Colour::Yellow,
+            0 => Colour::Green,
+            _ => Colour::Red,
+        };
+        let state = paint.paint(colour, &view.outcome());
         self.out.line(&format!(
             "\n{state}: {done} of {all} steps, {} change-sets accepted, {} turns, {tokens} tokens, {took:.1} s ({})",
             view.receipts.len(), spent.calls, view.id

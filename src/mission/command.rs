@@ -3,6 +3,7 @@
 use super::event::{Command, Gravity};
 use super::plan::{ItemId, Level, Mark, one_line};
 use super::progress;
+use super::rules;
 use super::state::{End, FindingStatus, FoundBy, LineKind, Mission, Phase, ProposalStage};
 use super::undo;
 use super::work::add_tasks;
@@ -19,8 +20,8 @@ fn heed(m: &mut Mission, command: &Command) {
         Command::Refuse { reason } => m.end(End::Failed { reason: reason.clone() }),
         Command::Resume => resume(m),
         Command::DismissFinding { finding, reason } => dismiss(m, *finding, reason),
-        Command::Undo { receipt, merge } => undo::undo(m, *receipt, *merge),
-        Command::Redo { merge } => undo::redo(m, *merge),
+        Command::Undo { receipt, merge, ask } => undo::undo(m, *receipt, *merge, ask.as_deref()),
+        Command::Redo { merge, ask } => undo::redo(m, *merge, ask.as_deref()),
         Command::SetItem { item, mark, evidence }
             if matches!(m.ended, None | Some(End::Blocked { .. })) =>
         {
@@ -44,6 +45,7 @@ fn resume(m: &mut Mission) {
     let held = m.paused || m.ended.is_some();
     match m.ended {
         None => {}
+        Some(End::Blocked { .. }) if m.is_foreign => return rules::give_up(m),
         Some(End::Blocked { .. }) => reopen(m),
         Some(_) => return,
     }

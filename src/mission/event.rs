@@ -47,6 +47,9 @@ pub enum Event {
         engine: String,
         /// What it may spend.
         limits: Limits,
+        /// The number of the rules that it is folded by; 0 in journals of versions that did not say.
+        #[serde(default)]
+        rules: u32,
     },
     /// A person said something.
     Commanded {
@@ -60,7 +63,12 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
-    /// A process took the mission up that another had left; the time between is not the mission's.
+    /// Another process writes from here on; the time before is not the mission's.
+    Taken {
+        /// The number of the rules that it folds by.
+        rules: u32,
+    },
+    /// A process carries on what another had left; what was under way is begun again.
     Woken,
     /// The wall-clock limit was reached.
     TimeUp,
@@ -160,12 +168,18 @@ pub enum Command {
         /// Where a person has edited since: keep that, and take the mission's lines back.
         #[serde(default)]
         merge: bool,
+        /// What the answer is to be known by; see [`super::Answer`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ask: Option<String>,
     },
     /// Take the newest undo back.
     Redo {
         /// As for an undo.
         #[serde(default)]
         merge: bool,
+        /// As for an undo.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ask: Option<String>,
     },
     /// Close a finding without a change.
     DismissFinding {

@@ -18,6 +18,7 @@ mod progress;
 mod proposal;
 pub mod provider;
 mod repetition;
+mod rules;
 #[cfg(test)]
 mod scenarios;
 mod session;
@@ -31,7 +32,8 @@ mod work;
 
 pub use advance::SYMBOLIC;
 pub use event::{Act, Command, Effect, EffectId, Event, MissionId, Mode, Outcome, SessionId};
+pub use rules::RULES;
 pub use session::Session;
 pub use state::{Accepted, End, Finding, FindingStatus, FoundBy, Line, LineKind, Mission, Phase};
 pub use step::step;
-pub use undo::{Back, Offer, Undone};
+pub use undo::{Answer, Back, Offer, Undone};

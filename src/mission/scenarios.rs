@@ -37,7 +37,13 @@ fn tested(verdict: TestVerdict) -> Outcome {
 }
 
 fn begin(mode: Mode, limits: fuel::Limits) -> (Mission, Vec<Effect>) {
-    let event = Event::Started { goal: "g".into(), mode, engine: "test".into(), limits };
+    let event = Event::Started {
+        goal: "g".into(),
+        mode,
+        engine: "test".into(),
+        limits,
+        rules: crate::mission::RULES,
+    };
     step(Mission::new(MissionId("m".into())), 1_000, &event)
 }
 
@@ -460,7 +466,8 @@ fn what_agents_report_cannot_break_the_plan() {
 fn a_change_is_taken_back_once_and_also_after_the_seal() {
     let (m, effects) = begin(Mode::Task, fuel::Limits::default());
     let m = run(m, effects, good);
-    let undo = Event::Commanded { command: Command::Undo { receipt: Some(1), merge: false } };
+    let undo =
+        Event::Commanded { command: Command::Undo { receipt: Some(1), merge: false, ask: None } };
     let (m, effects) = step(m, 9_000, &undo);
     let [Effect { id, act: Act::Undo { number, back, merge: false } }] = effects.as_slice() else {
         panic!("{effects:?}");
@@ -471,16 +478,17 @@ fn a_change_is_taken_back_once_and_also_after_the_seal() {
     assert_eq!(m.receipts.iter().map(|r| r.undone).collect::<Vec<_>>(), [true, false]);
     let (m, effects) = step(m, 9_001, &undo);
     assert!(effects.is_empty(), "once");
-    let other = Event::Commanded { command: Command::Undo { receipt: Some(2), merge: false } };
+    let other =
+        Event::Commanded { command: Command::Undo { receipt: Some(2), merge: false, ask: None } };
     let (m, effects) = step(m, 9_002, &other);
     let m = run(m, effects, |_, _| Outcome::Stale { reason: "typed since".into() });
     assert!(!m.receipts[1].undone);
     assert!(m.story.back().unwrap().text.contains("typed since"));
     let (m, effects) =
-        step(m, 9_003, &Event::Commanded { command: Command::Redo { merge: false } });
+        step(m, 9_003, &Event::Commanded { command: Command::Redo { merge: false, ask: None } });
     let m = run(m, effects, good);
     assert!(m.receipts.iter().all(|r| !r.undone), "an undo can be undone");
-    let all = Command::Undo { receipt: None, merge: true };
+    let all = Command::Undo { receipt: None, merge: true, ask: None };
     let (m, effects) = step(m, 9_004, &Event::Commanded { command: all });
     assert!(matches!(&effects[0].act, Act::Undo { back: Back::Changes(n), .. } if *n == [1, 2]));
     let m = run(m, effects, good);
@@ -499,7 +507,8 @@ fn an_undo_that_needs_a_merge_is_offered_and_nothing_else_happens_meanwhile() {
         good(m, e)
     });
     assert!(undone);
-    let undo = |merge| Event::Commanded { command: Command::Undo { receipt: Some(2), merge } };
+    let undo =
+        |merge| Event::Commanded { command: Command::Undo { receipt: Some(2), merge, ask: None } };
     let (m, effects) = step(m, 9_000, &undo(false));
     let m = run(m, effects, |_, _| Outcome::Edited {
         reason: "a.rs was edited since".into(),
@@ -528,9 +537,10 @@ fn marks_come_back_with_the_change() {
     m.paused = true;
     (m.pending, m.sessions) = Default::default();
     let before = m.plan.clone();
-    for command in
-        [Command::Undo { receipt: Some(1), merge: false }, Command::Redo { merge: false }]
-    {
+    for command in [
+        Command::Undo { receipt: Some(1), merge: false, ask: None },
+        Command::Redo { merge: false, ask: None },
+    ] {
         let (next, effects) = step(m, 9_000, &Event::Commanded { command });
         m = run(next, effects, good);
         assert_eq!(m.plan == before, !m.receipts[0].undone);

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::provider::Tally;
 use super::repetition::Ledgers;
 use super::session::Session;
-use super::undo::{Offer, Undone, Wish};
+use super::undo::{Answer, Offer, Undone, Wish};
 
 /// How many lines of the story are kept.
 const STORY_LINES: usize = 400;
@@ -38,6 +38,14 @@ pub struct Mission {
     pub started_at: u64,
     /// The latest stamp seen; it never goes back, whatever the clock does.
     pub now: u64,
+    /// The stamp of the last event, wherever the clock stood: what follows is measured from it.
+    pub(super) stamp: u64,
+    /// The rules that it was begun under.
+    pub(super) rules: u32,
+    /// Whether a process has taken it up that folds by other rules.
+    pub(super) is_foreign: bool,
+    /// What was proved last, in a mission of other rules.
+    pub(super) proved: Option<Accepted>,
     /// For how long it has been at work, in milliseconds: neither paused, nor waiting with its plan, nor between two
     /// processes.
     pub active_ms: u64,
@@ -85,6 +93,10 @@ pub struct Mission {
     pub(super) baseline: Option<String>,
     /// What a person takes back, until that is begun.
     pub(super) undoing: Option<Wish>,
+    /// Who waits for the undo that is under way.
+    pub(super) undo_asks: Vec<String>,
+    /// The newest answers to those who asked for an undo.
+    pub answers: VecDeque<Answer>,
     /// What was taken back, in order.
     pub undos: Vec<Undone>,
     /// What could not be taken back without a merge, when that was the last that was tried.
@@ -336,6 +348,10 @@ impl Mission {
             spent: Spent::default(),
             started_at: 0,
             now: 0,
+            stamp: 0,
+            rules: 0,
+            is_foreign: false,
+            proved: None,
             active_ms: 0,
             phase: Phase::New,
             paused: false,
@@ -360,6 +376,8 @@ impl Mission {
             chosen: Vec::new(),
             baseline: None,
             undoing: None,
+            undo_asks: Vec::new(),
+            answers: VecDeque::new(),
             undos: Vec::new(),
             offer: None,
             plannings: 0,
@@ -394,7 +412,7 @@ impl Mission {
     pub fn deadline(&self) -> Option<u64> {
         let left = self.limits.wall_ms.saturating_sub(self.active_ms);
         let running = self.phase != Phase::New && !self.is_idle();
-        running.then(|| self.now.saturating_add(left))
+        running.then(|| self.stamp.saturating_add(left))
     }
 
     /// Whether nothing will happen before a person says something.
@@ -410,6 +428,11 @@ impl Mission {
             all - done
         });
         items + self.findings.iter().filter(|f| f.is_obligation()).count()
+    }
+
+    /// Whether a change of the mission stands in the tree.
+    pub fn has_changed(&self) -> bool {
+        self.receipts.iter().any(|receipt| !receipt.undone)
     }
 
     /// Whether that effect was begun and has not ended.
@@ -481,7 +504,10 @@ impl Mission {
         let applying = !self.pending.is_empty();
         self.proposals.retain(|p| applying && matches!(p.stage, ProposalStage::Applying(_)));
         let text = match &end {
-            End::Sealed { hash } => format!("sealed {}", hash.get(..12).unwrap_or(hash)),
+            End::Sealed { hash } => {
+                let changed = if self.has_changed() { "" } else { "; nothing was changed" };
+                format!("sealed {}{changed}", hash.get(..12).unwrap_or(hash))
+            }
             End::Cancelled => "cancelled".to_owned(),
             other => format!("{}: {}", other.name(), other.detail()),
         };

@@ -5,24 +5,26 @@ use super::command;
 use super::event::{Act, Effect, EffectId, Event, Outcome, SealVerdict};
 use super::session::SessionState;
 use super::state::{End, FoundBy, LineKind, Mission, Phase};
-use super::{progress, proposal, turn, undo, work};
+use super::{progress, proposal, rules, turn, undo, work};
 
 /// Applies one event, stamped with the milliseconds since the epoch, and says what is to be done next.
 ///
 /// The same events in the same order give the same mission and the same effects, whenever and wherever they are applied.
 pub fn step(mut mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effect>) {
     let m = &mut mission;
-    let since = at.saturating_sub(m.now);
-    m.now += since;
+    let since = at.saturating_sub(m.stamp);
+    m.stamp = at;
+    m.now = m.now.max(at);
     if m.phase != Phase::New && !m.is_idle() && !is_gap(event) {
         m.active_ms += since;
     }
     match event {
-        Event::Started { goal, mode, engine, limits } if m.phase == Phase::New => {
+        Event::Started { goal, mode, engine, limits, rules } if m.phase == Phase::New => {
             m.goal = goal.clone();
             m.mode = *mode;
             m.engine = engine.clone();
             m.limits = limits.clone();
+            m.rules = *rules;
             m.started_at = m.now;
             m.phase = Phase::Triage;
             m.tell(LineKind::Step, None, None, format!("mission begins ({engine})"));
@@ -30,7 +32,13 @@ pub fn step(mut mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effec
         }
         Event::Started { .. } => {}
         Event::Commanded { command } => command::obey(m, command),
-        Event::Finished { effect, outcome } => finished(m, *effect, outcome),
+        Event::Finished { effect, outcome } => {
+            finished(m, *effect, outcome);
+            if rules::are_others(m) {
+                rules::make_good(m, outcome);
+            }
+        }
+        Event::Taken { rules } => rules::taken(m, *rules),
         Event::Woken => woken(m),
         Event::Recovered { lost } => recovered(m, lost),
         Event::TimeUp => {
@@ -46,7 +54,7 @@ pub fn step(mut mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effec
 
 /// Whether the time before an event was spent by nobody: no process was there.
 fn is_gap(event: &Event) -> bool {
-    matches!(event, Event::Woken | Event::Recovered { .. })
+    matches!(event, Event::Taken { .. } | Event::Woken | Event::Recovered { .. })
 }
 
 /// What was lost may have been a person's word to stop, so nothing new is begun before they say so.
@@ -119,6 +127,7 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
                 session.state = SessionState::Ready;
             }
         }
+        _ if rules::are_others(m) => {}
         (act, outcome) => m.end(End::Failed {
             reason: format!("internal error: {} cannot be the end of {act:?}", name(outcome)),
         }),

@@ -35,6 +35,7 @@ impl std::fmt::Display for Back {
 pub(super) struct Wish {
     pub back: Back,
     pub merge: bool,
+    pub ask: Option<String>,
 }
 
 /// Changes that were taken back together.
@@ -63,42 +64,75 @@ pub struct Offer {
     pub diff: String,
 }
 
+/// What became of a person's word to take something back, for who gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What was given with the command.
+    pub ask: String,
+    /// Whether it was done.
+    pub is_done: bool,
+    /// What is to be said of it, a line each.
+    pub said: Vec<String>,
+}
+
+/// How many answers are kept.
+const ANSWERS: usize = 16;
+
+/// Answers those who asked with what was told since line `before`.
+fn answer(m: &mut Mission, asks: impl IntoIterator<Item = String>, is_done: bool, before: u64) {
+    let told = m.story.iter().filter(|line| line.number > before);
+    let said: Vec<String> = told.map(|line| line.text.clone()).collect();
+    for ask in asks {
+        m.answers.push_back(Answer { ask, is_done, said: said.clone() });
+    }
+    let excess = m.answers.len().saturating_sub(ANSWERS);
+    m.answers.drain(..excess);
+}
+
+/// Says why nothing is taken back, and answers with it.
+fn refuse(m: &mut Mission, asks: impl IntoIterator<Item = String>, text: String) {
+    let before = m.told;
+    m.tell(LineKind::Warning, None, None, text);
+    answer(m, asks, false, before);
+}
+
 /// Takes one change back, or all that stand.
-pub(super) fn undo(m: &mut Mission, receipt: Option<u64>, merge: bool) {
+pub(super) fn undo(m: &mut Mission, receipt: Option<u64>, merge: bool, ask: Option<&str>) {
     let standing = m.receipts.iter().filter(|r| !r.undone).map(|r| r.receipt);
     let receipts: Vec<u64> = standing.filter(|n| receipt.is_none_or(|r| r == *n)).collect();
     if receipts.is_empty() {
         let which = receipt.map_or(String::new(), |number| format!(" {number}"));
-        return m.tell(
-            LineKind::Warning,
-            None,
-            None,
-            format!("there is no change{which} to take back"),
-        );
+        let text = format!("there is no change{which} to take back");
+        return refuse(m, ask.map(str::to_owned), text);
     }
-    wish(m, Back::Changes(receipts), merge);
+    wish(m, Back::Changes(receipts), merge, ask);
 }
 
 /// Takes the newest undo back.
-pub(super) fn redo(m: &mut Mission, merge: bool) {
+pub(super) fn redo(m: &mut Mission, merge: bool, ask: Option<&str>) {
     match m.undos.iter().rev().find(|undo| !undo.redone) {
-        Some(undo) => wish(m, Back::Undo(undo.number), merge),
-        None => m.tell(LineKind::Warning, None, None, "there is no undo to take back"),
+        Some(undo) => wish(m, Back::Undo(undo.number), merge, ask),
+        None => {
+            let text = "there is no undo to take back".to_owned();
+            refuse(m, ask.map(str::to_owned), text);
+        }
     }
 }
 
-fn wish(m: &mut Mission, back: Back, merge: bool) {
+fn wish(m: &mut Mission, back: Back, merge: bool, ask: Option<&str>) {
+    let ask = ask.map(str::to_owned);
     // What an earlier process had begun is what is wished: it is done once.
     let same = |act: &Act| matches!(act, Act::Undo { back: begun, .. } if *begun == back);
     if m.pending.values().any(same) {
+        m.undo_asks.extend(ask);
         return;
     }
     if let Some(other) = &m.undoing {
         let text = format!("{} is being taken back; then again", other.back);
-        return m.tell(LineKind::Warning, None, None, text);
+        return refuse(m, ask, text);
     }
     m.offer = None;
-    m.undoing = Some(Wish { back, merge });
+    m.undoing = Some(Wish { back, merge, ask });
 }
 
 /// Begins what a person wished, between two change-sets and never within one.
@@ -106,8 +140,12 @@ pub(super) fn begin(m: &mut Mission) -> Option<Effect> {
     if is_at_files(m) {
         return None;
     }
-    let Wish { back, merge } = m.undoing.take()?;
-    let back = what_stands(m, back)?;
+    let Wish { back, merge, ask } = m.undoing.take()?;
+    let Some(back) = what_stands(m, back) else {
+        refuse(m, ask, "something else has taken it back already".to_owned());
+        return None;
+    };
+    m.undo_asks.extend(ask);
     let number = m.next_effect;
     Some(m.begin(Act::Undo { number, back, merge }))
 }
@@ -131,8 +169,15 @@ pub(super) fn is_at_files(m: &Mission) -> bool {
     m.pending.values().any(|act| matches!(act, Act::Apply { .. } | Act::Undo { .. }))
 }
 
-/// An undo ended.
+/// An undo ended: who asked for it is told.
 pub(super) fn ended(m: &mut Mission, number: EffectId, back: Back, outcome: &Outcome) {
+    let before = m.told;
+    settle(m, number, back, outcome);
+    let asks = std::mem::take(&mut m.undo_asks);
+    answer(m, asks, *outcome == Outcome::Applied, before);
+}
+
+fn settle(m: &mut Mission, number: EffectId, back: Back, outcome: &Outcome) {
     match (outcome, &back) {
         (Outcome::Applied, Back::Changes(receipts)) => taken_back(m, number, receipts),
         (Outcome::Applied, Back::Undo(undo)) => put_again(m, *undo),

@@ -10,7 +10,7 @@ use super::fuel::Spent;
 use super::plan::{ItemId, Plan};
 use super::provider::Tally;
 use super::state::{Accepted, End, Finding, Line, Mission, Phase};
-use super::undo::{Offer, Undone};
+use super::undo::{Answer, Offer, Undone};
 
 /// A mission at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct MissionView {
     /// What could not be taken back without a merge, and what the merge would do.
     #[serde(default)]
     pub offer: Option<Offer>,
+    /// What became of the newest words to take something back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answer>,
     /// The open sessions.
     pub sessions: Vec<SessionView>,
     /// What was spent.
@@ -90,6 +93,7 @@ impl MissionView {
             receipts: m.receipts.clone(),
             undos: m.undos.clone(),
             offer: m.offer.clone(),
+            answers: m.answers.iter().cloned().collect(),
             sessions: m.sessions().map(session).collect(),
             spent: m.spent,
             providers: m.providers.clone(),
@@ -104,6 +108,17 @@ impl MissionView {
         self.end.is_none()
             && self.state != "paused"
             && (self.state != "planned" || !self.sessions.is_empty())
+    }
+
+    /// Whether it was sealed although no change of it stands: what a person should not take for work that was done.
+    pub fn is_sealed_unchanged(&self) -> bool {
+        self.state == "sealed" && self.receipts.iter().all(|receipt| receipt.undone)
+    }
+
+    /// How it ended, in words: the state, and what must not be missed of it.
+    pub fn outcome(&self) -> String {
+        let changed = if self.is_sealed_unchanged() { ", nothing was changed" } else { "" };
+        format!("{}{changed}", self.state)
     }
 
     /// Percentage of done steps, 0 to 100.

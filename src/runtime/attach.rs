@@ -146,6 +146,7 @@ mod tests {
             mode: Mode::Task,
             engine: "test".into(),
             limits: Default::default(),
+            rules: crate::mission::RULES,
         };
         Record { mission: MissionId(name.into()), seq: 0, at: 1, event }
     }

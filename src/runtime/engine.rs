@@ -24,7 +24,7 @@ use crate::journal::{Batch, Journal, JournalError, Record};
 use crate::mission::event::EffectId;
 use crate::mission::fuel::Limits;
 use crate::mission::view::MissionView;
-use crate::mission::{Command, Effect, Event, Mission, MissionId, Mode, step};
+use crate::mission::{Command, Effect, Event, Mission, MissionId, Mode, RULES, step};
 
 /// How often the inbox is looked at, and the clock.
 const TICK: Duration = Duration::from_millis(50);
@@ -113,6 +113,8 @@ pub(super) struct Known {
     pub stop: CancellationToken,
     /// Whether this process carries it on.
     pub awake: bool,
+    /// Whether this process has written of it; what it writes first says so.
+    pub taken: bool,
     /// The effects that this process has begun, and that have not ended.
     pub begun: BTreeSet<EffectId>,
 }
@@ -120,7 +122,8 @@ pub(super) struct Known {
 impl Known {
     /// A mission that was read, or is about to begin.
     pub fn new(mission: Mission, seq: u64, awake: bool) -> Known {
-        Known { mission, seq, stop: CancellationToken::new(), awake, begun: BTreeSet::new() }
+        let (stop, begun) = (CancellationToken::new(), BTreeSet::new());
+        Known { mission, seq, stop, awake, taken: seq == 0, begun }
     }
 
     /// Steps the mission. Answers with the effects, and whether it has ended, where that changed.
@@ -267,10 +270,15 @@ impl Engine {
             .pending()
             .filter(|effect| !begun.contains(&effect.id) && (awake || effect.act.lands()))
             .collect();
-        if left.is_empty() {
+        // Of other rules, it may seem to wait for nothing; then it is not left so.
+        let is_stuck = awake && left.is_empty() && !known.mission.is_idle();
+        if left.is_empty() && !is_stuck {
             return Ok(());
         }
-        self.happen(vec![(id.clone(), Event::Woken)])?;
+        if awake {
+            // Where it is only let end what it applies, nothing is asked again, and nothing is to be paid.
+            self.happen(vec![(id.clone(), Event::Woken)])?;
+        }
         let (lost, again): (Vec<_>, Vec<_>) = left
             .into_iter()
             .map(|effect| (reconcile::lost(&effect.act), effect))
@@ -383,8 +391,8 @@ impl Engine {
             .filter(|_| self.second == Second::Refuse)
             .map(|(other, _)| Refused::Second(other.clone()).to_string());
         self.missions.insert(id.clone(), Known::new(Mission::new(id.clone()), 0, true));
-        let event =
-            Event::Started { goal, mode, engine: self.engine.clone(), limits: self.limits.clone() };
+        let (engine, limits) = (self.engine.clone(), self.limits.clone());
+        let event = Event::Started { goal, mode, engine, limits, rules: RULES };
         let Some(reason) = refused else {
             return Ok(Some((id, event)));
         };
@@ -425,12 +433,16 @@ impl Engine {
             let Some(known) = self.missions.get_mut(&mission) else {
                 continue;
             };
-            let record = Record { mission, seq: known.seq, at, event };
-            known.seq += 1;
-            let (begun, ended) = known.take(&record);
-            effects.extend(begun.into_iter().map(|effect| (record.mission.clone(), effect)));
-            closed.extend(ended.map(|ended| (record.mission.clone(), ended)));
-            records.push(record);
+            let first = (!known.taken).then_some(Event::Taken { rules: RULES });
+            known.taken = true;
+            for event in first.into_iter().chain([event]) {
+                let record = Record { mission: mission.clone(), seq: known.seq, at, event };
+                known.seq += 1;
+                let (begun, ended) = known.take(&record);
+                effects.extend(begun.into_iter().map(|effect| (mission.clone(), effect)));
+                closed.extend(ended.map(|ended| (mission.clone(), ended)));
+                records.push(record);
+            }
         }
         let batch = Batch { records: &records, closed: &closed, letters };
         locked(&self.journal).commit(&batch)?;

@@ -78,7 +78,7 @@ mod tests {
         let mission = MissionId(name.into());
         let goal = "a goal".to_owned();
         let (engine, limits) = ("test".to_owned(), Default::default());
-        let started = Event::Started { goal, mode: Mode::Task, engine, limits };
+        let started = Event::Started { goal, mode: Mode::Task, engine, limits, rules: 0 };
         let events = [started, Event::Commanded { command: Command::Cancel }];
         let record = |(seq, event)| Record { mission: mission.clone(), seq, at, event };
         let records: Vec<Record> = (0..).zip(events).map(record).collect();

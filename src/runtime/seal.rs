@@ -106,11 +106,14 @@ fn write(
     links: usize,
     proof: Proof,
 ) -> Result<SealVerdict, String> {
-    let (summary, hints) = told(&proof);
+    let (mut summary, hints) = told(&proof);
     let mut journal = locked(&performer.journal);
     let mut chain = chain(&journal, mission)?;
     chain.truncate(links);
     verify_chain(&chain).map_err(|e| e.to_string())?;
+    if chain.is_empty() {
+        summary.insert_str(0, "nothing was changed; as it stands: ");
+    }
     let seal = Receipt::next(chain.last(), &mission.0, proof, now_ms());
     journal.put_receipt(mission, seal.seq, &seal.to_json(), &[]).map_err(|e| e.to_string())?;
     Ok(SealVerdict::Green { hash: seal.hash, summary, hints })

@@ -28,6 +28,11 @@ fn wall_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
 }
 
+/// What a command can be known by, unique over processes.
+pub fn new_mark() -> String {
+    new_id().0
+}
+
 /// A new mission's id: ordered by time, unique over processes.
 pub(super) fn new_id() -> MissionId {
     static COUNT: AtomicU64 = AtomicU64::new(0);

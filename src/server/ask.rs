@@ -111,7 +111,7 @@ pub fn read(command: &str, arguments: Vec<Value>) -> Result<Ask, BadAsk> {
         }
         "change.redo" => {
             let fields = fields(&[]);
-            fields.tell(Command::Redo { merge: fields.flag("merge") })
+            fields.tell(Command::Redo { merge: fields.flag("merge"), ask: None })
         }
         "trust" => Ok(Ask::Trust),
         "doctor" => Ok(Ask::Doctor),

@@ -116,7 +116,11 @@ fn announce(session: &Session, view: &MissionView, end: &End) {
     let (typ, message) = match end {
         End::Sealed { hash } => {
             let seal = hash.get(..12).unwrap_or(hash);
-            (MessageType::INFO, format!("Mission sealed ({seal}): {goal}"))
+            let (typ, changed) = match view.is_sealed_unchanged() {
+                true => (MessageType::WARNING, "\nNothing was changed."),
+                false => (MessageType::INFO, ""),
+            };
+            (typ, format!("Mission sealed ({seal}): {goal}{changed}"))
         }
         End::Blocked { needs } => {
             (MessageType::WARNING, format!("Mission blocked: {goal}\nIt needs: {needs}"))

@@ -124,7 +124,7 @@ fn undo(
         .or_else(newest)
         .ok_or_else(|| failed("nothing was accepted that could be taken back".into()))?;
     let receipt = (!all).then_some(receipt);
-    let command = Command::Undo { receipt, merge };
+    let command = Command::Undo { receipt, merge, ask: None };
     runtime.command(&view.id, command).map_err(|refused| failed(refused.to_string()))?;
     Ok(json!({ "mission": view.id, "receipt": receipt }))
 }

@@ -38,6 +38,7 @@ mod protocol;
 #[cfg(target_os = "linux")]
 mod rehydrate;
 mod rerun;
+mod rules;
 mod simulate;
 mod support;
 mod symbolic_engine;

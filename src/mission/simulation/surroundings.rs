@@ -118,12 +118,12 @@ pub(super) fn command(dice: &mut Dice, world: &World) -> Command {
             Command::SetItem { item: item(dice, world), mark, evidence }
         }
         30..=32 => Command::FixFinding { finding },
-        33 => Command::Undo { receipt: None, merge: dice.once_in(2) },
+        33 => Command::Undo { receipt: None, merge: dice.once_in(2), ask: None },
         34..=35 => {
             let receipt = Some(dice.roll(world.next_receipt() + 1));
-            Command::Undo { receipt, merge: dice.once_in(2) }
+            Command::Undo { receipt, merge: dice.once_in(2), ask: None }
         }
-        36 => Command::Redo { merge: dice.once_in(2) },
+        36 => Command::Redo { merge: dice.once_in(2), ask: None },
         _ => Command::DismissFinding { finding, reason: "r".to_owned() },
     }
 }

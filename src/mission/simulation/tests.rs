@@ -36,9 +36,9 @@ fn a_seed_is_the_same_mission_every_time() {
 /// Takes the limit on calls to be ten more than it is.
 fn fuel_off_by_ten(m: Mission, at: u64, event: &Event) -> (Mission, Vec<Effect>) {
     match event.clone() {
-        Event::Started { goal, mode, engine, mut limits } => {
+        Event::Started { goal, mode, engine, mut limits, rules } => {
             limits.calls += 10;
-            step(m, at, &Event::Started { goal, mode, engine, limits })
+            step(m, at, &Event::Started { goal, mode, engine, limits, rules })
         }
         other => step(m, at, &other),
     }

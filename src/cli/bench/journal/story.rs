@@ -55,6 +55,7 @@ fn started() -> Event {
         mode: Mode::Task,
         engine: "bench".to_owned(),
         limits: plenty,
+        rules: crate::mission::RULES,
     }
 }
 
