@@ -479,8 +479,10 @@ impl Engine {
             return;
         };
         for effect in effects {
-            // A later event of the same batch may have dropped it.
-            if known.mission.is_pending(effect.id) && known.begun.insert(effect.id) {
+            // A later event of the same batch may have dropped it; and who is asleep begins only what it must bring to
+            // its end, and the rest when it wakes.
+            let is_due = known.awake || effect.act.lands();
+            if is_due && known.mission.is_pending(effect.id) && known.begun.insert(effect.id) {
                 self.dispatcher.begin(&known.mission, effect, &known.stop);
             }
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::mission::conversation::Role;
-use crate::mission::fuel::{Limits, Price, Prices};
+use crate::mission::fuel::{Limits, Prices};
 use crate::{gate, model};
 
 /// The runtime's settings.
@@ -170,40 +170,51 @@ impl Settings {
     }
 }
 
-/// Gives every role whose model has no price of its own the one that stands in the table.
+/// Gives every role whose model, or whose fallback, has no price of its own the one that stands in the table.
 fn priced(
     mut models: model::Settings,
     table: &std::collections::BTreeMap<String, model::Price>,
 ) -> model::Settings {
+    let of = |settings: model::ModelSettings| match settings.price {
+        None => table.get(&settings.model?).copied(),
+        Some(_) => None,
+    };
     for role in Role::ALL {
-        let Some(settings) = models.for_role(role).filter(|settings| settings.price.is_none())
-        else {
-            continue;
-        };
-        if let Some(price) = settings.model.and_then(|name| table.get(&name)) {
-            models.roles.entry(role).or_default().price = Some(*price);
+        // The fallback first: it is told by where it stands, and a price of the role's makes settings of its own.
+        if let Some(price) = models.fallback_for(role).and_then(of) {
+            let own = models.roles.get_mut(&role).and_then(|own| own.fallback.as_mut());
+            let default = models.default.as_mut().and_then(|base| base.fallback.as_mut());
+            if let Some(fallback) = own.or(default) {
+                fallback.price = Some(price);
+            }
+        }
+        if let Some(price) = models.for_role(role).and_then(of) {
+            models.roles.entry(role).or_default().price = Some(price);
         }
     }
     models
 }
 
-/// What the mission is told of prices. A replay costs nothing.
+/// What the mission is told of prices: of a role's model and its fallback the dearer one, because either may be asked.
+/// A replay costs nothing.
 fn prices(models: &model::Settings) -> Prices {
     // US dollars per million tokens, in millionths. The cast saturates.
     let micro = |dollars: f64| (dollars * 1e6).round() as u64;
     let mut prices = Prices::default();
-    for role in Role::ALL {
-        let Some(settings) = models.for_role(role) else {
-            continue;
-        };
+    let all = Role::ALL.into_iter().flat_map(|role| {
+        let either = [models.for_role(role), models.fallback_for(role)];
+        either.into_iter().flatten().map(move |settings| (role, settings))
+    });
+    for (role, settings) in all {
         let is_replay = settings.effective_provider() == model::Provider::Replay;
         let name = settings.model.unwrap_or_else(|| "the model".to_owned());
         match settings.price {
             Some(price) => {
+                let dearest = prices.of.entry(role).or_default();
+                dearest.input = dearest.input.max(micro(price.input));
+                dearest.output = dearest.output.max(micro(price.output));
                 let cached = micro(price.cached.unwrap_or(price.input));
-                let price =
-                    Price { input: micro(price.input), output: micro(price.output), cached };
-                prices.of.insert(role, price);
+                dearest.cached = dearest.cached.max(cached);
             }
             None if is_replay || prices.unknown.contains(&name) => {}
             None => prices.unknown.push(name),
@@ -286,5 +297,26 @@ mod tests {
         assert_eq!(of(Role::Worker), Some((1_000_000, 0, 1_000_000)));
         assert_eq!(of(Role::Reviewer), None);
         assert_eq!(prices.unknown, ["other"]);
+    }
+
+    #[test]
+    fn a_fallback_is_reckoned_with_as_well() {
+        let file = parse(
+            "[prices.cheap]\ninput = 1.0\noutput = 2.0\n[prices.dear]\ninput = 5.0\noutput = 20.0\n[model]\nmodel = \"cheap\"\n[model.fallback]\nmodel = \"dear\"\n[roles.worker]\nmodel = \"cheap\"\n[roles.worker.fallback]\nmodel = \"nobody knows\"\n",
+        )
+        .unwrap();
+        let models = model::Settings { default: file.model, roles: file.roles };
+        let models = priced(models, &file.prices);
+        let fallback = models.fallback_for(Role::Planner).unwrap();
+        assert_eq!(
+            fallback.price.map(|price| price.output),
+            Some(20.0),
+            "what it costs is counted"
+        );
+        let prices = prices(&models);
+        let of = |role| prices.of.get(&role).map(|price| (price.input, price.output));
+        assert_eq!(of(Role::Planner), Some((5_000_000, 20_000_000)));
+        assert_eq!(of(Role::Worker), Some((1_000_000, 2_000_000)));
+        assert_eq!(prices.unknown, ["nobody knows"]);
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::plan;
 use super::super::view::MissionView;
-use super::super::{Act, Command, Effect, Event, Mission, MissionId, Outcome};
+use super::super::{Act, Command, Effect, Event, Mission, MissionId, Outcome, Phase, RULES};
 use super::invariants::{Violation, Watch};
 use super::scenario::Scenario;
 use super::{Step, Tally};
@@ -133,6 +133,9 @@ impl World {
         self.check_fold()?;
         self.open = self.m.pending().collect();
         self.last = None;
+        if self.m.phase != Phase::New {
+            self.happen(Event::Taken { rules: RULES })?;
+        }
         if !self.open.is_empty() {
             self.happen(Event::Woken)?;
             self.open.retain(|effect| self.m.is_pending(effect.id));
