@@ -33,5 +33,5 @@ pub use advance::SYMBOLIC;
 pub use event::{Act, Command, Effect, EffectId, Event, MissionId, Mode, Outcome, SessionId};
 pub use session::Session;
 pub use state::{Accepted, End, Finding, FindingStatus, FoundBy, Line, LineKind, Mission, Phase};
-pub use step::step;
+pub use step::{step, take};
 pub use undo::{Back, Offer, Undone};
