@@ -11,6 +11,7 @@ mod kept;
 mod pages;
 mod points;
 mod recover;
+mod rows;
 mod salvage;
 mod schema;
 mod sum;
@@ -26,6 +27,7 @@ use crate::mission::{Event, MissionId};
 
 pub use archive::{Archived, archived, is_archived, read_archived};
 pub use recover::{Loss, Settled, inspect, recover};
+pub use rows::{PARCEL, Rows};
 
 /// Where the journal lies, relative to the workspace.
 pub const PATH: &str = ".opencode/journal.db";
@@ -320,44 +322,14 @@ impl Journal {
         Ok(records)
     }
 
-    /// Hands the events of a mission from `from` on to `each`, in order, with their numbers and stamps. Answers with the
-    /// number of the next event. Of events that cannot be read, those before them are handed on all the same.
-    ///
-    /// # Errors
-    /// As [`Journal::events`].
-    pub fn read_events(
-        &self,
-        mission: &MissionId,
-        from: u64,
-        mut each: impl FnMut(u64, u64, Event),
-    ) -> Result<u64, JournalError> {
-        let error = self.store();
-        let mut query = self
-            .db
-            .prepare_cached(
-                "SELECT seq, at, body, sum FROM events WHERE mission = ?1 AND seq >= ?2 ORDER BY seq",
-            )
-            .map_err(&error)?;
-        let mut rows = query.query(params![mission.0, from as i64]).map_err(&error)?;
-        let mut next = from;
-        while let Some(row) = rows.next().map_err(&error)? {
-            let (seq, at, event) = event_of(mission, row)
-                .map_err(|why| self.damaged(format!("event {next} of {mission}: {why}")))?;
-            if seq != next {
-                return Err(self.damaged(format!("event {next} of {mission} is missing")));
-            }
-            each(seq, at, event);
-            next += 1;
-        }
-        Ok(next)
-    }
-
     /// A number that changes whenever another connection has written.
     ///
     /// # Errors
     /// When it could not be read.
     pub fn foreign_version(&self) -> Result<i64, JournalError> {
-        self.db.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(self.store())
+        // It is asked for many times a second.
+        let ask = || self.db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0));
+        ask().map_err(self.store())
     }
 }
 
@@ -390,19 +362,6 @@ fn put_event(
         )?
         .execute(params![id, seq, at, body, of])
         .map(|_| ())
-}
-
-/// An event from its row, if it is what was written; else why it is not.
-fn event_of(mission: &MissionId, row: &rusqlite::Row<'_>) -> Result<(u64, u64, Event), String> {
-    let read = || -> Result<_, rusqlite::Error> {
-        Ok((row.get(0)?, row.get(1)?, row.get_ref(2)?.as_str()?, row.get(3)?))
-    };
-    let (seq, at, body, written): (i64, i64, &str, i64) = read().map_err(|e| e.to_string())?;
-    if sum(Kind::Event, &mission.0, seq, at, body) != written {
-        return Err(MISMATCH.to_owned());
-    }
-    let event = Event::from_json(body).map_err(|e| e.to_string())?;
-    Ok((seq as u64, at as u64, event))
 }
 
 const MISMATCH: &str = "its checksum does not hold";

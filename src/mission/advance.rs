@@ -156,7 +156,7 @@ fn ask(m: &mut Mission, id: SessionId) -> Option<Effect> {
     }
     session.state = SessionState::Waiting;
     let price = m.limits.prices.of.get(&session.role);
-    let reserve = Reserve::of(&session.messages, price, m.greatest);
+    let reserve = Reserve::of(session.weight, price, m.greatest);
     m.spent.calls += 1;
     let effect = m.begin(Act::Ask { session: id });
     m.reserved.insert(effect.id, reserve);
@@ -230,8 +230,12 @@ pub(super) fn is_all_done(m: &Mission) -> bool {
 fn open_tasks(m: &mut Mission) {
     // What stands still is planned anew; only what a Worker called done is still judged.
     let standing = m.progress.replan_due;
-    let called_done: Vec<ItemId> =
-        m.work.iter().filter(|(_, w)| w.summary.is_some()).map(|(id, _)| id.clone()).collect();
+    let called_done: Vec<ItemId> = match standing {
+        true => {
+            m.work.iter().filter(|(_, w)| w.summary.is_some()).map(|(id, _)| id.clone()).collect()
+        }
+        false => Vec::new(),
+    };
     begin_tasks(m, |task| !standing || called_done.contains(&task.id));
     if !is_quiet(m) || m.ended.is_some() {
         return;
@@ -267,12 +271,13 @@ fn begin_tasks(m: &mut Mission, wanted: impl Fn(&Task) -> bool) {
     let Some(plan) = &m.plan else {
         return;
     };
-    let busy: Vec<ItemId> = m.sessions.values().filter_map(|s| s.item.clone()).collect();
-    let mut free = (m.limits.parallel.max(1) as usize).saturating_sub(busy.len());
+    let busy = m.sessions.values().filter(|s| s.item.is_some()).count();
+    let mut free = (m.limits.parallel.max(1) as usize).saturating_sub(busy);
     if free == 0 {
         // Most steps of a long mission end here: looking at every task each time would cost more than all the rest.
         return;
     }
+    let busy: Vec<ItemId> = m.sessions.values().filter_map(|s| s.item.clone()).collect();
     let at_gate: Vec<ItemId> = m.proposals.iter().map(|p| p.item.clone()).collect();
     let mut files: Vec<String> = busy
         .iter()

@@ -4,6 +4,8 @@
 //! What is shortened depends on the messages and on nothing else, so that a mission that is folded again from its events
 //! sends the same bytes. After a cut the conversation only grows again, until it is too long once more.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::conversation::{Message, ToolCall};
@@ -24,6 +26,7 @@ pub(super) fn shorten(session: &mut Session) -> Option<usize> {
         let cut = cut(&session.messages, *kept);
         let pieces = mask(&mut session.messages[..cut]);
         if pieces > 0 {
+            session.weight = session.messages.iter().map(Message::weight).sum();
             return Some(pieces);
         }
     }
@@ -52,7 +55,10 @@ fn mask(messages: &mut [Message]) -> usize {
             Message::Assistant { text, calls: made } => {
                 pieces += usize::from(mask_text(text));
                 for call in made {
-                    pieces += call.arguments.values_mut().map(mask_value).sum::<usize>();
+                    pieces += Arc::make_mut(&mut call.arguments)
+                        .values_mut()
+                        .map(mask_value)
+                        .sum::<usize>();
                     calls.push((call.id.clone(), describe(call)));
                 }
             }
@@ -116,7 +122,7 @@ mod tests {
         let call = ToolCall {
             id: id.clone(),
             name: "read".into(),
-            arguments: arguments.as_object().unwrap().clone(),
+            arguments: arguments.as_object().unwrap().clone().into(),
         };
         [
             Message::Assistant { text: String::new(), calls: vec![call] },
@@ -140,6 +146,8 @@ mod tests {
     fn each_form_is_smaller_and_the_brief_stays() {
         let mut session = session(6);
         assert_eq!((shorten(&mut session), whole(&session)), (Some(2), 4));
+        let weighed: usize = session.messages.iter().map(Message::weight).sum();
+        assert_eq!(session.weight, weighed, "what gave way weighs nothing");
         assert_eq!((shorten(&mut session), whole(&session)), (Some(3), 1));
         assert_eq!((shorten(&mut session), whole(&session)), (Some(1), 0));
         assert_eq!(shorten(&mut session), None);
@@ -164,7 +172,7 @@ mod tests {
         let call = ToolCall {
             id: "c".into(),
             name: "propose".into(),
-            arguments: arguments.as_object().unwrap().clone(),
+            arguments: arguments.as_object().unwrap().clone().into(),
         };
         session.messages.push(Message::Assistant { text: "t".repeat(900), calls: vec![call] });
         assert_eq!(shorten(&mut session), Some(2));

@@ -130,7 +130,7 @@ pub fn read(role: Role, call: &ToolCall) -> Result<Control, String> {
 }
 
 fn arguments<T: DeserializeOwned>(call: &ToolCall) -> Result<T, String> {
-    serde_json::from_value(serde_json::Value::Object(call.arguments.clone()))
+    serde_json::from_value(serde_json::Value::Object((*call.arguments).clone()))
         .map_err(|error| format!("the arguments of `{}` do not fit: {error}", call.name))
 }
 

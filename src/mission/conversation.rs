@@ -2,6 +2,8 @@
 //!
 //! The system prompt and the tool schemas are not here: they belong to the role and are added when a request is made.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 /// The four roles of a mission.
@@ -66,6 +68,31 @@ pub enum Message {
     },
 }
 
+impl Message {
+    /// The bytes of its texts.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Message::User { text } => text.len(),
+            Message::Tool { content, .. } => content.len(),
+            Message::Assistant { text, calls } => {
+                let arguments = calls.iter().flat_map(|call| call.arguments.values());
+                text.len() + arguments.map(value_weight).sum::<usize>()
+            }
+        }
+    }
+}
+
+fn value_weight(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::String(text) => text.len(),
+        serde_json::Value::Array(values) => values.iter().map(value_weight).sum(),
+        serde_json::Value::Object(map) => {
+            map.iter().map(|(name, value)| name.len() + value_weight(value)).sum()
+        }
+        _ => 8,
+    }
+}
+
 /// A tool call with arguments that are known to be a JSON object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {
@@ -73,8 +100,9 @@ pub struct ToolCall {
     pub id: String,
     /// The tool's name.
     pub name: String,
-    /// Parsed arguments, always an object.
-    pub arguments: serde_json::Map<String, serde_json::Value>,
+    /// Parsed arguments, always an object. Shared: a call stands in its turn, in what is under way and in what is asked of
+    /// the runtime.
+    pub arguments: Arc<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// What one model turn used, as the provider reported it (or estimated, when it did not).

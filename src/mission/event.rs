@@ -549,7 +549,7 @@ mod tests {
     fn an_event_is_read_the_same_way_by_either_reader() {
         let arguments = serde_json::json!({"path": "ä \"b\"", "n": [1, 2.5, null]});
         let arguments = arguments.as_object().cloned().unwrap();
-        let call = ToolCall { id: "1".into(), name: "read".into(), arguments };
+        let call = ToolCall { id: "1".into(), name: "read".into(), arguments: arguments.into() };
         let turn = Turn { text: "t\n".into(), calls: vec![call], ..Turn::default() };
         let content = "{\"outcome\":\"applied\"}".to_owned();
         let finished = |outcome| Event::Finished { effect: 7, outcome };

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::conversation::{Message, Role, Usage};
+use super::conversation::{Role, Usage};
 
 /// What a mission may spend. Every limit is finite, so that every mission ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,9 +131,8 @@ const ANSWER: u64 = 16_384;
 const BYTES: usize = 3;
 
 impl Reserve {
-    /// For one more turn of a conversation, where the dearest call so far came to `greatest`.
-    pub fn of(messages: &[Message], price: Option<&Price>, greatest: Reserve) -> Reserve {
-        let bytes: usize = messages.iter().map(weight).sum();
+    /// For one more turn of a conversation of so many bytes, where the dearest call so far came to `greatest`.
+    pub fn of(bytes: usize, price: Option<&Price>, greatest: Reserve) -> Reserve {
         let input = PROMPT.saturating_add((bytes / BYTES) as u64);
         Reserve {
             tokens: input.saturating_add(ANSWER).max(greatest.tokens),
@@ -162,29 +161,6 @@ impl std::iter::Sum for Reserve {
             tokens: sum.tokens.saturating_add(one.tokens),
             micro_usd: sum.micro_usd.saturating_add(one.micro_usd),
         })
-    }
-}
-
-/// The bytes of a message's texts.
-fn weight(message: &Message) -> usize {
-    match message {
-        Message::User { text } => text.len(),
-        Message::Tool { content, .. } => content.len(),
-        Message::Assistant { text, calls } => {
-            let arguments = calls.iter().flat_map(|call| call.arguments.values());
-            text.len() + arguments.map(value_weight).sum::<usize>()
-        }
-    }
-}
-
-fn value_weight(value: &serde_json::Value) -> usize {
-    match value {
-        serde_json::Value::String(text) => text.len(),
-        serde_json::Value::Array(values) => values.iter().map(value_weight).sum(),
-        serde_json::Value::Object(map) => {
-            map.iter().map(|(name, value)| name.len() + value_weight(value)).sum()
-        }
-        _ => 8,
     }
 }
 
@@ -259,7 +235,7 @@ mod tests {
     #[test]
     fn calls_that_could_be_too_much_together_wait_for_each_other() {
         let limits = Limits { tokens: 50_000, ..Limits::default() };
-        let one = Reserve::of(&[], None, Reserve::default());
+        let one = Reserve::of(0, None, Reserve::default());
         assert_eq!(limits.fuel(&spent(0, 0, 0), 0, None), Fuel::Enough);
         assert_eq!(limits.fuel(&spent(1, 0, 0), 0, Some(one)), Fuel::Enough);
         let three = [one; 3].into_iter().sum();
@@ -273,12 +249,11 @@ mod tests {
     fn a_reserve_grows_with_the_conversation_its_price_and_what_was_seen() {
         let price = Price { input: 3_000_000, output: 15_000_000, cached: 300_000 };
         let none = Reserve::default();
-        let empty = Reserve::of(&[], Some(&price), none);
+        let empty = Reserve::of(0, Some(&price), none);
         assert_eq!(empty.micro_usd, 3 * PROMPT + 15 * ANSWER);
-        let text = Message::User { text: "x".repeat(3_000) };
-        assert_eq!(Reserve::of(&[text], None, none).tokens, empty.tokens + 1_000);
+        assert_eq!(Reserve::of(3_000, None, none).tokens, empty.tokens + 1_000);
         let greatest = Reserve { tokens: 1 << 30, micro_usd: 7 };
-        assert_eq!(Reserve::of(&[], None, greatest), greatest);
+        assert_eq!(Reserve::of(0, None, greatest), greatest);
         assert_eq!(price.of(u64::MAX, u64::MAX), u64::MAX);
     }
 

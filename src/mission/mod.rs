@@ -35,5 +35,5 @@ pub use event::{Act, Command, Effect, EffectId, Event, MissionId, Mode, Outcome,
 pub use rules::RULES;
 pub use session::Session;
 pub use state::{Accepted, End, Finding, FindingStatus, FoundBy, Line, LineKind, Mission, Phase};
-pub use step::step;
+pub use step::{step, take};
 pub use undo::{Answer, Back, Offer, Undone};

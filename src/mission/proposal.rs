@@ -117,5 +117,5 @@ fn answer(m: &mut Mission, proposal: &Proposal, content: String, is_error: bool)
         let why = format!("the gate refused it {} times, last: {content}", session.refusals);
         return work::session_failed(m, proposal.session, &why);
     }
-    turn::called(m, proposal.session, proposal.index, &content, is_error);
+    turn::called(m, proposal.session, proposal.index, content, is_error);
 }

@@ -14,7 +14,7 @@ fn call(name: &str, arguments: Value) -> ToolCall {
     let Value::Object(arguments) = arguments else {
         panic!("arguments are an object");
     };
-    ToolCall { id: format!("c-{name}"), name: name.into(), arguments }
+    ToolCall { id: format!("c-{name}"), name: name.into(), arguments: arguments.into() }
 }
 
 fn turn(calls: Vec<ToolCall>) -> Outcome {

@@ -16,6 +16,8 @@ pub struct Session {
     /// What was said; it only grows, so that a provider's cache can serve the prefix, but for the moments at which it
     /// was too long for its model and old results gave way to notes.
     pub messages: Vec<Message>,
+    /// The bytes of their texts, kept beside them: a reserve is reckoned with it at every turn.
+    pub(super) weight: usize,
     /// Turns that were answered.
     pub turns: u32,
     pub(super) state: SessionState,
@@ -63,11 +65,12 @@ impl OpenCall {
 
 impl Session {
     pub(super) fn new(id: SessionId, role: Role, item: Option<ItemId>, brief: String) -> Session {
-        Session {
+        let mut session = Session {
             id,
             role,
             item,
-            messages: vec![Message::User { text: brief }],
+            messages: Vec::new(),
+            weight: 0,
             turns: 0,
             state: SessionState::Ready,
             faults: 0,
@@ -76,7 +79,14 @@ impl Session {
             nudges: 0,
             strikes: 0,
             refusals: 0,
-        }
+        };
+        session.add(Message::User { text: brief });
+        session
+    }
+
+    fn add(&mut self, message: Message) {
+        self.weight += message.weight();
+        self.messages.push(message);
     }
 
     /// What it does now, in a word.
@@ -95,20 +105,19 @@ impl Session {
 
     /// Says something to the agent and lets it answer.
     pub(super) fn say(&mut self, text: impl Into<String>) {
-        self.messages.push(Message::User { text: text.into() });
+        self.add(Message::User { text: text.into() });
         self.state = SessionState::Ready;
     }
 
     /// Records a turn and opens its calls.
-    pub(super) fn hear(&mut self, text: &str, calls: &[ToolCall]) {
+    pub(super) fn hear(&mut self, text: String, calls: Vec<ToolCall>) {
         self.turns += 1;
         self.faults = 0;
         self.troubled = false;
         self.shortened = 0;
-        self.messages.push(Message::Assistant { text: text.to_owned(), calls: calls.to_vec() });
-        let open =
-            calls.iter().map(|call| OpenCall { call: call.clone(), begun: false, result: None });
-        self.state = SessionState::Calling(open.collect());
+        let open = |call: &ToolCall| OpenCall { call: call.clone(), begun: false, result: None };
+        self.state = SessionState::Calling(calls.iter().map(open).collect());
+        self.add(Message::Assistant { text, calls });
     }
 
     pub(super) fn calls_mut(&mut self) -> &mut [OpenCall] {
@@ -144,7 +153,7 @@ impl Session {
         };
         for open in calls {
             let (content, is_error) = open.result.unwrap_or_default();
-            self.messages.push(Message::Tool { call_id: open.call.id, content, is_error });
+            self.add(Message::Tool { call_id: open.call.id, content, is_error });
         }
     }
 }

@@ -10,37 +10,40 @@ use super::{progress, proposal, rules, turn, undo, work};
 /// Applies one event, stamped with the milliseconds since the epoch, and says what is to be done next.
 ///
 /// The same events in the same order give the same mission and the same effects, whenever and wherever they are applied.
-pub fn step(mut mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effect>) {
+pub fn step(mission: Mission, at: u64, event: &Event) -> (Mission, Vec<Effect>) {
+    take(mission, at, event.clone())
+}
+
+/// [`step`] for an event that nobody needs any more: what was said moves into the conversation.
+pub fn take(mut mission: Mission, at: u64, event: Event) -> (Mission, Vec<Effect>) {
     let m = &mut mission;
     let since = at.saturating_sub(m.stamp);
     m.stamp = at;
     m.now = m.now.max(at);
-    if m.phase != Phase::New && !m.is_idle() && !is_gap(event) {
+    if m.phase != Phase::New && !m.is_idle() && !is_gap(&event) {
         m.active_ms += since;
     }
     match event {
         Event::Started { goal, mode, engine, limits, rules } if m.phase == Phase::New => {
-            m.goal = goal.clone();
-            m.mode = *mode;
-            m.engine = engine.clone();
-            m.limits = limits.clone();
-            m.rules = *rules;
+            m.rules = rules;
             m.started_at = m.now;
             m.phase = Phase::Triage;
             m.tell(LineKind::Step, None, None, format!("mission begins ({engine})"));
+            (m.goal, m.mode, m.engine, m.limits) = (goal, mode, engine, limits);
             unpriced(m);
         }
         Event::Started { .. } => {}
-        Event::Commanded { command } => command::obey(m, command),
+        Event::Commanded { command } => command::obey(m, &command),
         Event::Finished { effect, outcome } => {
-            finished(m, *effect, outcome);
-            if rules::are_others(m) {
-                rules::make_good(m, outcome);
+            let known = rules::are_others(m).then(|| outcome.clone());
+            finished(m, effect, outcome);
+            if let Some(outcome) = known {
+                rules::make_good(m, &outcome);
             }
         }
-        Event::Taken { rules } => rules::taken(m, *rules),
+        Event::Taken { rules } => rules::taken(m, rules),
         Event::Woken => woken(m),
-        Event::Recovered { lost } => recovered(m, lost),
+        Event::Recovered { lost } => recovered(m, &lost),
         Event::TimeUp => {
             let limit = format!("{} seconds of wall time", m.limits.wall_ms / 1000);
             m.end(End::Exhausted { limit });
@@ -101,7 +104,7 @@ fn woken(m: &mut Mission) {
 }
 
 /// An effect ended. Only what is pending can end, and it ends once: a second outcome changes nothing.
-fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
+fn finished(m: &mut Mission, effect: EffectId, outcome: Outcome) {
     let Some(act) = m.pending.remove(&effect) else {
         return;
     };
@@ -109,19 +112,19 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
     match (act, outcome) {
         (Act::Apply { .. }, Outcome::Applied) => proposal::applied(m),
         (Act::Apply { .. }, _) if m.ended.is_some() => m.proposals.clear(),
-        (Act::Undo { number, back, .. }, outcome) => undo::ended(m, number, back, outcome),
+        (Act::Undo { number, back, .. }, outcome) => undo::ended(m, number, back, &outcome),
         _ if m.ended.is_some() => {}
         (Act::Ask { session }, Outcome::Answered { turn }) => turn::answered(m, session, turn),
-        (Act::Ask { session }, Outcome::Faulted { fault }) => turn::faulted(m, session, fault),
+        (Act::Ask { session }, Outcome::Faulted { fault }) => turn::faulted(m, session, &fault),
         (Act::Tool { session, index, .. }, Outcome::Called { content, is_error }) => {
-            turn::called(m, session, index, content, *is_error);
+            turn::called(m, session, index, content, is_error);
         }
-        (Act::Check { .. }, Outcome::Checked { verdict }) => proposal::checked(m, verdict),
-        (Act::Apply { .. }, Outcome::Stale { reason }) => proposal::stale(m, reason),
-        (Act::Apply { .. }, Outcome::NotApplied { reason }) => proposal::not_applied(m, reason),
-        (Act::Baseline, Outcome::Baselined { baseline }) => m.baseline = Some(baseline.clone()),
-        (Act::Test { item }, Outcome::Tested { verdict }) => work::tested(m, &item, verdict),
-        (Act::Seal, Outcome::Sealed { verdict }) => sealed(m, verdict),
+        (Act::Check { .. }, Outcome::Checked { verdict }) => proposal::checked(m, &verdict),
+        (Act::Apply { .. }, Outcome::Stale { reason }) => proposal::stale(m, &reason),
+        (Act::Apply { .. }, Outcome::NotApplied { reason }) => proposal::not_applied(m, &reason),
+        (Act::Baseline, Outcome::Baselined { baseline }) => m.baseline = Some(baseline),
+        (Act::Test { item }, Outcome::Tested { verdict }) => work::tested(m, &item, &verdict),
+        (Act::Seal, Outcome::Sealed { verdict }) => sealed(m, &verdict),
         (Act::Wait { session, .. }, Outcome::Waited) => {
             if let Some(session) = m.sessions.get_mut(&session) {
                 session.state = SessionState::Ready;
@@ -129,7 +132,7 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: &Outcome) {
         }
         _ if rules::are_others(m) => {}
         (act, outcome) => m.end(End::Failed {
-            reason: format!("internal error: {} cannot be the end of {act:?}", name(outcome)),
+            reason: format!("internal error: {} cannot be the end of {act:?}", name(&outcome)),
         }),
     }
 }

@@ -19,22 +19,23 @@ const OLD_WAIT_MS: u64 = 10 * 60 * 1000;
 /// Calls of one answer that are served.
 const CALLS: usize = 64;
 
-pub(super) fn answered(m: &mut Mission, id: SessionId, turn: &Turn) {
+pub(super) fn answered(m: &mut Mission, id: SessionId, turn: Turn) {
     pay(m, turn.usage);
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
     };
     let (role, troubled) = (session.role, session.troubled);
-    session.hear(&turn.text, &turn.calls);
+    let calls = turn.calls.len();
+    session.hear(turn.text, turn.calls);
     provider::served(m, role, turn.by.as_ref(), troubled);
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
     };
-    if turn.calls.is_empty() {
+    if calls == 0 {
         return unusable(m, id, "That answer called no tool.");
     }
     session.nudges = 0;
-    for index in CALLS..turn.calls.len() {
+    for index in CALLS..calls {
         session.answer(index, format!("not served: an answer may have {CALLS} calls"), true);
     }
     settle(m, id);
@@ -126,7 +127,13 @@ fn decide(m: &mut Mission, id: SessionId, index: usize, decision: Control) {
 }
 
 /// The tool's result came in.
-pub(super) fn called(m: &mut Mission, id: SessionId, index: usize, content: &str, is_error: bool) {
+pub(super) fn called(
+    m: &mut Mission,
+    id: SessionId,
+    index: usize,
+    content: String,
+    is_error: bool,
+) {
     if let Some(session) = m.sessions.get_mut(&id) {
         session.answer(index, content, is_error);
         settle(m, id);

@@ -123,7 +123,7 @@ fn finish_calls(drafts: Vec<CallDraft>, request: &Request<'_>) -> Result<Vec<Too
                 number += 1;
             }
             taken.insert(id.clone());
-            Ok(ToolCall { id, name: draft.name, arguments })
+            Ok(ToolCall { id, name: draft.name, arguments: arguments.into() })
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::board::{Reached, Update};
 use super::editors::Guest;
@@ -12,13 +12,16 @@ use super::store::{self, locked};
 use super::{Letter, Mail, Wake, recovery};
 use crate::journal::JournalError;
 use crate::mission::view::MissionView;
-use crate::mission::{Mission, step};
+use crate::mission::{Mission, take};
 use crate::workspace::lock::{LockError, OwnerLock};
 
-/// How often the other process's events are looked for.
+/// How often the other process's events are looked for while something happens.
 const LOOK: Duration = Duration::from_millis(25);
-/// At every so many looks its lock is tried.
-const TRY: u32 = 4;
+/// How often once nothing was heard for [`QUIET`], from neither side.
+const SLOW_LOOK: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_secs(1);
+/// How often its lock is tried.
+const TRY: Duration = Duration::from_millis(100);
 
 /// Returns the lock as soon as this process has it; `None` when it is asked to end before.
 pub(super) fn until_owner(
@@ -26,11 +29,13 @@ pub(super) fn until_owner(
     root: &Path,
 ) -> Result<Option<OwnerLock>, JournalError> {
     let mut guest = None;
-    let mut looks = 0;
+    let mut tried: Option<Instant> = None;
+    let mut heard = Instant::now();
     // No version is the first look.
     let mut seen = None;
     loop {
-        if looks % TRY == 0 {
+        if tried.is_none_or(|at| at.elapsed() >= TRY) {
+            tried = Some(Instant::now());
             match OwnerLock::take(root) {
                 Ok(lock) => {
                     recovery::renewed(&engine.journal, root, true)?;
@@ -52,10 +57,9 @@ pub(super) fn until_owner(
                 }
             }
         }
-        looks = looks.wrapping_add(1);
         let version = locked(&engine.journal).foreign_version()?;
         if seen != Some(version) {
-            seen = Some(version);
+            (seen, heard) = (Some(version), Instant::now());
             read_events(engine)?;
             engine.board.reached(Reached::Read);
         }
@@ -64,8 +68,12 @@ pub(super) fn until_owner(
         {
             tracing::warn!(%error, "the owner of the workspace cannot be told what is open here");
         }
-        match engine.mailbox.recv_timeout(LOOK) {
-            Ok(Mail::Letter(letter)) => post(engine, &letter)?,
+        let pause = if heard.elapsed() < QUIET { LOOK } else { SLOW_LOOK };
+        match engine.mailbox.recv_timeout(pause) {
+            Ok(Mail::Letter(letter)) => {
+                heard = Instant::now();
+                post(engine, &letter)?;
+            }
             // Effects are performed by the owner only.
             Ok(Mail::Finished { .. }) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Mail::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
@@ -118,7 +126,7 @@ fn read_events(engine: &mut Engine) -> Result<(), JournalError> {
         });
         for record in records {
             let mission = std::mem::replace(&mut known.mission, Mission::new(id.clone()));
-            known.mission = step(mission, record.at, &record.event).0;
+            known.mission = take(mission, record.at, record.event).0;
             known.seq += 1;
         }
         engine.board.show(MissionView::of(&known.mission));

@@ -253,7 +253,7 @@ mod tests {
             let value =
                 (0..depth).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
             let arguments = serde_json::Map::from_iter([("a".to_owned(), value)]);
-            ToolCall { id: "1".into(), name: "read".into(), arguments }
+            ToolCall { id: "1".into(), name: "read".into(), arguments: arguments.into() }
         };
         assert!(!is_deep(&nested(20)));
         assert!(is_deep(&nested(100)));

@@ -21,7 +21,7 @@ impl Performer {
         call: &ToolCall,
         links: usize,
     ) -> GateVerdict {
-        let arguments = serde_json::Value::Object(call.arguments.clone());
+        let arguments = serde_json::Value::Object((*call.arguments).clone());
         let change: ChangeSet = match serde_json::from_value(arguments) {
             Ok(change) => change,
             Err(error) => return malformed(&error.to_string()),

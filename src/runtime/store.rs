@@ -8,9 +8,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::recovery;
 use crate::gate::report::receipt::Receipt;
-use crate::journal::{self, Journal, JournalError};
+use crate::journal::{self, Journal, JournalError, Rows};
 use crate::mission::view::MissionView;
-use crate::mission::{Event, Mission, MissionId, step};
+use crate::mission::{Event, Mission, MissionId, take};
 
 /// How many ended missions are kept in sight.
 const RECENT: usize = 20;
@@ -65,36 +65,57 @@ pub(super) fn chain(journal: &Journal, mission: &MissionId) -> Result<Vec<Receip
     texts.iter().map(|text| Receipt::from_json(text).map_err(|e| e.to_string())).collect()
 }
 
-/// How many events are handed over at once between reading and folding, and how many such parcels may wait.
-const PARCEL: usize = 512;
+/// How many parcels of events may wait between two threads.
 const PARCELS: usize = 8;
 
-/// A mission as its events make it, and the number of the next event. Events are read on this thread and folded on
-/// another: either is half of the work.
+/// A mission as its events make it, and the number of the next event.
 ///
 /// # Errors
 /// When the journal cannot be read.
 pub fn fold(journal: &Journal, id: &MissionId) -> Result<(Mission, u64), JournalError> {
-    let (sender, parcels) = sync_channel::<Vec<(u64, Event)>>(PARCELS);
+    let mut mission = Mission::new(id.clone());
+    if journal.count(id)? > journal::PARCEL as u64 {
+        return fold_long(journal, id, mission);
+    }
+    let next = journal.read_events(id, 0, |_, at, event| {
+        let before = std::mem::replace(&mut mission, Mission::new(id.clone()));
+        mission = take(before, at, event).0;
+    })?;
+    Ok((mission, next))
+}
+
+/// The rows are taken from the file on this thread, verified and read on a second, and folded on a third.
+fn fold_long(
+    journal: &Journal,
+    id: &MissionId,
+    mission: Mission,
+) -> Result<(Mission, u64), JournalError> {
+    let (rows, parcels) = sync_channel::<Rows>(PARCELS);
+    let (read, events) = sync_channel::<Vec<(u64, Event)>>(PARCELS);
     std::thread::scope(|scope| {
-        let folding = scope.spawn(move || {
-            let events = parcels.into_iter().flatten();
-            events
-                .fold(Mission::new(id.clone()), |mission, (at, event)| step(mission, at, &event).0)
-        });
-        let mut parcel = Vec::with_capacity(PARCEL);
-        let read = journal.read_events(id, 0, |_, at, event| {
-            parcel.push((at, event));
-            if parcel.len() == PARCEL {
+        let reading = scope.spawn(move || {
+            for parcel in parcels {
+                let mut events = Vec::with_capacity(journal::PARCEL);
+                parcel.read(|_, at, event| events.push((at, event)))?;
                 // Who no longer listens has panicked, which is said below.
-                let _ = sender.send(std::mem::replace(&mut parcel, Vec::with_capacity(PARCEL)));
+                let _ = read.send(events);
             }
+            Ok(())
         });
-        let _ = sender.send(parcel);
-        drop(sender);
-        let mission = folding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok((mission, read?))
+        let folding = scope.spawn(move || {
+            events.into_iter().flatten().fold(mission, |m, (at, event)| take(m, at, event).0)
+        });
+        // Whoever met damage does not listen either; that is said below as well.
+        let next = journal.read_rows(id, 0, |parcel| drop(rows.send(parcel)));
+        drop(rows);
+        let mission = joined(folding);
+        joined(reading).and(next).map(|next| (mission, next))
     })
+}
+
+/// What a thread came to; its panic is a panic here.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The missions to keep in sight: all that are open, and the newest that have ended.

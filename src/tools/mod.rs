@@ -96,7 +96,7 @@ fn look(gate: &Gate, journal: &Mutex<Journal>, caller: &Caller, call: &ToolCall)
 }
 
 fn arguments<T: serde::de::DeserializeOwned>(call: &ToolCall) -> Result<T, String> {
-    serde_json::from_value(serde_json::Value::Object(call.arguments.clone()))
+    serde_json::from_value(serde_json::Value::Object((*call.arguments).clone()))
         .map_err(|error| format!("the arguments of `{}` do not fit: {error}", call.name))
 }
 

@@ -23,7 +23,7 @@ pub(super) fn call(ask: &Ask, name: &str, arguments: Value) -> Turn {
         _ => serde_json::Map::new(),
     };
     let id = format!("call_{}", ask.messages.len());
-    let call = ToolCall { id, name: name.to_owned(), arguments };
+    let call = ToolCall { id, name: name.to_owned(), arguments: arguments.into() };
     Turn { calls: vec![call], ..Turn::default() }
 }
 

@@ -152,9 +152,8 @@ impl Plan {
 
     /// Done steps and all steps.
     pub fn progress(&self) -> (usize, usize) {
-        let steps = || self.tasks().flat_map(|t| &t.steps);
-        let done = steps().filter(|s| s.mark == Mark::Done).count();
-        (done, steps().count())
+        let steps = self.tasks().flat_map(|t| &t.steps);
+        steps.fold((0, 0), |(done, all), s| (done + usize::from(s.mark == Mark::Done), all + 1))
     }
 
     /// Whether all that `task` depends on, through its milestone too, is done.

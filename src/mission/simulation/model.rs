@@ -113,7 +113,7 @@ pub(super) fn call(name: &str, arguments: Value) -> ToolCall {
         Value::Object(map) => map,
         _ => Map::new(),
     };
-    ToolCall { id: String::new(), name: name.to_owned(), arguments }
+    ToolCall { id: String::new(), name: name.to_owned(), arguments: arguments.into() }
 }
 
 fn honest(dice: &mut Dice, session: &Session) -> ToolCall {

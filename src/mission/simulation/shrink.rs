@@ -1,5 +1,7 @@
 //! Makes a failing mission small: moves are left out, and turns and plans cut down, while the same rule is broken.
 
+use std::sync::Arc;
+
 use super::super::Outcome;
 use super::invariants::Violation;
 use super::scenario::Scenario;
@@ -144,7 +146,7 @@ fn smaller(one: &Move) -> Vec<Move> {
             let text: String = kept.map(|(_, line)| format!("{line}\n")).collect();
             let mut shorter = turn.clone();
             if let Some(call) = shorter.calls.get_mut(at) {
-                call.arguments.insert("todo".to_owned(), text.into());
+                Arc::make_mut(&mut call.arguments).insert("todo".to_owned(), text.into());
             }
             way(shorter);
         }

@@ -194,7 +194,8 @@ mod tests {
 
     #[test]
     fn all_results_of_a_turn_come_first_in_one_message() {
-        let call = |id: &str| ToolCall { id: id.into(), name: "t".into(), arguments: Map::new() };
+        let call =
+            |id: &str| ToolCall { id: id.into(), name: "t".into(), arguments: Default::default() };
         let result = |id: &str, content: &str| Message::Tool {
             call_id: id.into(),
             content: content.into(),

@@ -371,7 +371,11 @@ pub fn user(text: &str) -> Message {
 }
 
 pub fn call(id: &str, name: &str, arguments: Value) -> ToolCall {
-    ToolCall { id: id.into(), name: name.into(), arguments: arguments.as_object().unwrap().clone() }
+    ToolCall {
+        id: id.into(),
+        name: name.into(),
+        arguments: arguments.as_object().unwrap().clone().into(),
+    }
 }
 
 pub fn result(id: &str, content: &str) -> Message {

@@ -100,7 +100,11 @@ fn turn(m: &Mission, session: u32, reads: usize, number: usize) -> Turn {
         _ => ("verdict", json!({"pass": true, "evidence": ["it was read"]})),
     };
     let arguments: Map<String, Value> = arguments.as_object().cloned().unwrap_or_default();
-    let call = ToolCall { id: format!("call_{number}"), name: name.to_owned(), arguments };
+    let call = ToolCall {
+        id: format!("call_{number}"),
+        name: name.to_owned(),
+        arguments: arguments.into(),
+    };
     let usage = Usage { input: 9_000, output: 120, cached: 8_500, ..Usage::default() };
     Turn {
         text: "I look at the next part of the file.".to_owned(),
