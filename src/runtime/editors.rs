@@ -29,6 +29,8 @@ const OPEN: &str = "open.json";
 const EDIT_LIMIT: Duration = Duration::from_secs(20);
 /// How long it may take to say what is open right now.
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
+/// The most that a file between owner and guest may hold: more than any editor has open.
+const MOST_BYTES: u64 = 256 << 20;
 /// How often its answer is looked for.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -62,8 +64,11 @@ fn put(folder: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     std::fs::rename(new, folder.join(name))
 }
 
+/// What a plain file of bounded size says. Anything else is not from us: a pipe would be waited for, a link leads away.
 fn get<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    let found = std::fs::symlink_metadata(path).ok()?;
+    let is_ours = found.is_file() && found.len() <= MOST_BYTES;
+    serde_json::from_slice(&is_ours.then(|| std::fs::read(path))?.ok()?).ok()
 }
 
 /// This process as a guest of the one that owns the workspace.
@@ -90,7 +95,7 @@ impl Guest {
     ) -> io::Result<Guest> {
         let all = root.join(FOLDER);
         make_private(&all)?;
-        std::fs::write(all.join(".gitignore"), "*\n")?;
+        ignore(&all)?;
         let name = store::new_id().0;
         let (folder, lock) = (all.join(&name), all.join(format!("{name}.lock")));
         // Held before the folder is there: whoever sees the folder and can take the lock knows that the guest is dead.
@@ -162,7 +167,27 @@ fn make_private(folder: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    builder.create(folder)?;
+    if is_real_folder(folder) {
+        return Ok(());
+    }
+    let text = format!("{FOLDER} is a link; remove it so that a folder can stand there");
+    Err(io::Error::new(io::ErrorKind::NotADirectory, text))
+}
+
+/// Makes git pass the folder over. A file that is there stays, and a link is not followed: a repository may bring one
+/// along that leads to anything.
+fn ignore(folder: &Path) -> io::Result<()> {
+    match File::create_new(folder.join(".gitignore")) {
+        Ok(mut file) => io::Write::write_all(&mut file, b"*\n"),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether it is a folder itself, and no link to one.
+fn is_real_folder(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
 /// The folder first: a lock without a folder is nobody's guest.
@@ -183,7 +208,9 @@ struct Other {
 impl Other {
     /// Whether its process lives. What a dead one left is removed.
     fn lives(&self) -> bool {
-        let Ok(lock) = File::options().write(true).open(&self.lock) else { return false };
+        let is_plain = std::fs::symlink_metadata(&self.lock).is_ok_and(|found| found.is_file());
+        let lock = is_plain.then(|| File::options().write(true).open(&self.lock));
+        let Some(Ok(lock)) = lock else { return false };
         if lock.try_lock().is_ok() {
             remove(&self.folder, &self.lock);
             return false;
@@ -316,8 +343,11 @@ impl Editors {
     }
 
     fn guests(&self) -> Vec<Other> {
+        if !is_real_folder(&self.folder) {
+            return Vec::new();
+        }
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let folders = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+        let folders = entries.map(|entry| entry.path()).filter(|path| is_real_folder(path));
         let others = folders.map(|folder| Other { lock: folder.with_extension("lock"), folder });
         others.filter(Other::lives).collect()
     }
@@ -486,5 +516,38 @@ mod tests {
         }
         editors.apply(vec![edit("a", "1", "2")]).await.unwrap();
         assert_eq!(own.text(), "2");
+    }
+
+    /// A repository can bring links along in the place where guests meet.
+    #[cfg(unix)]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_link_leads_out_of_the_folder_of_the_guests() {
+        use std::os::unix::fs::symlink;
+        let (root, away) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let enter = || {
+            let tokio = tokio::runtime::Handle::current();
+            Guest::enter(root.path(), Buffer::new("a", "1", false), tokio)
+        };
+        let (treasure, letters) = (away.path().join("treasure"), away.path().join("letters"));
+        std::fs::write(&treasure, "gold").unwrap();
+        std::fs::create_dir(&letters).unwrap();
+        std::fs::write(letters.with_extension("lock"), "").unwrap();
+        let all = root.path().join(FOLDER);
+        std::fs::create_dir_all(all.parent().unwrap()).unwrap();
+        symlink(away.path(), &all).unwrap();
+        assert!(enter().is_err_and(|error| error.to_string().contains("is a link")));
+        assert!(Editors::new(root.path(), None).guests().is_empty());
+        assert!(letters.exists(), "what lies elsewhere is nobody's guest");
+
+        std::fs::remove_file(&all).unwrap();
+        std::fs::create_dir(&all).unwrap();
+        symlink(&treasure, all.join(".gitignore")).unwrap();
+        let guest = enter().unwrap();
+        assert_eq!(std::fs::read_to_string(&treasure).unwrap(), "gold");
+        assert_eq!(Editors::new(root.path(), None).open_texts().len(), 1);
+        let place = guest.folder.join(OPEN);
+        std::fs::remove_file(&place).unwrap();
+        symlink("/dev/zero", &place).unwrap();
+        assert!(Editors::new(root.path(), None).open_texts().is_empty());
     }
 }
