@@ -5,9 +5,15 @@
 //! serve the prefix from their caches, and it holds while the caller appends; a conversation that was too long for its
 //! model is rewritten once, shorter, and grows again from there.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::mission::conversation::{Message, Role};
+use crate::workspace::hash::sha256;
+
+/// The longest name of a tool that both formats take.
+const LONGEST_NAME: usize = 64;
 
 /// A tool as the model sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,5 +51,43 @@ impl Request<'_> {
                 _ => &[],
             })
             .map(|call| call.id.as_str())
+    }
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '-'
+}
+
+/// The name of a tool that was called, as servers take it back. A model can call `read<|channel|>`, which is no tool; a
+/// conversation that repeats such a name would be refused as a whole, and for ever.
+pub(crate) fn wire_name(name: &str) -> Cow<'_, str> {
+    if name.len() <= LONGEST_NAME && name.chars().all(is_plain) {
+        return Cow::Borrowed(name);
+    }
+    let plain = |c| if is_plain(c) { c } else { '_' };
+    Cow::Owned(name.chars().map(plain).take(LONGEST_NAME).collect())
+}
+
+/// The id of a call, for servers that take none but plain ones: another may have made it, in a form of its own. Different
+/// ids stay different.
+pub(crate) fn wire_id(id: &str) -> Cow<'_, str> {
+    match id.chars().all(is_plain) {
+        true => Cow::Borrowed(id),
+        false => Cow::Owned(format!("call_{}", &sha256(id.as_bytes())[..24])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_and_ids_that_would_be_refused_are_changed() {
+        assert_eq!(wire_name("read-file_2"), "read-file_2");
+        assert_eq!(wire_name("read<|x|> ä"), "read__x____");
+        assert_eq!(wire_name(&"x".repeat(65)).len(), LONGEST_NAME);
+        assert_eq!(wire_id("toolu_01"), "toolu_01");
+        assert!(wire_id("functions.read:0").chars().all(is_plain));
+        assert_ne!(wire_id("functions.read:0"), wire_id("functions.read:1"));
     }
 }

@@ -4,12 +4,14 @@
 //! without one, on the last tool), which caches tools and system; and, at the vendor itself, at the top level, which asks
 //! it to cache the conversation up to its last block.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::mission::conversation::Message;
 use crate::model::endpoint::Endpoint;
-use crate::model::request::{Request, ToolSpec};
+use crate::model::request::{Request, ToolSpec, wire_id, wire_name};
 
 /// The bound of an answer when none is set: the format demands one.
 const DEFAULT_MAX_TOKENS: u32 = 16_384;
@@ -78,12 +80,12 @@ enum Block<'a> {
         cache_control: Option<CacheControl>,
     },
     ToolUse {
-        id: &'a str,
-        name: &'a str,
+        id: Cow<'a, str>,
+        name: Cow<'a, str>,
         input: &'a Map<String, Value>,
     },
     ToolResult {
-        tool_use_id: &'a str,
+        tool_use_id: Cow<'a, str>,
         /// Left out when empty: empty text is not allowed.
         #[serde(skip_serializing_if = "Option::is_none")]
         content: Option<&'a str>,
@@ -140,7 +142,7 @@ fn text(message: &Message) -> Option<Block<'_>> {
 fn result(message: &Message) -> Option<Block<'_>> {
     match message {
         Message::Tool { call_id, content, is_error } => Some(Block::ToolResult {
-            tool_use_id: call_id,
+            tool_use_id: wire_id(call_id),
             content: (!content.trim().is_empty()).then_some(content),
             is_error: *is_error,
         }),
@@ -153,8 +155,8 @@ fn assistant(message: &Message) -> Option<WireMessage<'_>> {
         return None;
     };
     let uses = calls.iter().map(|call| Block::ToolUse {
-        id: &call.id,
-        name: &call.name,
+        id: wire_id(&call.id),
+        name: wire_name(&call.name),
         input: &call.arguments,
     });
     Some(WireMessage {
@@ -228,5 +230,32 @@ mod tests {
         let messages =
             [user(" \n"), Message::Assistant { text: String::new(), calls: vec![] }, user("x")];
         assert_eq!(json(&messages).as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn names_and_ids_that_another_server_let_pass_are_made_fit() {
+        let call = |id: &str, name: &str| ToolCall {
+            id: id.into(),
+            name: name.into(),
+            arguments: Map::new(),
+        };
+        let calls = vec![call("functions.read:0", "read<|channel|>x"), call("toolu_1", "read")];
+        let result =
+            |id: &str| Message::Tool { call_id: id.into(), content: "1".into(), is_error: false };
+        let messages = [
+            Message::Assistant { text: String::new(), calls },
+            result("functions.read:0"),
+            result("toolu_1"),
+        ];
+        let wire = json(&messages);
+        let text = |path: &str| wire.pointer(path).and_then(Value::as_str).unwrap().to_owned();
+        let fits = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        assert!(fits(&text("/0/content/0/id")) && fits(&text("/0/content/0/name")), "{wire}");
+        assert_eq!(text("/0/content/0/id"), text("/1/content/0/tool_use_id"));
+        assert_eq!(
+            (text("/0/content/1/id"), text("/0/content/1/name")),
+            ("toolu_1".into(), "read".into())
+        );
+        assert_eq!(text("/1/content/1/tool_use_id"), "toolu_1");
     }
 }

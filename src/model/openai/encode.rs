@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::mission::conversation::{Message, ToolCall};
 use crate::model::endpoint::Endpoint;
-use crate::model::request::{Request, ToolSpec};
+use crate::model::request::{Request, ToolSpec, wire_name};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -99,7 +99,7 @@ struct Call<'a> {
 
 #[derive(Serialize)]
 struct Called<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     #[serde(serialize_with = "as_text")]
     arguments: &'a serde_json::Map<String, serde_json::Value>,
 }
@@ -144,7 +144,7 @@ fn wire_call(call: &ToolCall) -> Call<'_> {
     Call {
         id: &call.id,
         r#type: "function",
-        function: Called { name: &call.name, arguments: &call.arguments },
+        function: Called { name: wire_name(&call.name), arguments: &call.arguments },
     }
 }
 
@@ -165,4 +165,22 @@ pub(crate) fn encode(endpoint: &Endpoint, request: &Request<'_>) -> serde_json::
         tools: Tools(request.tools),
         messages: Messages { system: request.system, messages: request.messages },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_that_cannot_exist_is_repeated_under_a_name_that_servers_take() {
+        let call = ToolCall {
+            id: "functions.x:0".into(),
+            name: "read<|channel|>x".into(),
+            arguments: serde_json::Map::new(),
+        };
+        let said = Message::Assistant { text: String::new(), calls: vec![call] };
+        let json = serde_json::to_value(wire(&said)).unwrap();
+        assert_eq!(json["tool_calls"][0]["function"]["name"], "read__channel__x");
+        assert_eq!(json["tool_calls"][0]["id"], "functions.x:0", "its own server knows it");
+    }
 }
