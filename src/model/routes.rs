@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use reqwest::header::{HeaderName, HeaderValue};
+
 use super::breaker::{Breaker, FAILURES, FAILURES_WITH_FALLBACK, Held};
 use super::endpoint::Endpoint;
 use super::fault::{Fault, FaultKind, Health};
@@ -27,13 +29,26 @@ pub(crate) struct Route {
 /// The ways of one role, in the order of preference.
 pub(crate) struct Routes(Vec<Route>);
 
-/// The breakers of all providers: a provider is one model at one address, whoever asks it.
+/// The breakers of all providers: a provider is one model at one address, whoever asks it with the same key. Another key
+/// may be refused, or out of credit, for itself.
 #[derive(Default)]
-pub(crate) struct Breakers(BTreeMap<(String, String, bool), Arc<Mutex<Breaker>>>);
+pub(crate) struct Breakers(BTreeMap<(Asked, bool), Arc<Mutex<Breaker>>>);
+
+/// An address, a model, and the headers with the key.
+type Asked = (String, String, Vec<(String, Vec<u8>)>);
+
+fn asked(endpoint: &Endpoint) -> Asked {
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        (name.as_str().to_owned(), value.as_bytes().to_owned())
+    };
+    let mut headers: Vec<_> = endpoint.headers.iter().map(header).collect();
+    headers.sort();
+    (endpoint.url.to_string(), endpoint.model.clone(), headers)
+}
 
 impl Breakers {
     fn of(&mut self, endpoint: &Endpoint, has_fallback: bool) -> Arc<Mutex<Breaker>> {
-        let key = (endpoint.url.to_string(), endpoint.model.clone(), has_fallback);
+        let key = (asked(endpoint), has_fallback);
         let limit = if has_fallback { FAILURES_WITH_FALLBACK } else { FAILURES };
         let breaker = || Arc::new(Mutex::new(Breaker::new(limit, endpoint.cool_down)));
         self.0.entry(key).or_insert_with(breaker).clone()
@@ -162,5 +177,25 @@ impl Drop for Permit<'_> {
         if let Some(breaker) = self.0.take() {
             lock(breaker).abandon(Instant::now());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mission::conversation::Role;
+
+    #[test]
+    fn a_key_that_is_refused_says_nothing_of_another_key() {
+        let endpoint = |key: &str| {
+            let settings = serde_json::json!({"model": "m", "base_url": "http://127.0.0.1:1/v1", "api_key": key});
+            Endpoint::resolve(Role::Worker, &serde_json::from_value(settings).unwrap()).unwrap()
+        };
+        let mut breakers = Breakers::default();
+        let bad = breakers.of(&endpoint("bad"), true);
+        let now = Instant::now();
+        lock(&bad).fail(now, "401", Duration::ZERO, true);
+        assert!(lock(&breakers.of(&endpoint("bad"), true)).is_open(now), "whoever asks");
+        assert!(!lock(&breakers.of(&endpoint("good"), true)).is_open(now));
     }
 }
