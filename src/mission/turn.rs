@@ -186,12 +186,15 @@ fn ask_again(m: &mut Mission, id: SessionId, fault: &Fault) {
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
     };
-    if session.faults >= allowed {
+    // What was not sent was no try: many sessions wait while one of them, or of another mission, finds out whether the
+    // provider answers again. That one's tries, and the mission's time, bound the wait.
+    let is_try = !fault.unsent || fault.instead.is_some() || fault.is_of_old();
+    if is_try && session.faults >= allowed {
         let tries = allowed.saturating_add(1);
         let needs = format!("the model gave no answer in {tries} tries: {}", fault.message);
         return m.end(End::Blocked { needs });
     }
-    session.faults += 1;
+    session.faults += u32::from(is_try);
     let role = session.role;
     if let Some(instead) = &fault.instead {
         session.state = SessionState::Ready;

@@ -30,9 +30,8 @@ enum State {
         until: Instant,
         spell: Duration,
     },
-    /// One request is under way; `since` then the breaker is half-open.
+    /// One request is under way.
     HalfOpen {
-        since: Instant,
         spell: Duration,
     },
 }
@@ -60,9 +59,8 @@ impl Breaker {
             State::Closed => return Ok(()),
             State::Open { until, .. } if until <= now => return Ok(()),
             State::Open { until, .. } => until - now,
-            State::HalfOpen { since, spell } => {
-                spell.saturating_sub(now.saturating_duration_since(since)).max(self.first)
-            }
+            // Soon it is known whether it answers again; who waits any longer loses time that the provider has.
+            State::HalfOpen { .. } => self.first,
         };
         Err(Held { wait, failures: self.failures, last: self.last.clone() })
     }
@@ -72,7 +70,7 @@ impl Breaker {
     pub(crate) fn admit(&mut self, now: Instant) -> Result<(), Held> {
         self.peek(now)?;
         if let State::Open { spell, .. } = self.state {
-            self.state = State::HalfOpen { since: now, spell };
+            self.state = State::HalfOpen { spell };
         }
         Ok(())
     }
@@ -153,6 +151,18 @@ mod tests {
             now += wait;
         }
         assert_eq!(spells, [60, 120, 240, 480, 600, 600]);
+    }
+
+    #[test]
+    fn who_is_held_back_by_a_probe_asks_again_soon() {
+        let mut now = Instant::now();
+        let mut breaker = Breaker::new(1, SECOND);
+        for _ in 0..8 {
+            fail(&mut breaker, now);
+            now += breaker.admit(now).unwrap_err().wait;
+        }
+        assert_eq!(breaker.admit(now), Ok(()), "the probe, after a long time");
+        assert_eq!(breaker.admit(now).unwrap_err().wait, SECOND);
     }
 
     #[test]

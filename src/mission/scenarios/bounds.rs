@@ -202,3 +202,33 @@ fn a_price_that_is_not_known_is_said_once() {
     assert_eq!(said.count(), 1);
     ended_with(&m, "sealed", "");
 }
+
+/// Others find out whether the provider answers again, meanwhile; only what was sent is a try.
+#[test]
+fn a_session_that_is_held_back_uses_up_no_try() {
+    let limits = fuel::Limits { faults: 2, ..Default::default() };
+    let fault = |unsent| Outcome::Faulted {
+        fault: Fault {
+            unsent,
+            by: Some(Box::new(provider::Server { name: "m".into(), is_fallback: false })),
+            retry_after_ms: Some(10),
+            ..Fault::new(FaultKind::Transient, "no")
+        },
+    };
+    let (m, effects) = begin(Mode::Task, limits.clone());
+    let mut asked = 0;
+    let m = run(m, effects, |m, e| match &e.act {
+        Act::Ask { .. } => {
+            asked += 1;
+            if asked % 8 == 0 { good(m, e) } else { fault(asked % 8 != 4) }
+        }
+        _ => good(m, e),
+    });
+    ended_with(&m, "sealed", "");
+    let (m, effects) = begin(Mode::Task, limits);
+    let m = run(m, effects, |m, e| match &e.act {
+        Act::Ask { .. } => fault(false),
+        _ => good(m, e),
+    });
+    ended_with(&m, "blocked", "in 3 tries");
+}
