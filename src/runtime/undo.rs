@@ -72,6 +72,7 @@ impl Performer {
         let mut reversal = Reversal::default();
         let open = self.open_texts();
         for layer in self.layers(mission, back)? {
+            let mut before = Vec::new();
             for passage in layer.files.iter().filter(|passage| !passage.already) {
                 if !reversal.files.contains_key(&passage.path) {
                     let now = self.state(&passage.path, &open)?;
@@ -80,8 +81,10 @@ impl Performer {
                 let journal = locked(&self.journal);
                 let was = bytes_of(&journal, &passage.path, passage.was.as_ref())?;
                 let is = bytes_of(&journal, &passage.path, passage.is.as_ref())?;
+                before.push((passage, reversal.bytes(&passage.path)));
                 reversal.take(passage, was, is);
             }
+            reversal.keep_moved(&before);
             reversal.folders.extend(layer.folders);
         }
         Ok(reversal)
@@ -201,6 +204,36 @@ impl Reversal {
                     now
                 }
             };
+        }
+    }
+
+    fn bytes(&self, path: &RelPath) -> Option<Vec<u8>> {
+        self.files.get(path)?.after.bytes.clone()
+    }
+
+    /// A change that removed one file and made another may have moved it. Where the former place is a person's now, what
+    /// the change made stays, unless it came from a file that does come back: else its text would stand nowhere any
+    /// more. `before` is what the files were before this change was taken back.
+    fn keep_moved(&mut self, before: &[(&Passage, Option<Vec<u8>>)]) {
+        let hash = |version: &Option<Version>| version.as_ref().map(|version| version.hash.clone());
+        let removed = before.iter().filter(|(passage, _)| passage.is.is_none());
+        let (back, taken): (Vec<_>, Vec<_>) = removed.partition(|(passage, now)| {
+            now.is_none() || now.as_deref().map(sha256) == hash(&passage.was)
+        });
+        let came_from = |removed: &[&(&Passage, Option<Vec<u8>>)], made: &Passage| {
+            removed.iter().any(|(passage, _)| hash(&passage.was) == hash(&made.is))
+        };
+        for (made, now) in before.iter().filter(|(passage, _)| passage.was.is_none()) {
+            if taken.is_empty() || (came_from(&back, made) && !came_from(&taken, made)) {
+                continue;
+            }
+            let Some(State { after, .. }) = self.files.get_mut(&made.path) else {
+                continue;
+            };
+            if now.is_some() && after.bytes.is_none() {
+                after.bytes.clone_from(now);
+                self.left.push(made.path.to_string());
+            }
         }
     }
 

@@ -238,6 +238,26 @@ fn what_a_person_wrote_is_never_replaced() {
     assert!(!project.root().join("moved").exists());
 }
 
+#[test]
+fn a_file_that_was_moved_stays_where_its_former_place_is_taken() {
+    let moved = json!([
+        {"op": "rename", "path": "old.sh", "to": "moved.sh"},
+        edit("notes.txt", "one\n", "eins\n"),
+    ]);
+    let model = model(vec![moved], |_| {});
+    let project = model.serving(notes());
+    let mission = sealed(&project);
+    project.write("old.sh", "my own\n");
+    let refused = project.run(&["undo", "--json"]);
+    assert_eq!(refused.code, 11, "{refused:?}");
+    let offer = &refused.last()["offer"];
+    assert!(offer["reason"].as_str().unwrap().contains("moved.sh"), "{offer}");
+    done(&project.run(&["undo", &mission, "--merge", "--json"]));
+    assert_eq!(project.read("old.sh"), "my own\n");
+    assert_eq!(project.read("moved.sh"), "#!/bin/sh\necho old\n", "it stands nowhere else");
+    assert!(project.read("notes.txt").starts_with("one\n"));
+}
+
 fn git(root: &Path, arguments: &[&str]) -> bool {
     let mut git = std::process::Command::new("git");
     let git = git.args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]);
