@@ -237,7 +237,7 @@ mod tests {
         let call = |id: &str, name: &str| ToolCall {
             id: id.into(),
             name: name.into(),
-            arguments: Map::new(),
+            arguments: Map::new().into(),
         };
         let calls = vec![call("functions.read:0", "read<|channel|>x"), call("toolu_1", "read")];
         let result =

@@ -176,7 +176,7 @@ mod tests {
         let call = ToolCall {
             id: "functions.x:0".into(),
             name: "read<|channel|>x".into(),
-            arguments: serde_json::Map::new(),
+            arguments: serde_json::Map::new().into(),
         };
         let said = Message::Assistant { text: String::new(), calls: vec![call] };
         let json = serde_json::to_value(wire(&said)).unwrap();
