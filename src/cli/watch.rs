@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::paint::{Colour, Paint};
 use super::{CliError, exit_code};
@@ -99,6 +100,7 @@ pub(super) async fn follow(
             watch.tell(view);
         }
         if views.len() == missions.len() && views.iter().all(|view| !view.is_running()) {
+            watch.heard(&mut updates);
             views.iter().for_each(|view| watch.end(view));
             return Ok(views
                 .iter()
@@ -140,6 +142,17 @@ impl Watch<'_> {
             match self.out.json {
                 true => self.out.value(&json!({"mission": view.id, "line": line})),
                 false => self.out.line(&words(view, line, self.out.paint)),
+            }
+        }
+    }
+
+    /// What was said before the end and not heard yet.
+    fn heard(&mut self, updates: &mut Receiver<Update>) {
+        loop {
+            match updates.try_recv() {
+                Ok(Update::Notice(text)) => self.notice(&text),
+                Ok(_) | Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
             }
         }
     }

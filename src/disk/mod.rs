@@ -27,6 +27,14 @@ pub fn open(path: &Path) -> io::Result<File> {
     File::options().create(true).truncate(false).write(true).open(path)
 }
 
+/// Opens a file for writing that is there, as it is: nothing is changed yet.
+///
+/// # Errors
+/// What the system says, also of a file that is missing.
+pub fn open_existing(path: &Path) -> io::Result<File> {
+    File::options().write(true).open(path)
+}
+
 /// Writes all of `bytes` to `file`, which lies at `path`.
 ///
 /// # Errors
@@ -201,6 +209,19 @@ pub fn remove_dir_all(path: &Path) -> io::Result<()> {
 pub fn create_dir(path: &Path) -> io::Result<()> {
     fault::point(Operation::Create, path)?;
     fs::create_dir(path)
+}
+
+/// Makes one folder whose parent exists, which no other user may read, where the system has users.
+///
+/// # Errors
+/// What the system says.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    fault::point(Operation::Create, path)?;
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "the mode is set on unix alone"))]
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// Makes a folder with all those above it that are missing.

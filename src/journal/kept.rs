@@ -115,7 +115,7 @@ impl Journal {
         body: &str,
         bytes: &[(String, Vec<u8>)],
     ) -> Result<(), JournalError> {
-        let of = sum_of_checkpoint(mission, name, body);
+        let of = sum_of_checkpoint(&mission.0, name, body);
         let error = self.store();
         let mut write = || -> Result<(), rusqlite::Error> {
             let transaction = self.db.transaction()?;
@@ -146,7 +146,7 @@ impl Journal {
             .optional()
             .map_err(self.store())?;
         match found {
-            Some((body, written)) if sum_of_checkpoint(mission, name, &body) != written => {
+            Some((body, written)) if sum_of_checkpoint(&mission.0, name, &body) != written => {
                 Err(self.damaged(format!("checkpoint {name} of {mission}: {MISMATCH}")))
             }
             found => Ok(found.map(|(body, _)| body)),
@@ -186,8 +186,8 @@ impl Journal {
 }
 
 /// A checkpoint has a name in the place of a number; the name is a part of what is summed.
-fn sum_of_checkpoint(mission: &MissionId, name: &str, body: &str) -> i64 {
-    sum(Kind::Checkpoint, &mission.0, name.len() as i64, 0, &format!("{name}{body}"))
+pub(super) fn sum_of_checkpoint(mission: &str, name: &str, body: &str) -> i64 {
+    sum(Kind::Checkpoint, mission, name.len() as i64, 0, &format!("{name}{body}"))
 }
 
 /// Keeps bytes by their hash, each once.

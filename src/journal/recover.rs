@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Transaction, params};
 
+use super::kept::sum_of_checkpoint;
 use super::salvage::Salvage;
 use super::sum::{Kind, sum};
 use super::{Journal, JournalError, PATH, Record, archive, pages};
@@ -227,6 +228,11 @@ fn put_rest(transaction: &Transaction<'_>, salvage: &Salvage) -> Result<(), rusq
             insert.execute(params![mission, seq, body, sum(kind, mission, *seq, 0, body)])?;
         }
     }
+    let mut insert = transaction
+        .prepare("INSERT INTO checkpoints (mission, name, body, sum) VALUES (?1, ?2, ?3, ?4)")?;
+    for ((mission, name), body) in &salvage.checkpoints {
+        insert.execute(params![mission, name, body, sum_of_checkpoint(mission, name, body)])?;
+    }
     let mut insert = transaction.prepare("INSERT INTO blobs (hash, bytes) VALUES (?1, ?2)")?;
     for (hash, bytes) in &salvage.blobs {
         insert.execute(params![hash, bytes])?;
@@ -291,6 +297,8 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::super::Batch;
     use super::*;
 
@@ -301,8 +309,8 @@ mod tests {
     }
 
     /// A journal as a killed process leaves it: a file, and a log with the newest part.
-    fn damaged(change: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>)) -> tempfile::TempDir {
-        let (live, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fn left() -> (Vec<u8>, Vec<u8>) {
+        let live = tempfile::tempdir().unwrap();
         let mut journal = Journal::open(live.path()).unwrap();
         journal.db.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
         for seq in 0..EVENTS {
@@ -318,18 +326,31 @@ mod tests {
                     let bytes = [(super::super::sum::hash(&bytes), bytes)];
                     journal.put_receipt(&id("m1"), n, "{\"proof\":1}", &bytes).unwrap();
                     journal.put_tree(&id("m1"), n, "tree", &[]).unwrap();
+                    let (name, bytes) = (format!("change {n}"), vec![n as u8 + 10; 9_000]);
+                    let bytes = [(super::super::sum::hash(&bytes), bytes)];
+                    journal.put_checkpoint(&id("m1"), &name, "begun", &bytes).unwrap();
                 }
                 journal.post("answered").unwrap();
                 journal.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
                 let letters: Vec<i64> = journal.letters().unwrap().iter().map(|l| l.id).collect();
                 journal.commit(&Batch { letters: &letters, ..Batch::default() }).unwrap();
                 journal.post("waits").unwrap();
+                journal.put_checkpoint(&id("m1"), "change 2", "committing", &[]).unwrap();
+                journal.put_checkpoint(&id("m1"), "undo 4", "begun", &[]).unwrap();
             }
         }
         let path = live.path().join(PATH);
-        let (mut file, mut log) = (fs::read(&path).unwrap(), fs::read(beside(&path, LOG)).unwrap());
+        let (file, log) = (fs::read(&path).unwrap(), fs::read(beside(&path, LOG)).unwrap());
         assert!(file.len() > 100_000 && log.len() > 100_000);
+        (file, log)
+    }
+
+    /// That journal, with a damage.
+    fn damaged(change: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>)) -> tempfile::TempDir {
+        static LEFT: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(left);
+        let (mut file, mut log) = LEFT.clone();
         change(&mut file, &mut log);
+        let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join(".opencode")).unwrap();
         let path = root.path().join(PATH);
         fs::write(&path, file).unwrap();
@@ -352,6 +373,14 @@ mod tests {
         (journal, m1, m2)
     }
 
+    /// Those of the first mission, as they were written last.
+    const CHECKPOINTS: [(&str, &str); 4] = [
+        ("change 1", "begun"),
+        ("change 2", "committing"),
+        ("change 3", "begun"),
+        ("undo 4", "begun"),
+    ];
+
     #[test]
     fn a_journal_without_its_header_loses_nothing() {
         let root = damaged(|file, _| file[..100].fill(0xaa));
@@ -360,8 +389,13 @@ mod tests {
         assert_eq!((m1, m2), (EVENTS, EVENTS));
         assert_eq!(journal.receipts(&id("m1")).unwrap().len(), 3);
         assert_eq!(journal.trees(&id("m1")).unwrap().len(), 3);
-        let bytes = vec![2; 9_000];
-        assert_eq!(journal.bytes(&super::super::sum::hash(&bytes)).unwrap(), Some(bytes));
+        for of in [2, 12] {
+            let bytes = vec![of; 9_000];
+            assert_eq!(journal.bytes(&super::super::sum::hash(&bytes)).unwrap(), Some(bytes));
+        }
+        for (name, body) in CHECKPOINTS {
+            assert_eq!(journal.checkpoint(&id("m1"), name).unwrap().as_deref(), Some(body));
+        }
         let letters: Vec<String> = journal.letters().unwrap().into_iter().map(|l| l.body).collect();
         assert_eq!(letters, ["waits"], "one that was answered does not come back");
         let loss = &journal.losses().unwrap()[0];
@@ -378,7 +412,7 @@ mod tests {
         let mut lost = 0;
         let mut whole = Vec::new();
         damaged(|file, _| whole.clone_from(file));
-        for page in (0..whole.len() / 4096).step_by(3) {
+        for page in 0..whole.len() / 4096 {
             let root = damaged(|file, _| file[page * 4096 + 50..(page + 1) * 4096].fill(0));
             let (journal, m1, m2) = recovered(root.path());
             assert!(m1 >= EVENTS / 2 || m2 >= EVENTS / 2, "page {page}: {m1} {m2}");
@@ -389,6 +423,23 @@ mod tests {
             }
         }
         assert!(lost > 3, "only {lost} pages had events");
+    }
+
+    #[test]
+    fn a_checkpoint_that_does_not_hold_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(root.path()).unwrap();
+        journal.put_checkpoint(&id("m1"), "change 1", "begun", &[]).unwrap();
+        journal.put_checkpoint(&id("m1"), "change 2", "begun", &[]).unwrap();
+        journal.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        drop(journal);
+        let path = root.path().join(PATH);
+        let mut file = fs::read(&path).unwrap();
+        let at = file.windows(13).position(|part| part == b"change 1begun").unwrap();
+        file[at + 11] = b'i';
+        let salvage = Salvage::of(&file, &[], |_| false);
+        assert_eq!(salvage.checkpoints.len(), 1);
+        assert!(salvage.broken.contains("checkpoint change 1 of m1"), "{:?}", salvage.broken);
     }
 
     #[test]

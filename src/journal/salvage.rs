@@ -2,7 +2,9 @@
 //! first that is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
+use super::kept::sum_of_checkpoint;
 use super::pages::{Age, Field, Pages};
 use super::sum::{Kind, hash, sum};
 use crate::mission::Event;
@@ -16,6 +18,8 @@ pub(super) struct Salvage {
     pub receipts: BTreeMap<(String, i64), String>,
     /// By mission and number.
     pub trees: BTreeMap<(String, i64), String>,
+    /// By mission and name.
+    pub checkpoints: BTreeMap<(String, String), String>,
     /// By hash.
     pub blobs: BTreeMap<String, Vec<u8>>,
     /// In the order in which they lie.
@@ -41,15 +45,17 @@ impl Salvage {
                 salvage.take(age, record);
             }
         }
-        let Salvage { events, receipts, trees, broken, .. } = &mut salvage;
+        let Salvage { events, receipts, trees, checkpoints, broken, .. } = &mut salvage;
         // A newer or an older copy of the same page may hold.
         broken.retain(|what| {
             let event = |m: &String, n: &i64| *what == name("event", m, *n);
             let receipt = |(m, n): &(String, i64)| *what == name("receipt", m, *n);
             let tree = |(m, n): &(String, i64)| *what == name("tree", m, *n);
+            let checkpoint = |(m, n): &(String, String)| *what == name("checkpoint", m, n);
             !events.iter().any(|(m, all)| all.keys().any(|n| event(m, n)))
                 && !receipts.keys().any(receipt)
                 && !trees.keys().any(tree)
+                && !checkpoints.keys().any(checkpoint)
         });
         salvage
     }
@@ -75,6 +81,10 @@ impl Salvage {
                 [Text(m), Int(n), Text(body)] => {
                     let is_receipt = body.contains("\"proof\":");
                     self.receipt_or_tree(age, is_receipt, !is_receipt, (m, *n, body));
+                }
+                [Text(m), Text(named), Text(body), Int(written)] => {
+                    let holds = sum_of_checkpoint(m, named, body) == *written;
+                    self.checkpoint(age, holds, (m, named, body));
                 }
                 [Text(named), Bytes(bytes)] => self.blob(age, named, bytes),
                 [Null, Text(body), Int(written)] if age == Age::Newest => {
@@ -120,6 +130,16 @@ impl Salvage {
         }
     }
 
+    /// An older text of one is better than none: it names the same files.
+    fn checkpoint(&mut self, age: Age, holds: bool, (m, named, body): (&String, &String, &String)) {
+        if holds {
+            let key = (m.clone(), named.clone());
+            self.checkpoints.entry(key).or_insert_with(|| body.clone());
+        } else if age == Age::Newest {
+            self.broken.insert(name("checkpoint", m, named));
+        }
+    }
+
     fn blob(&mut self, age: Age, named: &str, bytes: &[u8]) {
         if hash(bytes) == named {
             self.blobs.entry(named.to_owned()).or_insert_with(|| bytes.to_owned());
@@ -152,6 +172,6 @@ impl Salvage {
     }
 }
 
-fn name(what: &str, mission: &str, n: i64) -> String {
-    format!("{what} {n} of {mission}")
+fn name(what: &str, mission: &str, which: impl Display) -> String {
+    format!("{what} {which} of {mission}")
 }

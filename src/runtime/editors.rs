@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Editor, VersionedEdit, store};
+use crate::disk;
 use crate::workspace::{OpenText, OpenTexts, RelPath};
 
 /// Where guests have their folders.
@@ -60,8 +61,8 @@ impl Opened {
 /// Written beside its place and put there whole: nobody reads half of it.
 fn put(folder: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     let new = folder.join(format!("{name}.new"));
-    std::fs::write(&new, serde_json::to_vec(value).map_err(io::Error::other)?)?;
-    std::fs::rename(new, folder.join(name))
+    disk::write(&new, &serde_json::to_vec(value).map_err(io::Error::other)?)?;
+    disk::rename(&new, &folder.join(name))
 }
 
 /// What a plain file of bounded size says. Anything else is not from us: a pipe would be waited for, a link leads away.
@@ -99,9 +100,9 @@ impl Guest {
         let name = store::new_id().0;
         let (folder, lock) = (all.join(&name), all.join(format!("{name}.lock")));
         // Held before the folder is there: whoever sees the folder and can take the lock knows that the guest is dead.
-        let held = File::create(&lock)?;
+        let held = disk::open(&lock)?;
         held.try_lock().map_err(io::Error::other)?;
-        std::fs::create_dir(&folder)?;
+        disk::create_dir(&folder)?;
         let mut guest = Guest { editor, folder, lock, _held: held, tokio, told: None, seen: 0 };
         guest.tick()?;
         Ok(guest)
@@ -118,7 +119,7 @@ impl Guest {
             let name = entry?.file_name().to_string_lossy().into_owned();
             if let Some(number) = name.strip_prefix("look-").and_then(|n| n.parse().ok()) {
                 self.seen = self.seen.max(number);
-                std::fs::remove_file(self.folder.join(&name))?;
+                disk::remove_file(&self.folder.join(&name))?;
             } else if name.starts_with("ask-") && !name.ends_with(".new") {
                 asks.push(name);
             }
@@ -144,7 +145,7 @@ impl Guest {
         let place = self.folder.join(ask);
         let edits: Option<Vec<VersionedEdit>> = get(&place);
         // The owner may have taken it back.
-        let (Some(edits), Ok(())) = (edits, std::fs::remove_file(place)) else { return };
+        let (Some(edits), Ok(())) = (edits, disk::remove_file(&place)) else { return };
         let (editor, folder) = (self.editor.clone(), self.folder.clone());
         let answer = ask.replacen("ask-", "answer-", 1);
         self.tokio.spawn(async move {
@@ -163,11 +164,11 @@ impl Drop for Guest {
 }
 
 fn make_private(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
+    disk::create_dir_all(folder.parent().unwrap_or(folder))?;
+    match disk::create_private_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
     if is_real_folder(folder) {
         return Ok(());
     }
@@ -178,11 +179,8 @@ fn make_private(folder: &Path) -> io::Result<()> {
 /// Makes git pass the folder over. A file that is there stays, and a link is not followed: a repository may bring one
 /// along that leads to anything.
 fn ignore(folder: &Path) -> io::Result<()> {
-    match File::create_new(folder.join(".gitignore")) {
-        Ok(mut file) => io::Write::write_all(&mut file, b"*\n"),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
+    let place = folder.join(".gitignore");
+    if std::fs::symlink_metadata(&place).is_ok() { Ok(()) } else { disk::write(&place, b"*\n") }
 }
 
 /// Whether it is a folder itself, and no link to one.
@@ -192,7 +190,7 @@ fn is_real_folder(path: &Path) -> bool {
 
 /// The folder first: a lock without a folder is nobody's guest.
 fn remove(folder: &Path, lock: &Path) {
-    let removed = std::fs::remove_dir_all(folder).and_then(|()| std::fs::remove_file(lock));
+    let removed = disk::remove_dir_all(folder).and_then(|()| disk::remove_file(lock));
     if let Err(error) = removed {
         tracing::debug!(%error, "a guest's folder was left behind");
     }
@@ -209,7 +207,7 @@ impl Other {
     /// Whether its process lives. What a dead one left is removed.
     fn lives(&self) -> bool {
         let is_plain = std::fs::symlink_metadata(&self.lock).is_ok_and(|found| found.is_file());
-        let lock = is_plain.then(|| File::options().write(true).open(&self.lock));
+        let lock = is_plain.then(|| disk::open_existing(&self.lock));
         let Some(Ok(lock)) = lock else { return false };
         if lock.try_lock().is_ok() {
             remove(&self.folder, &self.lock);
@@ -225,7 +223,8 @@ impl Other {
     /// Waits, within a bound, until it has said what is open now.
     async fn look(&self) {
         let number = next();
-        if File::create(self.folder.join(format!("look-{number}"))).is_err() {
+        if let Err(error) = disk::write(&self.folder.join(format!("look-{number}")), b"") {
+            tracing::debug!(%error, "an attached editor cannot be asked what is open");
             return;
         }
         let place = self.folder.join(OPEN);
@@ -243,12 +242,12 @@ impl Other {
         match self.wait(EDIT_LIMIT, || get::<Option<String>>(&answer)).await {
             Some(refused) => {
                 // The guest's folder goes with it.
-                let _ = std::fs::remove_file(&answer);
+                let _ = disk::remove_file(&answer);
                 refused.map_or(Ok(()), Err)
             }
             None => {
                 // Where it was not taken yet, nothing will come of it any more.
-                let _ = std::fs::remove_file(self.folder.join(ask));
+                let _ = disk::remove_file(&self.folder.join(ask));
                 Err(GONE.to_owned())
             }
         }

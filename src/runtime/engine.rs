@@ -488,13 +488,9 @@ impl Engine {
         }
     }
 
-    /// Shows what changed, to this process and as files.
+    /// Shows what changed, as files and to this process. The files come first: whoever waits for a mission's end hears
+    /// before it of one that cannot be written.
     pub(super) fn show(&mut self, changed: &[MissionId]) {
-        for id in changed {
-            if let Some(known) = self.missions.get(id) {
-                self.board.show(MissionView::of(&known.mission));
-            }
-        }
         let newest = self.missions.values().max_by_key(|k| {
             (k.mission.ended.is_none(), k.mission.started_at, k.mission.id.clone())
         });
@@ -502,6 +498,11 @@ impl Engine {
             for notice in self.projection.write(&known.mission, known.seq) {
                 tracing::warn!("{notice}");
                 self.board.tell(Update::Notice(notice));
+            }
+        }
+        for id in changed {
+            if let Some(known) = self.missions.get(id) {
+                self.board.show(MissionView::of(&known.mission));
             }
         }
     }

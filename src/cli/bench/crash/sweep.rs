@@ -170,7 +170,7 @@ fn judge(reference: &Reference, place: &Place, first: &Ended, kills: bool) -> Re
             ));
         }
     }
-    if code != Some(0) {
+    if code != Some(0) || could_not_show(first) {
         // It was over already, and perhaps not shown.
         place.look().map_err(|e| e.to_string())?;
     }
@@ -181,6 +181,12 @@ fn judge(reference: &Reference, place: &Place, first: &Ended, kills: bool) -> Re
 fn gives_a_reason(ended: &Ended) -> bool {
     let complained = ended.complaints.lines().any(|line| line.starts_with("orchestrator: "));
     complained || ended.lines.last().is_some_and(|line| line.contains("\"needs\""))
+}
+
+/// Whether it said that the readable files could not be written: the journal has the end, and the next process shows it.
+fn could_not_show(ended: &Ended) -> bool {
+    let of_files = |line: &String| line.contains("\"notice\"") && line.contains("failed to write");
+    ended.lines.iter().any(of_files)
 }
 
 fn figures(points: &[(String, String)], results: &[(Fault, Went)], seconds: f64) -> Figures {
