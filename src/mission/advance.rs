@@ -9,7 +9,7 @@ use super::fuel::{Fuel, Reserve};
 use super::plan::{ItemId, Mark, Task};
 use super::progress;
 use super::session::SessionState;
-use super::state::{End, LineKind, Mission, Phase, ProposalStage};
+use super::state::{End, LineKind, Mission, Phase, ProposalStage, Work};
 use super::undo;
 use super::work;
 
@@ -67,11 +67,12 @@ fn take_baseline(m: &mut Mission, effects: &mut Vec<Effect>) {
 
 /// What a Worker called done is tested before it is judged.
 fn serve_tests(m: &mut Mission, effects: &mut Vec<Effect>) {
-    if m.baseline.is_none() {
+    if m.baseline.is_none() || m.untested.is_empty() {
         return;
     }
-    let due = m.work.iter().filter(|(_, work)| work.is_untested());
-    let acts = due.map(|(item, _)| Act::Test { item: item.clone() });
+    let work = &m.work;
+    m.untested.retain(|item| work.get(item).is_some_and(Work::is_untested));
+    let acts = m.untested.iter().map(|item| Act::Test { item: item.clone() });
     let acts: Vec<Act> = acts.filter(|act| !m.pending.values().any(|other| other == act)).collect();
     for act in acts {
         let effect = m.begin(act);
@@ -81,7 +82,7 @@ fn serve_tests(m: &mut Mission, effects: &mut Vec<Effect>) {
 
 /// The gate proves and applies one change-set at a time, and none before it knows what stood before.
 fn serve_gate(m: &mut Mission, effects: &mut Vec<Effect>) {
-    if m.baseline.is_none() || undo::is_at_files(m) {
+    if m.proposals.is_empty() || m.baseline.is_none() || undo::is_at_files(m) {
         return;
     }
     let Some(first) = m.proposals.front_mut() else {

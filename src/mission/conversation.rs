@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The four roles of a mission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,7 +102,16 @@ pub struct ToolCall {
     pub name: String,
     /// Parsed arguments, always an object. Shared: a call stands in its turn, in what is under way and in what is asked of
     /// the runtime.
+    #[serde(serialize_with = "one_of_many", deserialize_with = "shared")]
     pub arguments: Arc<serde_json::Map<String, serde_json::Value>>,
+}
+
+fn one_of_many<S: Serializer, T: Serialize>(value: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().serialize(to)
+}
+
+fn shared<'a, D: Deserializer<'a>, T: Deserialize<'a>>(from: D) -> Result<Arc<T>, D::Error> {
+    T::deserialize(from).map(Arc::new)
 }
 
 /// What one model turn used, as the provider reported it (or estimated, when it did not).

@@ -69,6 +69,8 @@ pub struct Mission {
     pub(super) brief: String,
     /// The state of each task that was begun.
     pub(super) work: BTreeMap<ItemId, Work>,
+    /// The tasks whose Workers are done and whose tests may still be due; looked at after every event, unlike all work.
+    pub(super) untested: BTreeSet<ItemId>,
     /// The open sessions.
     pub(super) sessions: BTreeMap<SessionId, Session>,
     pub(super) next_session: SessionId,
@@ -363,6 +365,7 @@ impl Mission {
             told: 0,
             brief: String::new(),
             work: BTreeMap::new(),
+            untested: BTreeSet::new(),
             sessions: BTreeMap::new(),
             next_session: 1,
             proposals: VecDeque::new(),

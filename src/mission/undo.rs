@@ -137,7 +137,7 @@ fn wish(m: &mut Mission, back: Back, merge: bool, ask: Option<&str>) {
 
 /// Begins what a person wished, between two change-sets and never within one.
 pub(super) fn begin(m: &mut Mission) -> Option<Effect> {
-    if is_at_files(m) {
+    if m.undoing.is_none() || is_at_files(m) {
         return None;
     }
     let Wish { back, merge, ask } = m.undoing.take()?;

@@ -146,6 +146,7 @@ pub(super) fn done(m: &mut Mission, id: SessionId, done: Done) {
     };
     let text = plan::one_line(&done.summary);
     m.tell(LineKind::Step, Some(Role::Worker), Some(&item), format!("done: {}", shorten(&text)));
+    m.untested.insert(item.clone());
     let work = m.work.entry(item).or_default();
     work.notes = done.notes;
     work.summary = Some(done.summary);
