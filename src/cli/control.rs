@@ -191,7 +191,7 @@ pub(super) async fn until(
         }
     };
     tokio::time::timeout(OBEYED, wait).await.map_err(|_| {
-        environment("the process that owns this workspace does not answer; end it and try again")
+        environment("the process that owns this workspace does not answer; what it was told is kept, and is obeyed once, by it or by the next one: end it, and see `orchestrator status`")
     })?;
     match handle.halted() {
         Some(why) => Err(environment(why)),

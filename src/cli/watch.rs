@@ -177,7 +177,7 @@ impl Watch<'_> {
         let took = view.now.saturating_sub(view.started_at) as f64 / 1000.0;
         let (done, all) = view.progress;
         let colour = match exit_code(view) {
-            0 if view.is_sealed_unchanged() => Colour::Yellow,
+            0 if view.sealed_but().is_some() => Colour::Yellow,
             0 => Colour::Green,
             _ => Colour::Red,
         };

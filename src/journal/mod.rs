@@ -336,13 +336,30 @@ impl Journal {
 /// What of `.opencode/` is no business of version control.
 const IGNORED: &str = "# Written by orchestrator: its journal and locks.\njournal.db*\nowner.lock\nmission_loop.json\narchive/\n";
 
+/// How often it is tried beside others who try.
+const TRIES: u32 = 100;
+
 /// Tells version control what is none of its business, where no journal was ever made; what stands there is left alone.
 fn ignore(folder: &Path, journal: &Path) -> std::io::Result<()> {
+    use std::io::ErrorKind::{AlreadyExists, NotFound, PermissionDenied};
     let file = folder.join(".gitignore");
-    if journal.exists() || file.exists() {
-        return Ok(());
+    let mut tries = 0;
+    // Nobody owns a workspace yet that is opened for the first time: two processes may be at it at once, and get in
+    // each other's way. One of them is through in the end, and all say the same.
+    while !journal.exists() && !file.exists() {
+        tries += 1;
+        match disk::replace(&file, IGNORED.as_bytes()) {
+            Err(error)
+                if tries < TRIES
+                    && matches!(error.kind(), AlreadyExists | NotFound | PermissionDenied) =>
+            {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) if !file.exists() => return Err(error),
+            _ => {}
+        }
     }
-    disk::replace(&file, IGNORED.as_bytes())
+    Ok(())
 }
 
 /// How long a writer waits for another one.
@@ -414,6 +431,33 @@ mod tests {
         let kept = [(1, "old".to_owned()), (2, "new".to_owned())];
         assert_eq!(journal.trees(&mission).unwrap(), kept);
         assert!(journal.has_bytes("h").unwrap() && !journal.has_bytes("i").unwrap());
+    }
+
+    #[test]
+    fn many_may_open_a_new_journal_in_the_same_instant() {
+        for _ in 0..20 {
+            let root = tempfile::tempdir().unwrap();
+            let start = std::sync::Barrier::new(4);
+            let open = || {
+                start.wait();
+                Journal::open(root.path()).map(drop)
+            };
+            std::thread::scope(|scope| {
+                let all: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+                all.into_iter().for_each(|one| one.join().unwrap().unwrap());
+            });
+            let ignored = std::fs::read_to_string(root.path().join(".opencode/.gitignore"));
+            assert_eq!(ignored.unwrap(), IGNORED);
+            assert_eq!(
+                std::fs::read_dir(root.path().join(".opencode"))
+                    .unwrap()
+                    .filter(|entry| {
+                        entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".tmp")
+                    })
+                    .count(),
+                0
+            );
+        }
     }
 
     #[test]

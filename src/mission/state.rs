@@ -250,6 +250,17 @@ pub struct Accepted {
     pub undone: bool,
 }
 
+/// What is to be said of a mission of which no change stands; `None` where one does.
+pub fn nothing_stands(receipts: &[Accepted]) -> Option<&'static str> {
+    match receipts {
+        [] => Some("nothing was changed"),
+        all if all.iter().all(|receipt| receipt.undone) => {
+            Some("all that it changed was taken back")
+        }
+        _ => None,
+    }
+}
+
 /// A task that was begun.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Work {
@@ -433,11 +444,6 @@ impl Mission {
         items + self.findings.iter().filter(|f| f.is_obligation()).count()
     }
 
-    /// Whether a change of the mission stands in the tree.
-    pub fn has_changed(&self) -> bool {
-        self.receipts.iter().any(|receipt| !receipt.undone)
-    }
-
     /// Whether that effect was begun and has not ended.
     pub fn is_pending(&self, effect: EffectId) -> bool {
         self.pending.contains_key(&effect)
@@ -508,8 +514,11 @@ impl Mission {
         self.proposals.retain(|p| applying && matches!(p.stage, ProposalStage::Applying(_)));
         let text = match &end {
             End::Sealed { hash } => {
-                let changed = if self.has_changed() { "" } else { "; nothing was changed" };
-                format!("sealed {}{changed}", hash.get(..12).unwrap_or(hash))
+                let hash = hash.get(..12).unwrap_or(hash);
+                match nothing_stands(&self.receipts) {
+                    None => format!("sealed {hash}"),
+                    Some(but) => format!("sealed {hash}; {but}"),
+                }
             }
             End::Cancelled => "cancelled".to_owned(),
             other => format!("{}: {}", other.name(), other.detail()),

@@ -9,7 +9,7 @@ use super::event::{MissionId, Mode};
 use super::fuel::Spent;
 use super::plan::{ItemId, Plan};
 use super::provider::Tally;
-use super::state::{Accepted, End, Finding, Line, Mission, Phase};
+use super::state::{Accepted, End, Finding, Line, Mission, Phase, nothing_stands};
 use super::undo::{Answer, Offer, Undone};
 
 /// A mission at one moment.
@@ -110,15 +110,17 @@ impl MissionView {
             && (self.state != "planned" || !self.sessions.is_empty())
     }
 
-    /// Whether it was sealed although no change of it stands: what a person should not take for work that was done.
-    pub fn is_sealed_unchanged(&self) -> bool {
-        self.state == "sealed" && self.receipts.iter().all(|receipt| receipt.undone)
+    /// What a person should not take for work that was done: it was sealed, and no change of it stands.
+    pub fn sealed_but(&self) -> Option<&'static str> {
+        nothing_stands(&self.receipts).filter(|_| self.state == "sealed")
     }
 
-    /// How it ended, in words: the state, and what must not be missed of it.
+    /// How it stands, in words: the state, and what must not be missed of it.
     pub fn outcome(&self) -> String {
-        let changed = if self.is_sealed_unchanged() { ", nothing was changed" } else { "" };
-        format!("{}{changed}", self.state)
+        match self.sealed_but() {
+            Some(but) => format!("{}, {but}", self.state),
+            None => self.state.clone(),
+        }
     }
 
     /// Percentage of done steps, 0 to 100.

@@ -116,11 +116,12 @@ fn announce(session: &Session, view: &MissionView, end: &End) {
     let (typ, message) = match end {
         End::Sealed { hash } => {
             let seal = hash.get(..12).unwrap_or(hash);
-            let (typ, changed) = match view.is_sealed_unchanged() {
-                true => (MessageType::WARNING, "\nNothing was changed."),
-                false => (MessageType::INFO, ""),
-            };
-            (typ, format!("Mission sealed ({seal}): {goal}{changed}"))
+            match view.sealed_but() {
+                None => (MessageType::INFO, format!("Mission sealed ({seal}): {goal}")),
+                Some(but) => {
+                    (MessageType::WARNING, format!("Mission sealed ({seal}), {but}: {goal}"))
+                }
+            }
         }
         End::Blocked { needs } => {
             (MessageType::WARNING, format!("Mission blocked: {goal}\nIt needs: {needs}"))
