@@ -1,6 +1,8 @@
 //! The tables, and the steps from one format to the next.
 
-use rusqlite::{Transaction, params};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, Transaction, params};
 
 use super::sum::{Kind, sum};
 use super::{BUSY, Journal, JournalError};
@@ -63,7 +65,7 @@ pub(super) fn prepare(journal: &mut Journal) -> Result<(), JournalError> {
         db.busy_timeout(BUSY)?;
         // Only a file without tables takes this; for the others see `Journal::shrink`.
         db.pragma_update(None, "auto_vacuum", "incremental")?;
-        db.pragma_update(None, "journal_mode", "wal")?;
+        write_ahead(db)?;
         db.pragma_update(None, "synchronous", "full")?;
         // What was taken out must not be found again when a damaged file is searched for records.
         db.pragma_update(None, "secure_delete", "on")?;
@@ -84,6 +86,22 @@ pub(super) fn prepare(journal: &mut Journal) -> Result<(), JournalError> {
     match run().map_err(error)? {
         found if found > known => Err(JournalError::Newer { path, found, known }),
         _ => Ok(()),
+    }
+}
+
+/// Sets the log up. SQLite does not wait for another connection that does the same in this moment, so we do.
+fn write_ahead(db: &Connection) -> Result<(), rusqlite::Error> {
+    let began = Instant::now();
+    loop {
+        match db.pragma_update(None, "journal_mode", "wal") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && began.elapsed() < BUSY =>
+            {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            done => return done,
+        }
     }
 }
 
