@@ -1,6 +1,6 @@
 //! Receipts, the trees that they were proved on, and the bytes that they name.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::sum::{Kind, sum};
 use super::{Journal, JournalError, MISMATCH};
@@ -20,17 +20,12 @@ impl Journal {
         bytes: &[(String, Vec<u8>)],
     ) -> Result<(), JournalError> {
         let of = sum(Kind::Receipt, &mission.0, seq as i64, 0, body);
-        let error = self.store();
-        let mut write = || -> Result<(), rusqlite::Error> {
-            let transaction = self.db.transaction()?;
+        self.keep_with(bytes, |transaction| {
             transaction.execute(
                 "INSERT OR REPLACE INTO receipts (mission, seq, body, sum) VALUES (?1, ?2, ?3, ?4)",
                 params![mission.0, seq as i64, body, of],
-            )?;
-            keep(&transaction, bytes)?;
-            transaction.commit()
-        };
-        write().map_err(error)
+            )
+        })
     }
 
     /// The receipts of a mission, in order, as the JSON that was kept.
@@ -55,9 +50,7 @@ impl Journal {
         bytes: &[(String, Vec<u8>)],
     ) -> Result<(), JournalError> {
         let of = sum(Kind::Tree, &mission.0, seq as i64, 0, body);
-        let error = self.store();
-        let mut write = || -> Result<(), rusqlite::Error> {
-            let transaction = self.db.transaction()?;
+        self.keep_with(bytes, |transaction| {
             transaction.execute(
                 "DELETE FROM trees WHERE mission = ?1 AND seq >= ?2",
                 params![mission.0, seq as i64],
@@ -65,11 +58,8 @@ impl Journal {
             transaction.execute(
                 "INSERT INTO trees (mission, seq, body, sum) VALUES (?1, ?2, ?3, ?4)",
                 params![mission.0, seq as i64, body, of],
-            )?;
-            keep(&transaction, bytes)?;
-            transaction.commit()
-        };
-        write().map_err(error)
+            )
+        })
     }
 
     /// What was kept of the trees of a mission's receipts, by the receipts' numbers, in order.
@@ -116,17 +106,12 @@ impl Journal {
         bytes: &[(String, Vec<u8>)],
     ) -> Result<(), JournalError> {
         let of = sum_of_checkpoint(&mission.0, name, body);
-        let error = self.store();
-        let mut write = || -> Result<(), rusqlite::Error> {
-            let transaction = self.db.transaction()?;
+        self.keep_with(bytes, |transaction| {
             transaction.execute(
                 "INSERT OR REPLACE INTO checkpoints (mission, name, body, sum) VALUES (?1, ?2, ?3, ?4)",
                 params![mission.0, name, body, of],
-            )?;
-            keep(&transaction, bytes)?;
-            transaction.commit()
-        };
-        write().map_err(error)
+            )
+        })
     }
 
     /// A checkpoint of a mission.
@@ -162,6 +147,22 @@ impl Journal {
         self.db.execute(query, params![mission.0, name]).map(|_| ()).map_err(self.store())
     }
 
+    /// Writes a record and the bytes that it names, each once, in one transaction.
+    fn keep_with(
+        &mut self,
+        bytes: &[(String, Vec<u8>)],
+        record: impl FnOnce(&Transaction<'_>) -> Result<usize, rusqlite::Error>,
+    ) -> Result<(), JournalError> {
+        let error = self.store();
+        let write = || -> Result<(), rusqlite::Error> {
+            let transaction = self.db.transaction()?;
+            record(&transaction)?;
+            keep(&transaction, bytes)?;
+            transaction.commit()
+        };
+        write().map_err(error)
+    }
+
     /// Whether bytes with that hash are kept.
     ///
     /// # Errors
@@ -191,10 +192,7 @@ pub(super) fn sum_of_checkpoint(mission: &str, name: &str, body: &str) -> i64 {
 }
 
 /// Keeps bytes by their hash, each once.
-fn keep(
-    transaction: &rusqlite::Transaction<'_>,
-    bytes: &[(String, Vec<u8>)],
-) -> Result<(), rusqlite::Error> {
+fn keep(transaction: &Transaction<'_>, bytes: &[(String, Vec<u8>)]) -> Result<(), rusqlite::Error> {
     let mut insert =
         transaction.prepare_cached("INSERT OR IGNORE INTO blobs (hash, bytes) VALUES (?1, ?2)")?;
     for (hash, bytes) in bytes {

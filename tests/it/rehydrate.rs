@@ -92,6 +92,16 @@ pub fn assert_as_if_nothing_had_been(stage: &Stage, provider: &Provider, what: &
     assert_eq!(stage.project.run(&["verify"]).code, 0, "{what}");
 }
 
+/// A mission whose process waits for the end of the answer at `place`, until that is let go.
+fn under_way(place: Place) -> (Arc<Mutex<Option<Place>>>, Provider, Stage, Child) {
+    let held = Arc::new(Mutex::new(Some(place)));
+    let provider = provider(held.clone());
+    let stage = Stage::new(&provider);
+    let child = begin(&stage, &["task", "alpha"]);
+    provider.until_asked(|r| r.iter().any(|r| (r.role, r.turns) == place));
+    (held, provider, stage, child)
+}
+
 /// The mission is killed in the middle of each answer of a model.
 #[test]
 fn a_mission_goes_on_from_the_middle_of_every_answer() {
@@ -105,11 +115,7 @@ fn a_mission_goes_on_from_the_middle_of_every_answer() {
         ((Role::Reviewer, 0), Next::Resume),
     ];
     for (place, next) in places {
-        let held = Arc::new(Mutex::new(Some(place)));
-        let provider = provider(held.clone());
-        let stage = Stage::new(&provider);
-        let child = begin(&stage, &["task", "alpha"]);
-        provider.until_asked(|r| r.iter().any(|r| (r.role, r.turns) == place));
+        let (held, provider, stage, child) = under_way(place);
         kill(child);
         *held.lock().unwrap() = None;
         let asked = provider.requests().len();
@@ -177,11 +183,7 @@ fn a_mission_goes_on_from_the_wait_before_a_retry() {
 /// A paused mission stays paused whoever opens the workspace, also when a turn of it was under way; told to, it goes on.
 #[test]
 fn a_paused_mission_stays_paused_until_it_is_resumed() {
-    let held = Arc::new(Mutex::new(Some((Role::Worker, 1))));
-    let provider = provider(held.clone());
-    let stage = Stage::new(&provider);
-    let child = begin(&stage, &["task", "alpha"]);
-    provider.until_asked(|r| r.iter().any(|r| (r.role, r.turns) == (Role::Worker, 1)));
+    let (held, provider, stage, child) = under_way((Role::Worker, 1));
     assert_eq!(stage.project.run(&["pause"]).code, 0);
     kill(child);
     *held.lock().unwrap() = None;
@@ -217,11 +219,7 @@ fn a_plan_that_waits_still_waits_after_a_restart() {
 /// What an earlier process left is no reason to run anything of a workspace that nobody trusts yet.
 #[test]
 fn nothing_goes_on_in_a_workspace_before_it_is_trusted() {
-    let held = Arc::new(Mutex::new(Some((Role::Worker, 1))));
-    let provider = provider(held.clone());
-    let stage = Stage::new(&provider);
-    let child = begin(&stage, &["task", "alpha"]);
-    provider.until_asked(|r| r.iter().any(|r| (r.role, r.turns) == (Role::Worker, 1)));
+    let (held, provider, stage, child) = under_way((Role::Worker, 1));
     kill(child);
     *held.lock().unwrap() = None;
     let asked = provider.requests().len();
@@ -278,11 +276,7 @@ fn a_mission_goes_on_from_the_middle_of_an_application() {
 /// beside it makes it do so.
 #[test]
 fn an_editor_lets_the_owner_go_on_with_every_mission() {
-    let held = Arc::new(Mutex::new(Some((Role::Worker, 1))));
-    let provider = provider(held.clone());
-    let stage = Stage::new(&provider);
-    let child = begin(&stage, &["task", "alpha"]);
-    provider.until_asked(|r| r.iter().any(|r| (r.role, r.turns) == (Role::Worker, 1)));
+    let (held, provider, stage, child) = under_way((Role::Worker, 1));
     kill(child);
     *held.lock().unwrap() = Some((Role::Commander, 0));
     let owner = begin(&stage, &["task", "beta"]);

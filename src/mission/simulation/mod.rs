@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use super::{Effect, Event, Mission};
 use invariants::Violation;
 use random::Dice;
+pub use random::split_mix;
 use scenario::Scenario;
 use world::{Move, World};
 

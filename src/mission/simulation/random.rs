@@ -1,6 +1,15 @@
 //! Dice: numbers that look random, the same for the same seed everywhere.
 
-/// SplitMix64: small, fast, and every seed is as good as the next.
+/// The next number of SplitMix64, which is small and fast, and for which every seed is as good as the next.
+pub fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// What a simulated mission rolls.
 #[derive(Debug, Clone)]
 pub(super) struct Dice(u64);
 
@@ -9,17 +18,9 @@ impl Dice {
         Dice(seed)
     }
 
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
     /// A number below `sides`; 0 where there is no side.
     pub fn roll(&mut self, sides: u64) -> u64 {
-        self.next() % sides.max(1)
+        split_mix(&mut self.0) % sides.max(1)
     }
 
     /// Yes, once in `sides` times.

@@ -1,5 +1,7 @@
 //! A small generator of reproducible choices (SplitMix64). It must not know what is chosen.
 
+use crate::mission::simulation::split_mix;
+
 /// The same seed gives the same choices, on every machine.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
@@ -11,18 +13,10 @@ impl Random {
         Random(purpose.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, mix))
     }
 
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
     /// A number below `bound`; 0 where the bound is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound.max(1)).unwrap_or(u64::MAX);
-        usize::try_from(self.next() % bound).unwrap_or(0)
+        usize::try_from(split_mix(&mut self.0) % bound).unwrap_or(0)
     }
 
     /// One of `items`.
