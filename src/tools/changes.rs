@@ -4,13 +4,29 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
+use super::schema::{Tool, object, text};
 use super::{Caller, ToolResult};
 use crate::gate::report::receipt::{Proof, Receipt};
 use crate::journal::Journal;
 use crate::mission::MissionId;
+use crate::mission::conversation::Role;
 use crate::workspace::RelPath;
 use crate::workspace::diff::unified;
+
+pub(super) const CHANGES: Tool = Tool {
+    name: "changes",
+    description: "What the mission has changed so far, as a diff.",
+    schema,
+    roles: &[Role::Reviewer],
+    repeatable: true,
+};
+
+fn schema() -> Value {
+    let item = "one task, such as T1.1; default: the task under review, else all";
+    object(json!({"item": text(item)}), &[])
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,9 @@ use globset::{Glob, GlobMatcher};
 use grep_regex::RegexMatcherBuilder;
 use grep_searcher::{Searcher, sinks};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
+use super::schema::{ALL, Tool, WORKER_AND_REVIEWER, line, object, text as string};
 use super::{Caller, ToolResult, path};
 use crate::gate::Gate;
 use crate::workspace::RelPath;
@@ -15,6 +17,57 @@ const MAX_LINES: usize = 600;
 const MAX_ROWS: usize = 300;
 /// The longest line of a search result, in characters.
 const MAX_ROW: usize = 240;
+
+pub(super) const LIST: Tool = Tool {
+    name: "list",
+    description: "Lists files, recursively, without ignored ones.",
+    schema: list_schema,
+    roles: ALL,
+    repeatable: true,
+};
+pub(super) const READ: Tool = Tool {
+    name: "read",
+    description: "Reads a text file, or some of its lines. Unsaved editor text counts.",
+    schema: read_schema,
+    roles: ALL,
+    repeatable: true,
+};
+pub(super) const SEARCH: Tool = Tool {
+    name: "search",
+    description: "Searches files for a regular expression; answers path:line: text.",
+    schema: search_schema,
+    roles: ALL,
+    repeatable: true,
+};
+pub(super) const DIAGNOSTICS: Tool = Tool {
+    name: "diagnostics",
+    description: "Errors and warnings of the project's own compiler.",
+    schema: diagnostics_schema,
+    roles: WORKER_AND_REVIEWER,
+    repeatable: true,
+};
+
+fn list_schema() -> Value {
+    let glob = string("such as src/**/*.rs");
+    object(json!({"path": string("a folder; default: the workspace"), "glob": glob}), &[])
+}
+
+fn read_schema() -> Value {
+    let path = string("relative to the workspace");
+    object(
+        json!({"path": path, "from": line("first line, 1-based"), "to": line("last line")}),
+        &["path"],
+    )
+}
+
+fn search_schema() -> Value {
+    let glob = string("only in files such as *.ts");
+    object(json!({"pattern": string("a regular expression"), "glob": glob}), &["pattern"])
+}
+
+fn diagnostics_schema() -> Value {
+    object(json!({"path": string("one file; default: all")}), &[])
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

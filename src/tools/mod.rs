@@ -1,9 +1,11 @@
 //! What a role may call, with schemas, and what the calls of the workspace do.
 //!
-//! The one place where a role's call is checked against its rights and its arguments. Control calls (`plan`, `done`, …)
-//! are the mission's own and only have their schemas here; `propose` is the gate's.
+//! The one place where a role's call is checked against its rights and its arguments. A tool is a file here and a line in
+//! [`TOOLS`]. Control calls (`plan`, `done`, …) are the mission's own and only have their schemas here; `propose` is
+//! the gate's.
 
 mod changes;
+mod control;
 mod files;
 mod schema;
 
@@ -16,7 +18,42 @@ use crate::mission::conversation::{Role, ToolCall};
 use crate::mission::plan::ItemId;
 use crate::workspace::{OpenTexts, RelPath};
 
-pub use schema::{may_be_repeated, specs};
+use self::schema::Tool;
+use crate::model::ToolSpec;
+
+/// Every tool, in the order in which it is offered.
+const TOOLS: &[Tool] = &[
+    files::LIST,
+    files::READ,
+    files::SEARCH,
+    files::DIAGNOSTICS,
+    changes::CHANGES,
+    control::PROPOSE,
+    control::TRIAGE,
+    control::PLAN,
+    control::DONE,
+    control::GIVE_UP,
+    control::VERDICT,
+];
+
+fn of_role(role: Role) -> impl Iterator<Item = &'static Tool> {
+    TOOLS.iter().filter(move |tool| tool.roles.contains(&role))
+}
+
+/// Whether a role may call a tool.
+fn allows(role: Role, tool: &str) -> bool {
+    of_role(role).any(|known| known.name == tool)
+}
+
+/// The tools of a role with their schemas, always in the same order.
+pub fn specs(role: Role) -> Vec<ToolSpec> {
+    of_role(role).map(Tool::spec).collect()
+}
+
+/// Whether a call whose process died before it answered may be made again. What is not known is not such a tool.
+pub fn may_be_repeated(tool: &str) -> bool {
+    TOOLS.iter().any(|known| known.name == tool && known.repeatable)
+}
 
 /// The most bytes that one result hands back.
 pub const MAX_RESULT: usize = 32 * 1024;
@@ -54,8 +91,8 @@ impl Toolbox {
     /// Answers a workspace call. The result is bounded, and an error never ends more than the call.
     /// What reads the disk does so off the async threads.
     pub async fn call(&self, caller: Caller, call: ToolCall) -> ToolResult {
-        if !schema::allows(caller.role, &call.name) {
-            let names = schema::names(caller.role).join(", ");
+        if !allows(caller.role, &call.name) {
+            let names = of_role(caller.role).map(|tool| tool.name).collect::<Vec<_>>().join(", ");
             return Err(format!("the {} has no tool `{}`; it has {names}", caller.role, call.name));
         }
         let result = match call.name.as_str() {
@@ -117,4 +154,30 @@ fn bounded(mut text: String) -> String {
         text += &format!("\n[{left} more bytes; ask for less at a time]");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mission::control as decisions;
+
+    #[test]
+    fn only_a_worker_proposes_and_nobody_has_anothers_decision() {
+        for role in Role::ALL {
+            assert_eq!(allows(role, decisions::PROPOSE), role == Role::Worker);
+            for tool in TOOLS.iter().filter(|tool| decisions::is_control(tool.name)) {
+                let own = decisions::of_role(role).contains(&tool.name);
+                assert_eq!(allows(role, tool.name), own, "{role} {}", tool.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_decides_or_changes_is_never_done_twice() {
+        for tool in TOOLS {
+            let decides = decisions::is_control(tool.name) || tool.name == decisions::PROPOSE;
+            assert!(!(decides && tool.repeatable), "{}", tool.name);
+        }
+        assert!(!may_be_repeated("unheard_of"));
+    }
 }
