@@ -144,7 +144,7 @@ impl Journal {
         let error = self.store();
         let mut run = || -> Result<(), rusqlite::Error> {
             let transaction = self.db.transaction()?;
-            for table in ["events", "receipts", "trees", "checkpoints"] {
+            for table in ["events", "receipts", "trees", "checkpoints", "states"] {
                 transaction
                     .execute(&format!("DELETE FROM {table} WHERE mission = ?1"), [&mission.0])?;
             }

@@ -147,6 +147,41 @@ impl Journal {
         self.db.execute(query, params![mission.0, name]).map(|_| ()).map_err(self.store())
     }
 
+    /// Keeps the state that the first `seq` events of a mission make, in the place of an earlier one.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub fn put_state(
+        &mut self,
+        mission: &MissionId,
+        seq: u64,
+        body: &str,
+    ) -> Result<(), JournalError> {
+        let of = sum(Kind::State, &mission.0, seq as i64, 0, body);
+        self.keep_with(&[], |transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO states (mission, seq, body, sum) VALUES (?1, ?2, ?3, ?4)",
+                params![mission.0, seq as i64, body, of],
+            )
+        })
+    }
+
+    /// The newest state that was kept of a mission, and how many events it holds. It is a copy of what the events say:
+    /// one that is not what was written is as good as none.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    pub fn state(&self, mission: &MissionId) -> Result<Option<(u64, String)>, JournalError> {
+        let query = "SELECT seq, body, sum FROM states WHERE mission = ?1";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let found: Option<(i64, String, i64)> =
+            self.db.query_row(query, [&mission.0], row).optional().map_err(self.store())?;
+        let holds = |(seq, body, of): &(i64, String, i64)| {
+            sum(Kind::State, &mission.0, *seq, 0, body) == *of
+        };
+        Ok(found.filter(holds).map(|(seq, body, _)| (seq as u64, body)))
+    }
+
     /// Writes a record and the bytes that it names, each once, in one transaction.
     fn keep_with(
         &mut self,

@@ -34,22 +34,31 @@ struct Row {
 }
 
 impl Rows {
-    /// Hands on each event with its number and its stamp.
+    /// Verifies each event, and hands on those from number `from` with their numbers and stamps.
     ///
     /// # Errors
     /// When one is not what was written, or is missing; those before it are handed on all the same.
-    pub fn read(&self, mut each: impl FnMut(u64, u64, Event)) -> Result<(), JournalError> {
+    pub fn read(
+        &self,
+        from: u64,
+        mut each: impl FnMut(u64, u64, Event),
+    ) -> Result<(), JournalError> {
         let mut begin = 0;
         for (next, row) in (self.first..).zip(&self.rows) {
             let text = self.texts.get(begin..row.end).unwrap_or_default();
             begin = row.end;
-            let event = row
-                .event(&self.mission, text)
-                .map_err(|why| self.damaged(format!("event {next} of {}: {why}", self.mission)))?;
+            let damaged =
+                |why: String| self.damaged(format!("event {next} of {}: {why}", self.mission));
+            if !row.holds(&self.mission, text) {
+                return Err(damaged(MISMATCH.to_owned()));
+            }
             if row.seq as u64 != next {
                 return Err(self.damaged(format!("event {next} of {} is missing", self.mission)));
             }
-            each(next, row.at as u64, event);
+            if next >= from {
+                let event = Event::from_json(text).map_err(|e| damaged(e.to_string()))?;
+                each(next, row.at as u64, event);
+            }
         }
         Ok(())
     }
@@ -67,12 +76,9 @@ impl Rows {
 }
 
 impl Row {
-    /// The event, if it is what was written; else why it is not.
-    fn event(&self, mission: &MissionId, text: &str) -> Result<Event, String> {
-        if sum(Kind::Event, &mission.0, self.seq, self.at, text) != self.sum {
-            return Err(MISMATCH.to_owned());
-        }
-        Event::from_json(text).map_err(|e| e.to_string())
+    /// Whether it is what was written.
+    fn holds(&self, mission: &MissionId, text: &str) -> bool {
+        sum(Kind::Event, &mission.0, self.seq, self.at, text) == self.sum
     }
 }
 
@@ -137,7 +143,7 @@ impl Journal {
         let mut held = Ok(());
         let next = self.read_rows(mission, from, |rows| {
             if held.is_ok() {
-                held = rows.read(&mut each);
+                held = rows.read(from, &mut each);
             }
         });
         // What was met first is said.

@@ -48,6 +48,13 @@ const STEPS: &[Step] = &[
     ) WITHOUT ROWID;
 ",
     ),
+    Step::Tables(
+        "
+    CREATE TABLE states (
+        mission TEXT PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL, sum INTEGER NOT NULL
+    ) WITHOUT ROWID;
+",
+    ),
 ];
 
 enum Step {

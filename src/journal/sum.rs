@@ -15,6 +15,7 @@ pub(super) enum Kind {
     Tree,
     Letter,
     Checkpoint,
+    State,
 }
 
 /// The checksum of a record. What has no mission, number or stamp passes an empty text or 0.

@@ -200,7 +200,7 @@ pub struct Effect {
 }
 
 /// The kinds of effects.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Act {
     /// Ask whoever plays the session's role for one turn.
     Ask {

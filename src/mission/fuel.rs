@@ -117,7 +117,7 @@ pub struct Spent {
 }
 
 /// What a call that is under way is reckoned with until it is known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reserve {
     pub tokens: u64,
     pub micro_usd: u64,

@@ -12,6 +12,7 @@ mod compact;
 pub mod control;
 pub mod conversation;
 pub mod event;
+pub mod frozen;
 pub mod fuel;
 pub mod plan;
 mod progress;

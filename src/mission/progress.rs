@@ -12,6 +12,8 @@
 //! times: so the plan grows finitely often, and between two growths the number of obligations can only fall finitely
 //! often. The symbolic engine would only do the same again: there, a person is asked at once.
 
+use serde::{Deserialize, Serialize};
+
 use super::advance::SYMBOLIC;
 use super::brief;
 use super::conversation::Role;
@@ -20,7 +22,7 @@ use super::state::{End, FoundBy, LineKind, Mission, Phase};
 use super::work;
 
 /// How far a mission has got, and which ways it has tried.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Progress {
     /// The fewest obligations since the plan last grew.
     least: usize,

@@ -9,6 +9,8 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
+
 use super::conversation::Role;
 use super::event::SessionId;
 use super::plan::ItemId;
@@ -20,7 +22,7 @@ pub(super) type Ledger = BTreeMap<u64, Seen>;
 pub(super) type Ledgers = BTreeMap<(Role, Option<ItemId>), Ledger>;
 
 /// An action that was done before.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Seen {
     result: u64,
     count: u32,

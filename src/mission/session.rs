@@ -1,11 +1,13 @@
 //! A session: one agent's conversation, from its brief to the call that ends it.
 
+use serde::{Deserialize, Serialize};
+
 use super::conversation::{Message, Role, ToolCall};
 use super::event::SessionId;
 use super::plan::ItemId;
 
 /// One agent's conversation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// Its number within the mission.
     pub id: SessionId,
@@ -36,7 +38,7 @@ pub struct Session {
 }
 
 /// What a session is at.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum SessionState {
     /// Its next turn may be asked for.
     Ready,
@@ -49,7 +51,7 @@ pub(super) enum SessionState {
 }
 
 /// A call and what has become of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct OpenCall {
     pub call: ToolCall,
     pub begun: bool,

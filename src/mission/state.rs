@@ -20,7 +20,7 @@ const STORY_LINES: usize = 400;
 const LINE_CHARS: usize = 4_000;
 
 /// A mission: the fold of its events.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mission {
     /// Its id.
     pub id: MissionId,
@@ -84,6 +84,7 @@ pub struct Mission {
     /// The dearest call so far.
     pub(super) greatest: Reserve,
     /// What was done again and again.
+    #[serde(with = "super::frozen::pairs")]
     pub(super) ledgers: Ledgers,
     /// How far it has got.
     pub(super) progress: Progress,
@@ -262,7 +263,7 @@ pub fn nothing_stands(receipts: &[Accepted]) -> Option<&'static str> {
 }
 
 /// A task that was begun.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Work {
     /// Attempts that failed.
     pub failed: u32,
@@ -294,7 +295,7 @@ impl Work {
 }
 
 /// A change-set on its way through the gate.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Proposal {
     pub session: SessionId,
     pub index: usize,
@@ -305,7 +306,7 @@ pub(super) struct Proposal {
     pub stage: ProposalStage,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum ProposalStage {
     Queued,
     Checking,

@@ -31,7 +31,7 @@ impl std::fmt::Display for Back {
 }
 
 /// A person's wish that is being served, or waits for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Wish {
     pub back: Back,
     pub merge: bool,

@@ -12,7 +12,7 @@ use super::store::{self, locked};
 use super::{Letter, Mail, Wake, recovery};
 use crate::journal::JournalError;
 use crate::mission::view::MissionView;
-use crate::mission::{Mission, take};
+use crate::mission::{Mission, MissionId, take};
 use crate::workspace::lock::{LockError, OwnerLock};
 
 /// How often the other process's events are looked for while something happens.
@@ -110,8 +110,11 @@ fn enter(engine: &mut Engine, root: &Path) -> Result<Option<Guest>, JournalError
 fn read_events(engine: &mut Engine) -> Result<(), JournalError> {
     let ids = store::in_sight(&locked(&engine.journal))?;
     for id in ids {
-        let from = engine.missions.get(&id).map_or(0, |known| known.seq);
-        let read = locked(&engine.journal).events(&id, from);
+        let Some(known) = engine.missions.get_mut(&id) else {
+            read_whole(engine, &id)?;
+            continue;
+        };
+        let read = locked(&engine.journal).events(&id, known.seq);
         if let Err(error @ JournalError::Damaged { .. }) = read {
             tracing::error!(%error, "a mission is left out");
             continue;
@@ -120,10 +123,6 @@ fn read_events(engine: &mut Engine) -> Result<(), JournalError> {
         if records.is_empty() {
             continue;
         }
-        let known = engine.missions.entry(id.clone()).or_insert_with(|| {
-            let mission = Mission::new(id.clone());
-            Known::new(mission, 0, false)
-        });
         for record in records {
             let mission = std::mem::replace(&mut known.mission, Mission::new(id.clone()));
             known.mission = take(mission, record.at, record.event).0;
@@ -134,11 +133,27 @@ fn read_events(engine: &mut Engine) -> Result<(), JournalError> {
     Ok(())
 }
 
+/// A mission that is seen for the first time.
+fn read_whole(engine: &mut Engine, id: &MissionId) -> Result<(), JournalError> {
+    let (mission, seq) = match store::fold(&locked(&engine.journal), id) {
+        Err(error @ JournalError::Damaged { .. }) => {
+            tracing::error!(%error, "a mission is left out");
+            return Ok(());
+        }
+        read => read?,
+    };
+    if seq > 0 {
+        engine.board.show(MissionView::of(&mission));
+        engine.missions.insert(id.clone(), Known::new(mission, seq, false));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::journal::{Journal, Record};
-    use crate::mission::{Event, MissionId, Mode};
+    use crate::mission::{Event, Mode};
     use crate::runtime::{Handle, Settings};
 
     async fn until(handle: &Handle, holds: impl Fn(&MissionView) -> bool) {

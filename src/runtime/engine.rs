@@ -446,6 +446,7 @@ impl Engine {
         }
         let batch = Batch { records: &records, closed: &closed, letters };
         locked(&self.journal).commit(&batch)?;
+        self.keep_states(&records)?;
         for (mission, is_ended) in &closed {
             self.turn(mission, *is_ended);
         }
@@ -460,6 +461,17 @@ impl Engine {
         }
         if !changed.is_empty() {
             self.show(&changed);
+        }
+        Ok(())
+    }
+
+    /// Of long missions the state is kept now and then, so that they are taken up at once.
+    fn keep_states(&self, written: &[Record]) -> Result<(), JournalError> {
+        let is_due = |record: &&Record| (record.seq + 1).is_multiple_of(store::STATE_EVERY);
+        for record in written.iter().filter(is_due) {
+            if let Some(known) = self.missions.get(&record.mission) {
+                store::keep_state(&mut locked(&self.journal), &known.mission, known.seq)?;
+            }
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ pub use board::Update;
 pub(crate) use perform::with_servers;
 pub use recovery::losses;
 pub use settings::{Second, Settings, Wake};
-pub use store::{Seen, fold, load_views, new_mark};
+pub use store::{STATE_EVERY, Seen, fold, keep_state, load_views, new_mark};
 
 /// The longest goal, in characters.
 pub const MAX_GOAL: usize = 100_000;

@@ -10,7 +10,7 @@ use super::recovery;
 use crate::gate::report::receipt::Receipt;
 use crate::journal::{self, Journal, JournalError, Rows};
 use crate::mission::view::MissionView;
-use crate::mission::{Event, Mission, MissionId, take};
+use crate::mission::{Event, Mission, MissionId, frozen, take};
 
 /// How many ended missions are kept in sight.
 const RECENT: usize = 20;
@@ -74,8 +74,9 @@ const PARCELS: usize = 8;
 /// When the journal cannot be read.
 pub fn fold(journal: &Journal, id: &MissionId) -> Result<(Mission, u64), JournalError> {
     let mut mission = Mission::new(id.clone());
-    if journal.count(id)? > journal::PARCEL as u64 {
-        return fold_long(journal, id, mission);
+    let count = journal.count(id)?;
+    if count > journal::PARCEL as u64 {
+        return fold_long(journal, id, count);
     }
     let next = journal.read_events(id, 0, |_, at, event| {
         let before = std::mem::replace(&mut mission, Mission::new(id.clone()));
@@ -84,19 +85,51 @@ pub fn fold(journal: &Journal, id: &MissionId) -> Result<(Mission, u64), Journal
     Ok((mission, next))
 }
 
-/// The rows are taken from the file on this thread, verified and read on a second, and folded on a third.
+/// After how many events the state of a mission is kept again: seldom enough to cost nothing, and often enough that what
+/// is left to be folded takes a few milliseconds.
+pub const STATE_EVERY: u64 = if cfg!(test) { 16 } else { 4_096 };
+
+/// Keeps the state of a mission, of which `seq` events are written.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub fn keep_state(journal: &mut Journal, mission: &Mission, seq: u64) -> Result<(), JournalError> {
+    match frozen::freeze(mission) {
+        Ok(text) => journal.put_state(&mission.id, seq, &text),
+        Err(error) => {
+            tracing::warn!(%error, mission = %mission.id, "the state of a mission cannot be kept");
+            Ok(())
+        }
+    }
+}
+
+/// The state of a mission that was kept last, and the number of events in it: none of the `count` that are there, where
+/// no state was kept, or not by this version.
+fn kept_state(
+    journal: &Journal,
+    id: &MissionId,
+    count: u64,
+) -> Result<(Mission, u64), JournalError> {
+    let kept = journal.state(id)?.filter(|(seq, _)| *seq <= count);
+    let thawed = kept.and_then(|(seq, text)| Some((frozen::thaw(&text)?, seq)));
+    Ok(thawed.filter(|(m, _)| m.id == *id).unwrap_or_else(|| (Mission::new(id.clone()), 0)))
+}
+
+/// The rows are taken from the file on this thread, verified and read on a second, and folded on a third. All of them
+/// are verified, so that damage is met here and not later; only those that the kept state lacks are read and folded.
 fn fold_long(
     journal: &Journal,
     id: &MissionId,
-    mission: Mission,
+    count: u64,
 ) -> Result<(Mission, u64), JournalError> {
+    let (mission, from) = kept_state(journal, id, count)?;
     let (rows, parcels) = sync_channel::<Rows>(PARCELS);
     let (read, events) = sync_channel::<Vec<(u64, Event)>>(PARCELS);
     std::thread::scope(|scope| {
         let reading = scope.spawn(move || {
             for parcel in parcels {
-                let mut events = Vec::with_capacity(journal::PARCEL);
-                parcel.read(|_, at, event| events.push((at, event)))?;
+                let mut events = Vec::new();
+                parcel.read(from, |_, at, event| events.push((at, event)))?;
                 // Who no longer listens has panicked, which is said below.
                 let _ = read.send(events);
             }
@@ -191,6 +224,95 @@ fn archived_views(root: &Path, seen: Seen<'_>) -> Result<Vec<MissionView>, Journ
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::Record;
+    use crate::mission::{Command, Mode, RULES};
+
+    fn events() -> impl Iterator<Item = Event> {
+        let limits = crate::mission::fuel::Limits::default();
+        let (goal, engine) = ("write a poem".to_owned(), "test".to_owned());
+        let started = Event::Started { goal, mode: Mode::Task, engine, limits, rules: RULES };
+        let told = (0..).map(|number| Event::Commanded {
+            command: if number % 2 == 0 { Command::Pause } else { Command::Resume },
+        });
+        std::iter::once(started).chain(told)
+    }
+
+    /// A journal of a mission of that many events, of whose state a copy was kept at `kept`.
+    fn journal(root: &Path, id: &MissionId, count: usize, kept: usize) -> Journal {
+        let mut journal = Journal::open(root).unwrap();
+        let mut mission = Mission::new(id.clone());
+        for (seq, event) in events().take(count).enumerate() {
+            let (seq, at) = (seq as u64, 1_000 + seq as u64);
+            let record = Record { mission: id.clone(), seq, at, event: event.clone() };
+            journal.append(&[record]).unwrap();
+            mission = take(mission, at, event).0;
+            if seq + 1 == kept as u64 {
+                keep_state(&mut journal, &mission, seq + 1).unwrap();
+            }
+        }
+        journal
+    }
+
+    #[test]
+    fn a_mission_is_the_same_with_and_without_a_kept_state() {
+        let id = MissionId("m".to_owned());
+        let whole = tempfile::tempdir().unwrap();
+        let expected = fold(&journal(whole.path(), &id, 600, 0), &id).unwrap();
+        assert_eq!((expected.1, expected.0.told), (600, 600));
+        for kept in [1, 255, 256, 257, 512, 599, 600] {
+            let root = tempfile::tempdir().unwrap();
+            assert_eq!(fold(&journal(root.path(), &id, 600, kept), &id).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_kept_state_is_what_is_gone_on_from_and_one_that_does_not_fit_is_none() {
+        let id = MissionId("m".to_owned());
+        let root = tempfile::tempdir().unwrap();
+        let mut journal = journal(root.path(), &id, 600, 0);
+        let expected = fold(&journal, &id).unwrap();
+        let (mut other, _) = expected.clone();
+        other.goal = "from the kept state".to_owned();
+        keep_state(&mut journal, &other, 500).unwrap();
+        assert_eq!(fold(&journal, &id).unwrap().0.goal, "from the kept state");
+        keep_state(&mut journal, &other, 601).unwrap();
+        assert_eq!(fold(&journal, &id).unwrap(), expected, "it knows events that are not there");
+        journal.put_state(&id, 500, "{}").unwrap();
+        assert_eq!(fold(&journal, &id).unwrap(), expected, "another version wrote it");
+        other.id = MissionId("n".to_owned());
+        let text = frozen::freeze(&other).unwrap();
+        journal.put_state(&id, 500, &text).unwrap();
+        assert_eq!(fold(&journal, &id).unwrap(), expected, "it is another mission's");
+    }
+
+    #[test]
+    fn damage_is_met_where_a_kept_state_hides_it() {
+        let id = MissionId("m".to_owned());
+        let root = tempfile::tempdir().unwrap();
+        drop(journal(root.path(), &id, 600, 590));
+        let db = rusqlite::Connection::open(root.path().join(journal::PATH)).unwrap();
+        db.execute_batch("UPDATE events SET at = at + 1 WHERE seq = 7").unwrap();
+        let journal = Journal::open(root.path()).unwrap();
+        let error = fold(&journal, &id).unwrap_err();
+        assert!(error.is_damage() && error.to_string().contains("event 7"), "{error}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_loop_keeps_the_state_of_a_long_mission() {
+        use crate::runtime::{Handle, Settings};
+        let root = tempfile::tempdir().unwrap();
+        let handle = Handle::open(root.path(), Settings::default(), None).unwrap();
+        let id = handle.start("write a poem", Mode::Plan).unwrap();
+        for finding in 0..3 * STATE_EVERY as u32 {
+            let command = Command::DismissFinding { finding, reason: "none".to_owned() };
+            handle.command(&id, command).unwrap();
+        }
+        handle.stop();
+        let journal = Journal::open(root.path()).unwrap();
+        let (seq, _) = journal.state(&id).unwrap().expect("a state was kept");
+        assert!(seq >= STATE_EVERY && seq <= journal.count(&id).unwrap());
+        assert_eq!(kept_state(&journal, &id, seq).unwrap().1, seq);
+    }
 
     #[test]
     fn ids_differ() {

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::super::{CliError, environment};
 use super::quantile;
 use crate::journal::{Journal, Record};
-use crate::mission::{Event, MissionId};
-use crate::runtime::fold;
+use crate::mission::{Event, Mission, MissionId, take};
+use crate::runtime::{STATE_EVERY, fold, keep_state};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -37,7 +37,9 @@ pub(super) fn run(args: &Args, json: bool) -> Result<u8, CliError> {
     for (group, target) in GROUPS {
         figures.push(durable(folder.path(), &events, group, target, args.rounds)?);
     }
-    figures.push(rehydrated(folder.path(), &events, args.rounds)?);
+    for keeps in [true, false] {
+        figures.push(rehydrated(folder.path(), &events, keeps, args.rounds)?);
+    }
     let text = match json {
         true => Value::Array(figures.iter().map(Figure::json).collect()).to_string(),
         false => table(&figures),
@@ -110,13 +112,27 @@ fn durable(
 }
 
 /// From an unopened journal to a mission that can go on; beside it, SQLite reading the same texts and no more.
-fn rehydrated(folder: &Path, events: &[(u64, Event)], rounds: usize) -> Result<Figure, CliError> {
-    let root = folder.join("rehydrated");
+/// `keeps`: with the copies of its state that the loop keeps of a long mission.
+fn rehydrated(
+    folder: &Path,
+    events: &[(u64, Event)],
+    keeps: bool,
+    rounds: usize,
+) -> Result<Figure, CliError> {
+    let root = folder.join(if keeps { "kept" } else { "rehydrated" });
     let mut journal = Journal::open(&root).map_err(environment)?;
     let mut db = Raw::open(&root.join("raw.db"))?;
+    let mut mission = Mission::new(id());
     for records in parcels(events, 256, usize::MAX) {
         journal.append(&records).map_err(environment)?;
         db.append(&records)?;
+        for record in records.into_iter().filter(|_| keeps) {
+            mission = take(mission, record.at, record.event).0;
+            // As the loop does it.
+            if (record.seq + 1).is_multiple_of(STATE_EVERY) {
+                keep_state(&mut journal, &mission, record.seq + 1).map_err(environment)?;
+            }
+        }
     }
     drop((journal, db));
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
@@ -135,9 +151,10 @@ fn rehydrated(folder: &Path, events: &[(u64, Event)], rounds: usize) -> Result<F
             return Err(environment("SQLite read nothing"));
         }
     }
-    let what = format!("rehydrating a mission of {} events", events.len());
+    let without = if keeps { "" } else { ", without a kept state" };
+    let what = format!("rehydrating {} events{without}", events.len());
     let (ours, raw) = (quantile(&mut ours, 0.5), quantile(&mut raw, 0.5));
-    let target = if events.len() == 100_000 { "200" } else { "" };
+    let target = if keeps && events.len() == 100_000 { "200" } else { "" };
     Ok(Figure { what, unit: "ms", ours, raw, target })
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::super::frozen;
 use super::super::plan;
 use super::super::view::MissionView;
 use super::super::{Act, Command, Effect, Event, Mission, MissionId, Outcome, Phase, RULES};
@@ -131,6 +132,7 @@ impl World {
     fn crash(&mut self) -> Result<(), Violation> {
         self.crashes += 1;
         self.check_fold()?;
+        self.check_frozen()?;
         self.open = self.m.pending().collect();
         self.last = None;
         if self.m.phase != Phase::New {
@@ -155,6 +157,18 @@ impl World {
         Ok(())
     }
 
+    /// Who takes the mission up may read its state instead of folding it.
+    fn check_frozen(&mut self) -> Result<(), Violation> {
+        let text = frozen::freeze(&self.m).unwrap_or_default();
+        match frozen::thaw(&text) {
+            Some(m) if m == self.m => {
+                self.m = m;
+                Ok(())
+            }
+            _ => Err(Violation { rule: "a state is frozen and thawed as it was", detail: text }),
+        }
+    }
+
     /// What is looked at once, at the end; the dear ones of it only in some missions.
     pub fn last_checks(&mut self, scenario: &Scenario) -> Result<(), Violation> {
         self.watch.at_the_end()?;
@@ -175,6 +189,7 @@ impl World {
             return Ok(());
         }
         self.check_fold()?;
+        self.check_frozen()?;
         for (_, event) in &self.events {
             if !reads_back(event) {
                 return violated("an event is read back as it was written", format!("{event:?}"));

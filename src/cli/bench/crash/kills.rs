@@ -1,6 +1,7 @@
 //! Kills at random moments: the process group is ended with SIGKILL, and the next process takes the mission up.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,8 @@ use super::{Args, Figures, mission, reference};
 
 /// How many failures are told in full.
 const TOLD: usize = 20;
+/// After how many kills it is said how far they are.
+const EVERY: usize = 1_000;
 
 /// What was seen so far, by all who kill.
 #[derive(Default)]
@@ -109,6 +112,7 @@ fn one(
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             if killed {
                 seen.kills += 1;
+                tell(&seen, reference);
                 seen.moments.insert(told.as_ref().map_or(0, |told| told.records.len()));
                 left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
                     Some(n.saturating_sub(1))
@@ -132,6 +136,21 @@ fn one(
         }
     }
     reference.at_the_end(place, true).map(drop)
+}
+
+/// Ten thousand kills take minutes: whoever waits for them sees how far they are.
+fn tell(seen: &Seen, reference: &Reference) {
+    if seen.kills.is_multiple_of(EVERY) {
+        let text = format!(
+            "{} kills, {} missions of {} events, {} failed\n",
+            seen.kills,
+            seen.missions,
+            reference.events,
+            seen.failures.len()
+        );
+        // Nobody may be there to read it.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
 }
 
 fn figures(reference: &Reference, mut seen: Seen, seconds: f64) -> Figures {
