@@ -1,10 +1,13 @@
 //! What to do next, read off the state: the scheduler of a mission. It begins effects; it takes no decision that an
 //! event has not already made possible.
 
+use std::collections::BTreeSet;
+
 use super::brief;
 use super::control;
 use super::conversation::Role;
 use super::event::{Act, Effect, SessionId};
+use super::foresight;
 use super::fuel::{Fuel, Reserve};
 use super::plan::{ItemId, Mark, Task};
 use super::progress;
@@ -25,6 +28,9 @@ pub(super) fn advance(m: &mut Mission) -> Vec<Effect> {
     }
     serve_gate(m, &mut effects);
     serve_tests(m, &mut effects);
+    if matches!(m.phase, Phase::Planned | Phase::Working) {
+        effects.extend(foresight::look(m));
+    }
     open_sessions(m);
     take_baseline(m, &mut effects);
     if m.ended.is_none()
@@ -278,23 +284,29 @@ fn begin_tasks(m: &mut Mission, wanted: impl Fn(&Task) -> bool) {
         // Most steps of a long mission end here: looking at every task each time would cost more than all the rest.
         return;
     }
+    if foresight::is_looking(m) {
+        // Nobody knows yet who would get into whose way.
+        free = 1usize.saturating_sub(busy);
+    }
     let busy: Vec<ItemId> = m.sessions.values().filter_map(|s| s.item.clone()).collect();
     let at_gate: Vec<ItemId> = m.proposals.iter().map(|p| p.item.clone()).collect();
-    let mut files: Vec<String> = busy
+    let mut files: BTreeSet<String> = busy
         .iter()
         .filter_map(|id| plan.task(id))
-        .flat_map(|t| t.files().map(str::to_owned))
+        .flat_map(|task| foresight::touched(m, task))
         .collect();
     let mut chosen = Vec::new();
     for task in plan.tasks() {
         let open = matches!(task.mark(), Mark::Pending | Mark::Active);
         let waits = m.work.get(&task.id).is_some_and(|w| w.deferred.is_some() || w.is_untested());
         let held = waits || busy.contains(&task.id) || at_gate.contains(&task.id);
-        let clash = task.files().any(|f| files.iter().any(|g| g == f));
-        if free == 0 || !open || held || clash || !wanted(task) || !plan.is_ready(task) {
+        if free == 0 || !open || held || !wanted(task) || !plan.is_ready(task) {
             continue;
         }
-        files.extend(task.files().map(str::to_owned));
+        if foresight::touched(m, task).any(|file| files.contains(&file)) {
+            continue;
+        }
+        files.extend(foresight::touched(m, task));
         chosen.push(task.clone());
         free -= 1;
     }

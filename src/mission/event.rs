@@ -1,5 +1,7 @@
 //! What can happen to a mission, and what a mission can ask for. Both are values; the journal keeps the events.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::conversation::{ToolCall, Turn, Usage};
@@ -241,6 +243,11 @@ pub enum Act {
     },
     /// Find out what is wrong with the tree before anything of the mission's is applied.
     Baseline,
+    /// Find out in which files names of the code stand.
+    Foresee {
+        /// The names.
+        names: Vec<String>,
+    },
     /// Run the tests on the tree as a task leaves it.
     Test {
         /// The task.
@@ -315,6 +322,11 @@ pub enum Outcome {
     Baselined {
         /// In the gate's own words, which a mission only keeps; empty when nothing could be found out.
         baseline: String,
+    },
+    /// Where the names stand.
+    Foreseen {
+        /// For each name its files, relative to the workspace; a name that stands nowhere may be left out.
+        reach: BTreeMap<String, Vec<String>>,
     },
     /// The tests were run, or not.
     Tested {

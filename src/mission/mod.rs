@@ -12,6 +12,7 @@ mod compact;
 pub mod control;
 pub mod conversation;
 pub mod event;
+mod foresight;
 pub mod frozen;
 pub mod fuel;
 pub mod plan;

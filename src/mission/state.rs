@@ -94,6 +94,8 @@ pub struct Mission {
     pub(super) chosen: Vec<ItemId>,
     /// What was wrong with the tree before the mission, once that is known; nothing is proved before.
     pub(super) baseline: Option<String>,
+    /// The files in which the names stand that tasks speak of.
+    pub(super) reach: BTreeMap<String, Vec<String>>,
     /// What a person takes back, until that is begun.
     pub(super) undoing: Option<Wish>,
     /// Who waits for the undo that is under way.
@@ -390,6 +392,7 @@ impl Mission {
             milestones: 0,
             chosen: Vec::new(),
             baseline: None,
+            reach: BTreeMap::new(),
             undoing: None,
             undo_asks: Vec::new(),
             answers: VecDeque::new(),

@@ -5,7 +5,7 @@ use super::command;
 use super::event::{Act, Effect, EffectId, Event, Outcome, SealVerdict};
 use super::session::SessionState;
 use super::state::{End, FoundBy, LineKind, Mission, Phase};
-use super::{progress, proposal, rules, turn, undo, work};
+use super::{foresight, progress, proposal, rules, turn, undo, work};
 
 /// Applies one event, stamped with the milliseconds since the epoch, and says what is to be done next.
 ///
@@ -123,6 +123,7 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: Outcome) {
         (Act::Apply { .. }, Outcome::Stale { reason }) => proposal::stale(m, &reason),
         (Act::Apply { .. }, Outcome::NotApplied { reason }) => proposal::not_applied(m, &reason),
         (Act::Baseline, Outcome::Baselined { baseline }) => m.baseline = Some(baseline),
+        (Act::Foresee { names }, Outcome::Foreseen { reach }) => foresight::seen(m, names, reach),
         (Act::Test { item }, Outcome::Tested { verdict }) => work::tested(m, &item, &verdict),
         (Act::Seal, Outcome::Sealed { verdict }) => sealed(m, &verdict),
         (Act::Wait { session, .. }, Outcome::Waited) => {
@@ -193,6 +194,7 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::NotApplied { .. } => "a failed application",
         Outcome::Edited { .. } => "an undo that needs a merge",
         Outcome::Baselined { .. } => "a baseline",
+        Outcome::Foreseen { .. } => "a foresight",
         Outcome::Tested { .. } => "a test verdict",
         Outcome::Sealed { .. } => "a seal verdict",
         Outcome::Waited => "the end of a wait",

@@ -1,5 +1,6 @@
 //! Performs effects: each answers with one outcome. Nothing here knows what a mission makes of it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -44,6 +45,9 @@ pub(super) enum Job {
         merge: bool,
     },
     Baseline,
+    Foresee {
+        names: Vec<String>,
+    },
     Test {
         baseline: Baseline,
     },
@@ -92,6 +96,7 @@ impl Job {
                 merge: *merge,
             },
             Act::Baseline => Job::Baseline,
+            Act::Foresee { names } => Job::Foresee { names: names.clone() },
             Act::Test { .. } => Job::Test { baseline: baseline::of(m) },
             Act::Seal => {
                 let plan = m.plan.as_ref().map(render).unwrap_or_default();
@@ -195,6 +200,7 @@ impl Performer {
                 self.undo(&mission, number, &back, merge).await
             }
             Job::Baseline => Outcome::Baselined { baseline: self.baseline().await },
+            Job::Foresee { names } => Outcome::Foreseen { reach: self.foresee(names).await },
             Job::Test { baseline } => Outcome::Tested { verdict: self.test(&baseline).await },
             Job::Seal { mission, plan, links, baseline } => {
                 let verdict = seal::seal(self, &mission, plan, links, &baseline).await;
@@ -207,6 +213,19 @@ impl Performer {
                 Outcome::Waited
             }
             Job::Impossible => Outcome::Aborted,
+        }
+    }
+}
+
+impl Performer {
+    /// Where nothing can be found out, nothing is foreseen: the gate notices what gets into another's way.
+    async fn foresee(&self, names: Vec<String>) -> BTreeMap<String, Vec<String>> {
+        match self.gate.files_with(names, &self.open_texts()).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "it cannot be foreseen which tasks touch the same files");
+                BTreeMap::new()
+            }
         }
     }
 }

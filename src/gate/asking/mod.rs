@@ -1,6 +1,7 @@
 //! Which files a server is asked about: those that change, and where its word is a proof all that the change can reach.
 
 pub(super) mod described;
+pub(super) mod names;
 pub(super) mod reach;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::conversation::Role;
 use super::super::event::GateVerdict;
+use super::super::foresight;
 use super::super::fuel::Limits;
 use super::super::plan::{ItemId, Plan, Task};
 use super::super::{Act, Back, Command, Effect, EffectId, End, Event, Mission, Outcome, SessionId};
@@ -299,7 +300,7 @@ fn check_ready(m: &Mission, item: &ItemId) -> Result<(), Violation> {
     hold(ready, "a task waits for what it depends on", || item.to_string())
 }
 
-/// Tasks that run at once are no more than may be, and share no file.
+/// Tasks that run at once are no more than may be, and share no file, nor one in which a name of theirs stands.
 fn check_side_by_side(m: &Mission, limits: &Limits) -> Result<(), Violation> {
     let items: Vec<&ItemId> = m.sessions().filter_map(|session| session.item.as_ref()).collect();
     let most = limits.parallel.max(1) as usize;
@@ -309,7 +310,8 @@ fn check_side_by_side(m: &Mission, limits: &Limits) -> Result<(), Violation> {
     let tasks: Vec<&Task> = tasks.collect();
     for (at, task) in tasks.iter().enumerate() {
         for other in tasks.iter().skip(at + 1) {
-            let shared = task.files().any(|file| other.files().any(|name| name == file));
+            let files: BTreeSet<String> = foresight::touched(m, task).collect();
+            let shared = foresight::touched(m, other).any(|file| files.contains(&file));
             hold(!shared && task.id != other.id, "tasks that run at once share no file", || {
                 format!("{} and {}", task.id, other.id)
             })?;

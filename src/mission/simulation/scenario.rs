@@ -111,7 +111,8 @@ fn limits(dice: &mut Dice) -> Limits {
 
 /// Names that several tasks may share.
 const FILES: [&str; 4] = ["a.rs", "b.rs", "src/c.rs", "d e.rs"];
-const TITLES: [&str; 4] = ["mend it", "a \\| b", "ä 漢字 🦀", "done: all of it"];
+const TITLES: [&str; 6] =
+    ["mend it", "a \\| b", "ä 漢字 🦀", "done: all of it", "widen `area()`", "rename `Shop::open`"];
 
 /// A valid plan: some milestones with some tasks, each of which may wait for an earlier one and declare files.
 pub(super) fn plan(dice: &mut Dice) -> String {

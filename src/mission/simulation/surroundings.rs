@@ -37,6 +37,13 @@ pub(super) fn outcome(
             _ => Outcome::Applied,
         },
         Act::Baseline => Outcome::Baselined { baseline: String::new() },
+        Act::Foresee { names } => {
+            // Some stand nowhere.
+            let known = names.iter().filter(|_| !dice.once_in(3)).cloned().collect::<Vec<_>>();
+            let file = |dice: &mut Dice| dice.pick(&["a.rs", "b.rs", "../x"], "").to_owned();
+            let reach = known.into_iter().map(|name| (name, vec![file(dice)])).collect();
+            Outcome::Foreseen { reach }
+        }
         Act::Test { .. } => Outcome::Tested { verdict: tests(dice, bad) },
         Act::Seal => Outcome::Sealed { verdict: seal(dice, bad) },
         Act::Wait { .. } => Outcome::Waited,

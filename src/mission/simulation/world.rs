@@ -220,6 +220,7 @@ fn is_end_of(act: &Act, outcome: &Outcome, is_pending: bool) -> bool {
         }
         Edited { .. } => matches!(act, Act::Undo { .. }),
         Baselined { .. } => *act == Act::Baseline,
+        Foreseen { .. } => matches!(act, Act::Foresee { .. }),
         Tested { .. } => matches!(act, Act::Test { .. }),
         Sealed { .. } => *act == Act::Seal,
         Waited => matches!(act, Act::Wait { .. }),
