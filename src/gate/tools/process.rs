@@ -255,12 +255,37 @@ impl Running {
         (self.child.0.stdout().take(), self.child.0.stderr().take())
     }
 
+    /// Its group, to be ended from elsewhere.
+    pub fn group(&self) -> Option<GroupId> {
+        self.child.0.id().map(GroupId)
+    }
+
     /// Waits for the end of the process itself; others of its group may live on until this is dropped.
     ///
     /// # Errors
     /// What the system says.
     pub async fn wait(&mut self) -> std::io::Result<ExitStatus> {
         self.child.0.wait().await
+    }
+}
+
+/// A process group by its number, as long as its first process was not waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupId(u32);
+
+impl GroupId {
+    /// Kills all of it, at once. Where the system has no such groups, that is left to [`Running`].
+    pub fn kill(self) {
+        #[cfg(unix)]
+        if let Ok(id @ 2..) = i32::try_from(self.0) {
+            use nix::sys::signal::{Signal, killpg};
+            // Fails when the group has ended already, which is what is wanted.
+            if let Err(error) = killpg(nix::unistd::Pid::from_raw(id), Signal::SIGKILL) {
+                tracing::trace!(%error, "the process group had ended");
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = self.0;
     }
 }
 
