@@ -102,11 +102,6 @@ fn caller(m: &Mission, s: &Session, call: &ToolCall) -> Caller {
     let files = |(number, r): (usize, &Accepted)| {
         r.files.iter().map(move |file| (number, file.clone())).collect::<Vec<_>>()
     };
-    let is_earlier_run = |other: &ToolCall| other.name == RUN && other.id != call.id;
-    let has_run = |message: &Message| match message {
-        Message::Assistant { calls, .. } => calls.iter().any(is_earlier_run),
-        _ => false,
-    };
     // Only commands ask.
     let is_run = call.name == RUN;
     Caller {
@@ -116,9 +111,21 @@ fn caller(m: &Mission, s: &Session, call: &ToolCall) -> Caller {
         item: s.item.clone(),
         applied: m.receipts.len(),
         settled: if is_run { own.flat_map(files).collect() } else { Vec::new() },
-        has_run: is_run && s.messages.iter().any(has_run),
+        has_run: is_run && has_run_before(&s.messages, call),
         open: OpenTexts::new(),
     }
+}
+
+/// Whether a command comes before that call, which is one of the newest answer's.
+fn has_run_before(messages: &[Message], call: &ToolCall) -> bool {
+    let answers = messages.iter().rev().filter_map(|message| match message {
+        Message::Assistant { calls, .. } => Some(calls),
+        _ => None,
+    });
+    answers.enumerate().any(|(back, calls)| {
+        let before = calls.iter().take_while(|other| back > 0 || other.id != call.id);
+        before.into_iter().any(|other| other.name == RUN)
+    })
 }
 
 fn ask(m: &Mission, session: u32) -> Option<Ask> {
