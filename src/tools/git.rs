@@ -25,7 +25,7 @@ const MAX_REV: usize = 200;
 
 pub(super) const GIT: Tool = Tool {
     name: "git",
-    description: "Reads the repository. n: commits; blame: line.",
+    description: "n: commits; blame: line.",
     schema,
     roles: NOT_COMMANDER,
     repeatable: true,

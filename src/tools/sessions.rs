@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::workspace::{OpenTexts, RelPath};
 const SLOTS: usize = 64;
 /// How often a folder is removed whose last processes are just dying.
 const TRIES: u32 = 20;
+/// How long the end of the process waits for folders that are being removed; what is left is swept at the next start.
+const END_LIMIT: Duration = Duration::from_secs(2);
 
 /// The sessions of a process that have a worktree.
 pub(super) struct Sessions {
@@ -35,6 +38,9 @@ pub(super) struct Sessions {
     slot: Mutex<Option<Slot>>,
     living: Mutex<HashMap<(MissionId, SessionId), Arc<Session>>>,
     tokio: Handle,
+    /// Every removal that is under way holds a sender; when all are gone, the receiver says so.
+    alive: Option<Sender<()>>,
+    gone: Mutex<Receiver<()>>,
 }
 
 /// This process's own folder.
@@ -83,8 +89,15 @@ impl Sessions {
         if let Some(folder) = folder.clone().filter(|folder| folder.is_dir()) {
             std::thread::spawn(move || sweep(&folder));
         }
-        let (slot, living, tokio) = (Mutex::default(), Mutex::default(), Handle::current());
-        Sessions { folder, slot, living, tokio }
+        let (alive, gone) = channel();
+        Sessions {
+            folder,
+            slot: Mutex::default(),
+            living: Mutex::default(),
+            tokio: Handle::current(),
+            alive: Some(alive),
+            gone: Mutex::new(gone),
+        }
     }
 
     /// The session of a caller, made where it has none.
@@ -141,16 +154,29 @@ impl Sessions {
             return;
         }
         let gone = |(of, id): &(MissionId, SessionId)| of == mission && !lives(*id);
-        let gone: Vec<_> = living.keys().filter(|key| gone(key)).cloned().collect();
-        for session in gone.iter().filter_map(|key| living.remove(key)) {
-            session.stop();
-            self.tokio.spawn(async move {
-                // A copy that is being made is let end first, or it would come back.
-                let _own = session.own.clone().lock_owned().await;
-                let folder = session.folder.clone();
-                tokio::task::spawn_blocking(move || remove(&folder))
-            });
+        let keys: Vec<_> = living.keys().filter(|key| gone(key)).cloned().collect();
+        let gone: Vec<Arc<Session>> = keys.iter().filter_map(|key| living.remove(key)).collect();
+        if gone.is_empty() {
+            return;
         }
+        gone.iter().for_each(|session| session.stop());
+        // With the last one goes what they shared; its lock goes after it.
+        let slot = if living.is_empty() { locked(&self.slot).take() } else { None };
+        let alive = self.alive.clone();
+        self.tokio.spawn(async move {
+            for session in &gone {
+                // A copy that is being made is let end first, or it would come back.
+                drop(session.own.lock().await);
+            }
+            let removing = tokio::task::spawn_blocking(move || {
+                gone.iter().for_each(|session| remove(&session.folder));
+                slot.iter().for_each(|slot| remove(&slot.folder));
+                drop((slot, alive));
+            });
+            if let Err(error) = removing.await {
+                tracing::warn!(%error, "a worktree stays until the next start");
+            }
+        });
     }
 
     /// What a session changed in its worktree, merged onto the tree of now.
@@ -235,6 +261,9 @@ impl Drop for Sessions {
         if let Some(slot) = locked(&self.slot).take() {
             remove(&slot.folder);
         }
+        self.alive = None;
+        // Nobody ever sends: the answer is that all have ended, or that the time is over.
+        let _ = locked(&self.gone).recv_timeout(END_LIMIT);
     }
 }
 

@@ -77,7 +77,8 @@ impl Worktree {
     }
 
     /// Brings it to `tree`: what was not changed here is taken over, what was changed on both sides is merged. A file
-    /// whose changes meet stays as it is here and is named, but for those that were `settled` in the user's tree.
+    /// whose changes meet stays as it is here and is named, but for those that were `settled` in the user's tree: they
+    /// are taken over, too.
     ///
     /// # Errors
     /// See [`WorktreeError`]; some files may have been brought then.
@@ -128,23 +129,25 @@ impl Worktree {
         let text = open.get(path).map(|open| open.text.as_str());
         // What is there now counts, should it have changed since it was looked at.
         let found = self.store.keep(hash, &from, text)?;
-        if untouched || settled.contains(path) {
+        if untouched {
             self.store.put(&found, &from, &place)?;
         } else if !self.is(&place, &found)? {
-            let texts = (self.base.get(path), self.text(path));
-            let (Some(base), Some(mine), Some(theirs)) =
-                (texts.0.and_then(|hash| self.store.text(hash)), texts.1, self.store.text(&found))
-            else {
-                return Ok(false);
-            };
-            let merged = merge(&base, &mine, &theirs);
-            if !merged.left.is_empty() {
-                return Ok(false);
+            match self.merged(path, &found) {
+                Some(text) => disk::write(&place, text.as_bytes())?,
+                None if settled.contains(path) => self.store.put(&found, &from, &place)?,
+                None => return Ok(false),
             }
-            disk::write(&place, merged.text.as_bytes())?;
         }
         self.base.insert(path.clone(), found);
         Ok(true)
+    }
+
+    /// The text here with the changes from what was brought to `found`; `None` where they meet, or there is no text.
+    fn merged(&self, path: &RelPath, found: &str) -> Option<String> {
+        let base = self.store.text(self.base.get(path)?)?;
+        let mine = self.own.read(path).ok().flatten()?.text;
+        let merged = merge(&base, &mine, &self.store.text(found)?);
+        merged.left.is_empty().then_some(merged.text)
     }
 
     fn is(&self, place: &Path, hash: &str) -> io::Result<bool> {
@@ -153,10 +156,6 @@ impl Worktree {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
-    }
-
-    fn text(&self, path: &RelPath) -> Option<String> {
-        self.own.read(path).ok().flatten().map(|file| file.text)
     }
 
     /// Every file here that is no ignored one, and those that were brought though they are.

@@ -33,7 +33,7 @@ const AROUND: usize = 3;
 
 pub(super) const FETCH: Tool = Tool {
     name: "fetch",
-    description: "A web page as text; find: lines around a word.",
+    description: "A web page as text.",
     schema,
     roles: NOT_COMMANDER,
     repeatable: true,

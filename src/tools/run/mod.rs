@@ -32,7 +32,7 @@ pub(super) const RUN: Tool = Tool {
 };
 pub(super) const JOB: Tool = Tool {
     name: "job",
-    description: "A background command.",
+    description: "A background run.",
     schema: job_schema,
     roles: WORKER_AND_REVIEWER,
     // To look again, or to stop what is stopped, changes nothing.

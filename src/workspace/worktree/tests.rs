@@ -118,9 +118,13 @@ fn it_follows_the_tree_where_its_own_changes_allow() {
     assert!(refusal.contains("+mine") && refusal.contains("+theirs"), "{refusal}");
     let only = place.lay(Some("both")).unwrap();
     assert_eq!(only, [("both".to_owned(), Some("A\nb\nc\nd\nE\n".to_owned()))]);
-    // What was settled by a proposal of its own is taken over.
-    assert_eq!(place.follow_settled(&["met"]), [] as [&str; 0]);
-    assert_eq!(place.read("met"), "theirs\n");
+    // What was settled by a proposal of its own is taken over where it meets, and merged where it does not.
+    place.user("both", "A\nB\nc\nd\ne\n");
+    assert_eq!(place.follow_settled(&["met", "both"]), [] as [&str; 0]);
+    assert_eq!(
+        (place.read("met"), place.read("both")),
+        ("theirs\n".into(), "A\nB\nc\nd\nE\n".into())
+    );
 }
 
 #[test]
