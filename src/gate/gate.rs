@@ -19,6 +19,7 @@ use super::prove::{self, Case};
 use super::repair;
 use super::report::verdict::{add_problems, conclude, refused};
 use super::report::{Repair, Report, Stage, Verdict};
+use super::shadow;
 use super::stage::ServerStage;
 use super::workbench::{Layout, Workbench};
 use crate::workspace::change::ChangeSet;
@@ -123,6 +124,12 @@ impl Gate {
     /// The workspace.
     pub fn workspace(&self) -> &Arc<Workspace> {
         &self.workspace
+    }
+
+    /// The folder for what is made of the workspace and can be made again; `None` where no cache folder is known.
+    pub fn folder(&self) -> Option<PathBuf> {
+        let cache = self.settings.cache_dir.clone().or_else(shadow::cache_dir)?;
+        Some(shadow::folder_of(&cache, self.workspace.root()))
     }
 
     /// The servers stage, its copy of the workspace brought to the disk with `open` laid over it; `None` where none is

@@ -84,9 +84,8 @@ impl Shadow {
     /// # Errors
     /// See [`ShadowError`].
     pub fn open(cache: &Path, root: &Path) -> Result<Shadow, ShadowError> {
-        let name = &sha256(root.as_os_str().as_encoded_bytes())[..16];
         for slot in 0..SLOTS {
-            let dir = cache.join(name).join(slot.to_string());
+            let dir = folder_of(cache, root).join(slot.to_string());
             let lock = match OwnerLock::take_file(&dir.join("lock")) {
                 Ok(lock) => lock,
                 Err(LockError::Held { .. }) => continue,
@@ -110,6 +109,11 @@ impl Shadow {
     pub fn target(&self) -> &Path {
         &self.target
     }
+}
+
+/// The folder below `cache` that belongs to the workspace at the canonical `root`.
+pub fn folder_of(cache: &Path, root: &Path) -> PathBuf {
+    cache.join(&sha256(root.as_os_str().as_encoded_bytes())[..16])
 }
 
 /// The folder below which all shadows live: `ORCHESTRATOR_CACHE_DIR`, else the platform's cache folder.

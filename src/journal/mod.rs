@@ -334,7 +334,7 @@ impl Journal {
 }
 
 /// What of `.opencode/` is no business of version control.
-const IGNORED: &str = "# Written by orchestrator: its journal and locks.\njournal.db*\nowner.lock\nmission_loop.json\narchive/\n";
+const IGNORED: &str = "# Written by orchestrator: its journal and locks.\njournal.db*\nowner.lock\nmission_loop.json\narchive/\ndocs/\n";
 
 /// How often it is tried beside others who try.
 const TRIES: u32 = 100;

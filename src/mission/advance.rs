@@ -13,6 +13,7 @@ use super::plan::{ItemId, Mark, Task};
 use super::progress;
 use super::session::SessionState;
 use super::state::{End, LineKind, Mission, Phase, ProposalStage, Work};
+use super::turn;
 use super::undo;
 use super::work;
 
@@ -129,14 +130,21 @@ fn serve_session(m: &mut Mission, id: SessionId, effects: &mut Vec<Effect>) {
         SessionState::Waiting => {}
         SessionState::Calling(calls) => {
             let mut acts = Vec::new();
-            for (index, open) in calls.iter_mut().enumerate() {
+            for index in 0..calls.len() {
+                let open = &calls[index];
                 if open.begun || open.result.is_some() {
                     continue;
                 }
-                if control::is_control(&open.call.name) || open.call.name == control::PROPOSE {
+                let name = open.call.name.as_str();
+                if control::is_control(name) || name == control::PROPOSE {
                     // What a decision rests on comes first.
                     break;
                 }
+                if name == control::RUN && turn::waits_for_a_command(calls, index) {
+                    // Commands run in the order in which they were asked for.
+                    continue;
+                }
+                let open = &mut calls[index];
                 open.begun = true;
                 acts.push(Act::Tool { session: id, index, call: open.call.clone() });
             }

@@ -11,6 +11,9 @@ use super::event::NewFinding;
 /// The tool that proposes a change-set. The runtime's gate answers it, but only a Worker may call it.
 pub const PROPOSE: &str = "propose";
 
+/// The tool that runs a command in the session's worktree. The runtime answers it; it changes what the calls after it find.
+pub const RUN: &str = "run";
+
 /// The tool that ends a Worker's session with its task done.
 pub const DONE: &str = "done";
 

@@ -69,12 +69,20 @@ pub(super) fn settle(m: &mut Mission, id: SessionId) {
                 Err(refusal) => session.answer(index, refusal, true),
             }
         } else if name == control::PROPOSE {
+            if waits_for_a_command(calls, index) {
+                break;
+            }
             propose(m, id, index);
         } else {
             break;
         }
     }
     conclude(m, id);
+}
+
+/// Whether a command of the same answer, before that call, has not ended: what it does to the worktree comes first.
+pub(super) fn waits_for_a_command(calls: &[OpenCall], index: usize) -> bool {
+    calls[..index].iter().any(|c| c.call.name == control::RUN && c.result.is_none())
 }
 
 fn conclude(m: &mut Mission, id: SessionId) {

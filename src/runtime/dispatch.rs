@@ -38,6 +38,11 @@ impl Dispatcher {
         self.gone.recv_timeout(bound) != Err(RecvTimeoutError::Timeout)
     }
 
+    /// Lets go of what belonged to sessions of the mission that have ended.
+    pub fn keep_sessions(&self, mission: &Mission) {
+        self.performer.toolbox.keep(&mission.id, |id| mission.session(id).is_some());
+    }
+
     /// Begins an effect. `stop` is cancelled when the mission ends.
     pub fn begin(&self, mission: &Mission, effect: Effect, stop: &CancellationToken) {
         let job = Job::of(mission, &effect.act);

@@ -459,6 +459,9 @@ impl Engine {
                 changed.push(record.mission);
             }
         }
+        for known in changed.iter().filter_map(|id| self.missions.get(id)) {
+            self.dispatcher.keep_sessions(&known.mission);
+        }
         if !changed.is_empty() {
             self.show(&changed);
         }

@@ -13,10 +13,11 @@ use crate::gate::gate::OpenServers;
 use crate::gate::servers::Servers;
 use crate::gate::{self, Baseline, Gate};
 use crate::journal::Journal;
-use crate::mission::conversation::{ToolCall, Usage};
-use crate::mission::event::{Fault, FaultKind, SealVerdict};
+use crate::mission::control::RUN;
+use crate::mission::conversation::{Message, ToolCall, Usage};
+use crate::mission::event::{Fault, FaultKind, SealVerdict, SessionId};
 use crate::mission::plan::{ItemId, render};
-use crate::mission::{Act, Back, Mission, MissionId, Outcome};
+use crate::mission::{Accepted, Act, Back, Mission, MissionId, Outcome, Session};
 use crate::tools::{Caller, Toolbox};
 use crate::workspace::OpenTexts;
 use crate::workspace::hash::sha256;
@@ -30,6 +31,7 @@ pub(super) enum Job {
     },
     Check {
         mission: MissionId,
+        session: SessionId,
         item: ItemId,
         call: ToolCall,
         links: usize,
@@ -73,20 +75,12 @@ impl Job {
             Act::Ask { session } => {
                 ask(m, *session).map_or(Job::Impossible, |ask| Job::Ask(Box::new(ask)))
             }
-            Act::Tool { session, call, .. } => {
-                m.session(*session).map_or(Job::Impossible, |s| Job::Tool {
-                    caller: Caller {
-                        mission: m.id.clone(),
-                        role: s.role,
-                        item: s.item.clone(),
-                        applied: links,
-                        open: OpenTexts::new(),
-                    },
-                    call: call.clone(),
-                })
-            }
-            Act::Check { item, call, .. } => {
-                Job::Check { mission: m.id.clone(), item: item.clone(), call: call.clone(), links }
+            Act::Tool { session, call, .. } => m.session(*session).map_or(Job::Impossible, |s| {
+                Job::Tool { caller: caller(m, s, call), call: call.clone() }
+            }),
+            Act::Check { session, item, call } => {
+                let (mission, item, call) = (m.id.clone(), item.clone(), call.clone());
+                Job::Check { mission, session: *session, item, call, links }
             }
             Act::Apply { receipt } => Job::Apply { mission: m.id.clone(), receipt: *receipt },
             Act::Undo { number, back, merge } => Job::Undo {
@@ -108,6 +102,37 @@ impl Job {
     }
 }
 
+fn caller(m: &Mission, s: &Session, call: &ToolCall) -> Caller {
+    let own = m.receipts.iter().enumerate().filter(|(_, r)| Some(&r.item) == s.item.as_ref());
+    let files = |(number, r): (usize, &Accepted)| {
+        r.files.iter().map(move |file| (number, file.clone())).collect::<Vec<_>>()
+    };
+    // Only commands ask.
+    let is_run = call.name == RUN;
+    Caller {
+        mission: m.id.clone(),
+        session: s.id,
+        role: s.role,
+        item: s.item.clone(),
+        applied: m.receipts.len(),
+        settled: if is_run { own.flat_map(files).collect() } else { Vec::new() },
+        has_run: is_run && has_run_before(&s.messages, call),
+        open: OpenTexts::new(),
+    }
+}
+
+/// Whether a command comes before that call, which is one of the newest answer's.
+fn has_run_before(messages: &[Message], call: &ToolCall) -> bool {
+    let answers = messages.iter().rev().filter_map(|message| match message {
+        Message::Assistant { calls, .. } => Some(calls),
+        _ => None,
+    });
+    answers.enumerate().any(|(back, calls)| {
+        let before = calls.iter().take_while(|other| back > 0 || other.id != call.id);
+        before.into_iter().any(|other| other.name == RUN)
+    })
+}
+
 fn ask(m: &Mission, session: u32) -> Option<Ask> {
     let s = m.session(session)?;
     let task = s.item.as_ref().and_then(|id| m.plan.as_ref()?.task(id)).cloned();
@@ -127,7 +152,7 @@ pub(super) struct Performer {
     pub(super) gate: Arc<Gate>,
     agent: Arc<dyn Agent>,
     label: String,
-    toolbox: Toolbox,
+    pub(super) toolbox: Toolbox,
     pub(super) journal: Arc<Mutex<Journal>>,
     pub(super) mutants: Option<Duration>,
     pub(super) tests: TestsWhen,
@@ -147,7 +172,7 @@ impl Performer {
         let agent = agents::choose(&settings.models, &gate)?;
         Ok(Performer {
             root: gate.workspace().root().to_path_buf(),
-            toolbox: Toolbox::new(gate.clone(), journal.clone()),
+            toolbox: Toolbox::new(gate.clone(), journal.clone(), settings.fetch.clone()),
             label: agent.name(),
             gate,
             agent,
@@ -192,8 +217,9 @@ impl Performer {
                     Err(content) => Outcome::Called { content, is_error: true },
                 }
             }
-            Job::Check { mission, item, call, links } => {
-                Outcome::Checked { verdict: self.check(&mission, &item, &call, links).await }
+            Job::Check { mission, session, item, call, links } => {
+                let verdict = self.check((&mission, session), &item, &call, links).await;
+                Outcome::Checked { verdict }
             }
             Job::Apply { mission, receipt } => self.apply(&mission, receipt).await,
             Job::Undo { mission, number, back, merge } => {

@@ -8,28 +8,37 @@ use crate::gate::report::{Report, Verdict};
 use crate::gate::{self, Checked};
 use crate::mission::MissionId;
 use crate::mission::conversation::ToolCall;
-use crate::mission::event::{GateVerdict, NewFinding};
+use crate::mission::event::{GateVerdict, NewFinding, SessionId};
 use crate::mission::plan::ItemId;
 use crate::workspace::hash::sha256;
-use crate::workspace::{ChangeSet, OpenTexts, RelPath, Tree};
+use crate::workspace::{OpenTexts, RelPath, Tree};
 
 impl Performer {
     pub(super) async fn check(
         &self,
-        mission: &MissionId,
+        (mission, session): (&MissionId, SessionId),
         item: &ItemId,
         call: &ToolCall,
         links: usize,
     ) -> GateVerdict {
-        let arguments = serde_json::Value::Object((*call.arguments).clone());
-        let change: ChangeSet = match serde_json::from_value(arguments) {
-            Ok(change) => change,
-            Err(error) => return malformed(&error.to_string()),
-        };
-        let open = self.open_texts();
-        let checked = match self.gate.check(&change, &open).await {
-            Ok(checked) => checked,
-            Err(error) => return GateVerdict::Unverified { reason: error.to_string() },
+        let mut tries = 0;
+        let (open, checked) = loop {
+            let open = self.open_texts();
+            let laid = match self.lay((mission, session), call, &open).await {
+                Ok(laid) => laid,
+                Err(refused) => return refused,
+            };
+            let checked = match self.gate.check(&laid.change, &open).await {
+                Ok(checked) => checked,
+                Err(error) => return GateVerdict::Unverified { reason: error.to_string() },
+            };
+            if !laid.is_outdated(&checked.report) {
+                break (open, checked);
+            }
+            tries += 1;
+            if tries == TRIES {
+                return unlaid("the files keep changing while they are merged".to_owned());
+            }
         };
         match checked.report.verdict {
             Verdict::Accepted => self
@@ -103,8 +112,15 @@ impl Performer {
     }
 }
 
-fn malformed(error: &str) -> GateVerdict {
-    let report = format!("the arguments of `propose` do not fit: {error}");
+/// How often a change-set is merged again because a file changed between its merge and its proof.
+const TRIES: u32 = 3;
+
+pub(super) fn malformed(error: &str) -> GateVerdict {
+    unlaid(format!("the arguments of `propose` do not fit: {error}"))
+}
+
+/// The refusal of a change-set that does not fit the tree.
+pub(super) fn unlaid(report: String) -> GateVerdict {
     let problem = finding(None, None, report.clone());
     GateVerdict::Refused { stage: "apply".to_owned(), report, problems: vec![problem] }
 }

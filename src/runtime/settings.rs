@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::mission::conversation::Role;
 use crate::mission::fuel::{Limits, Prices};
+use crate::tools::fetch;
 use crate::{gate, model};
 
 /// The runtime's settings.
@@ -30,6 +31,8 @@ pub struct Settings {
     pub wake: Wake,
     /// What becomes of a mission that is to begin while another one runs.
     pub second: Second,
+    /// Whether, and where, pages of the web are read.
+    pub fetch: fetch::Settings,
 }
 
 /// Which unfinished missions a process lets go on by itself, once it owns the workspace.
@@ -115,6 +118,7 @@ struct File {
     seal: Seal,
     journal: Keep,
     missions: Missions,
+    fetch: fetch::Settings,
     /// What models cost, by their names; a `price` of `[model]` or a role goes before.
     prices: std::collections::BTreeMap<String, model::Price>,
     model: Option<model::ModelSettings>,
@@ -166,6 +170,7 @@ impl Settings {
             keep: file.journal,
             wake: Wake::All,
             second: file.missions.second,
+            fetch: file.fetch,
         })
     }
 }

@@ -48,13 +48,13 @@ fn propose() -> Value {
     let change = json!({
         "type": "object",
         "properties": {
-            "op": {"enum": ["edit", "write", "delete", "rename"]},
+            "op": {"enum": ["edit", "write", "delete", "rename", "from_worktree"]},
             "path": text("relative to the workspace"),
             "edits": {"type": "array", "items": edit, "description": "for edit"},
             "content": text("for write: the whole text"),
             "to": text("for rename"),
         },
-        "required": ["op", "path"],
+        "required": ["op"],
     });
     object(json!({"changes": {"type": "array", "items": change, "minItems": 1}}), &["changes"])
 }

@@ -6,19 +6,28 @@
 
 mod changes;
 mod control;
+pub mod fetch;
 mod files;
+mod git;
+mod run;
 mod schema;
+mod sessions;
 
 use std::sync::{Arc, Mutex};
 
 use crate::gate::Gate;
 use crate::journal::Journal;
 use crate::mission::MissionId;
+use crate::mission::control::RUN;
 use crate::mission::conversation::{Role, ToolCall};
+use crate::mission::event::SessionId;
 use crate::mission::plan::ItemId;
+use crate::workspace::worktree::Laid;
 use crate::workspace::{OpenTexts, RelPath};
 
+use self::fetch::Fetcher;
 use self::schema::Tool;
+use self::sessions::Sessions;
 use crate::model::ToolSpec;
 
 /// Every tool, in the order in which it is offered.
@@ -28,6 +37,10 @@ const TOOLS: &[Tool] = &[
     files::SEARCH,
     files::DIAGNOSTICS,
     changes::CHANGES,
+    run::RUN,
+    run::JOB,
+    git::GIT,
+    fetch::FETCH,
     control::PROPOSE,
     control::TRIAGE,
     control::PLAN,
@@ -62,6 +75,8 @@ pub const MAX_RESULT: usize = 32 * 1024;
 pub struct Toolbox {
     gate: Arc<Gate>,
     journal: Arc<Mutex<Journal>>,
+    sessions: Sessions,
+    fetcher: Fetcher,
 }
 
 /// Who calls, and for what.
@@ -69,12 +84,18 @@ pub struct Toolbox {
 pub struct Caller {
     /// The mission.
     pub mission: MissionId,
+    /// The session's number within it.
+    pub session: SessionId,
     /// The role.
     pub role: Role,
     /// The task, where the session serves one.
     pub item: Option<ItemId>,
     /// How many change-sets of the mission were applied; a receipt beyond those is not in the tree.
     pub applied: usize,
+    /// The files that its task's applied change-sets named, each with that one's number (0-based) in the mission.
+    pub settled: Vec<(usize, String)>,
+    /// Whether the session has run a command before.
+    pub has_run: bool,
     /// Unsaved texts of the editor.
     pub open: OpenTexts,
 }
@@ -83,9 +104,30 @@ pub struct Caller {
 pub type ToolResult = Result<String, String>;
 
 impl Toolbox {
-    /// The tools over that workspace.
-    pub fn new(gate: Arc<Gate>, journal: Arc<Mutex<Journal>>) -> Toolbox {
-        Toolbox { gate, journal }
+    /// The tools over that workspace. Must be called within a tokio runtime.
+    pub fn new(gate: Arc<Gate>, journal: Arc<Mutex<Journal>>, fetch: fetch::Settings) -> Toolbox {
+        let sessions = Sessions::new(gate.folder().map(|folder| folder.join("work")));
+        let fetcher = Fetcher::new(gate.workspace().root(), fetch);
+        Toolbox { gate, journal, sessions, fetcher }
+    }
+
+    /// Ends what belongs to sessions of a mission that live no more: worktrees and processes.
+    pub fn keep(&self, mission: &MissionId, lives: impl Fn(SessionId) -> bool) {
+        self.sessions.keep(mission, lives);
+    }
+
+    /// What a session changed in its worktree, all of it or what lies at `below`, merged onto the tree of now.
+    ///
+    /// # Errors
+    /// Why it cannot be, for the agent: both sides, where they meet.
+    pub async fn from_worktree(
+        &self,
+        mission: &MissionId,
+        session: SessionId,
+        below: Option<RelPath>,
+        open: OpenTexts,
+    ) -> Result<Laid, String> {
+        self.sessions.lay(&self.gate, (mission, session), below, open).await
     }
 
     /// Answers a workspace call. The result is bounded, and an error never ends more than the call.
@@ -97,6 +139,10 @@ impl Toolbox {
         }
         let result = match call.name.as_str() {
             "diagnostics" => self.diagnostics(&caller, &arguments(&call)?).await,
+            RUN => run::run(&self.sessions, &self.gate, &caller, arguments(&call)?).await,
+            "job" => run::job(&self.sessions, &caller, arguments(&call)?).await,
+            "git" => git::git(self.gate.workspace().root(), &arguments(&call)?).await,
+            "fetch" => self.fetcher.fetch(&arguments(&call)?).await,
             _ => {
                 let (gate, journal) = (self.gate.clone(), self.journal.clone());
                 tokio::task::spawn_blocking(move || look(&gate, &journal, &caller, &call))
@@ -176,8 +222,23 @@ mod tests {
     fn what_decides_or_changes_is_never_done_twice() {
         for tool in TOOLS {
             let decides = decisions::is_control(tool.name) || tool.name == decisions::PROPOSE;
-            assert!(!(decides && tool.repeatable), "{}", tool.name);
+            assert!(!((decides || tool.name == RUN) && tool.repeatable), "{}", tool.name);
         }
         assert!(!may_be_repeated("unheard_of"));
+    }
+
+    /// Every request of a session carries them.
+    #[test]
+    fn commands_git_and_fetch_are_described_in_few_bytes() {
+        let names = [RUN, "job", "git", "fetch"];
+        let on_the_wire = |tool: &&Tool| {
+            let spec = tool.spec();
+            let function = serde_json::json!({"name": spec.name, "description": spec.description, "parameters": spec.schema});
+            serde_json::json!({"type": "function", "function": function}).to_string().len() + 1
+        };
+        let tools: usize =
+            TOOLS.iter().filter(|t| names.contains(&t.name)).map(|t| on_the_wire(&t)).sum();
+        let in_propose = ",\"from_worktree\"".len();
+        assert!(tools + in_propose <= 1_000, "{tools}");
     }
 }

@@ -12,6 +12,7 @@ pub mod merge;
 pub mod path;
 pub mod resolve;
 pub mod snapshot;
+pub mod worktree;
 
 pub use apply::{Applied, ApplyError, FileWrite, apply};
 pub use change::{Change, ChangeSet, Edit};

@@ -160,6 +160,8 @@ struct Stat {
 #[derive(Debug)]
 pub struct Workspace {
     root: PathBuf,
+    /// Whether what stands above the root has no say in what is ignored.
+    alone: bool,
     known: Mutex<HashMap<RelPath, Stat>>,
 }
 
@@ -172,7 +174,15 @@ impl Workspace {
         let failed = |source| WorkspaceError::Root { root: root.to_owned(), source };
         let canonical = root.canonicalize().map_err(failed)?;
         fs::read_dir(&canonical).map_err(failed)?;
-        Ok(Workspace { root: canonical, known: Mutex::new(HashMap::new()) })
+        Ok(Workspace { root: canonical, alone: false, known: Mutex::new(HashMap::new()) })
+    }
+
+    /// Opens the folder `root` as a copy that belongs to no repository, whatever it lies in.
+    ///
+    /// # Errors
+    /// As [`Workspace::open`].
+    pub fn alone(root: &Path) -> Result<Workspace, WorkspaceError> {
+        Ok(Workspace { alone: true, ..Workspace::open(root)? })
     }
 
     /// The canonical root.
@@ -289,7 +299,7 @@ impl Workspace {
     }
 
     fn in_git(&self) -> bool {
-        self.root.ancestors().any(|dir| dir.join(".git").exists())
+        !self.alone && self.root.ancestors().any(|dir| dir.join(".git").exists())
     }
 
     fn is_ours(&self, entry: &DirEntry) -> bool {

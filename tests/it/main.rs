@@ -36,6 +36,8 @@ mod mutants;
 mod neovim;
 #[cfg(unix)]
 mod parallel;
+#[cfg(target_os = "linux")]
+mod process;
 mod protocol;
 #[cfg(target_os = "linux")]
 mod rehydrate;

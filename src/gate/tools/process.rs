@@ -3,11 +3,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{ChildStderr, ChildStdout};
 
 /// Output beyond this is read and dropped (bytes, per stream).
 const MAX_OUTPUT: usize = 64 * 1024 * 1024;
@@ -214,14 +215,11 @@ impl Ended {
 /// The reason, for people: it did not start, or not end in time.
 pub async fn run(name: &str, request: &Request) -> Result<Ended, String> {
     let began = SystemTime::now();
-    let not_started = |error| format!("{name} did not start: {error}");
-    // Before the child, so that it is dropped after it.
-    let scratch = Scratch::new().map_err(not_started)?;
-    let mut child = Group(spawn(request, &scratch).map_err(not_started)?);
-    let stdout = child.0.stdout().take();
-    let stderr = child.0.stderr().take();
+    let mut running =
+        Running::start(request).map_err(|error| format!("{name} did not start: {error}"))?;
+    let (stdout, stderr) = running.output();
     let ended = tokio::time::timeout(request.deadline, async {
-        tokio::join!(drain(stdout), drain(stderr), child.0.wait())
+        tokio::join!(drain(stdout), drain(stderr), running.wait())
     })
     .await;
     let Ok((stdout, stderr, status)) = ended else {
@@ -232,6 +230,63 @@ pub async fn run(name: &str, request: &Request) -> Result<Ended, String> {
     };
     let status = status.map_err(|error| format!("{name} was lost: {error}"))?;
     Ok(Ended { success: status.success(), status: status.to_string(), stdout, stderr, began })
+}
+
+/// A process that is under way, in a group of its own. Dropping it kills the whole group.
+#[derive(Debug)]
+pub struct Running {
+    child: Group,
+    // After the child, so that it is dropped after it.
+    _scratch: Scratch,
+}
+
+impl Running {
+    /// Starts `request`; its deadline is the caller's to keep.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn start(request: &Request) -> std::io::Result<Running> {
+        let scratch = Scratch::new()?;
+        Ok(Running { child: Group(spawn(request, &scratch)?), _scratch: scratch })
+    }
+
+    /// What it writes and complains; each is handed out once.
+    pub fn output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+        (self.child.0.stdout().take(), self.child.0.stderr().take())
+    }
+
+    /// Its group, to be ended from elsewhere.
+    pub fn group(&self) -> Option<GroupId> {
+        self.child.0.id().map(GroupId)
+    }
+
+    /// Waits for the end of the process itself; others of its group may live on until this is dropped.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        self.child.0.wait().await
+    }
+}
+
+/// A process group by its number, as long as its first process was not waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupId(u32);
+
+impl GroupId {
+    /// Kills all of it, at once. Where the system has no such groups, that is left to [`Running`].
+    pub fn kill(self) {
+        #[cfg(unix)]
+        if let Ok(id @ 2..) = i32::try_from(self.0) {
+            use nix::sys::signal::{Signal, killpg};
+            // Fails when the group has ended already, which is what is wanted.
+            if let Err(error) = killpg(nix::unistd::Pid::from_raw(id), Signal::SIGKILL) {
+                tracing::trace!(%error, "the process group had ended");
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = self.0;
+    }
 }
 
 fn spawn(request: &Request, scratch: &Scratch) -> std::io::Result<Box<dyn ChildWrapper>> {
@@ -255,6 +310,7 @@ fn spawn(request: &Request, scratch: &Scratch) -> std::io::Result<Box<dyn ChildW
 }
 
 /// A child whose whole group ends with it.
+#[derive(Debug)]
 struct Group(Box<dyn ChildWrapper>);
 
 impl Drop for Group {
