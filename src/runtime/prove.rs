@@ -5,13 +5,13 @@ use super::store::{chain, locked, now_ms};
 use super::trees;
 use crate::gate::report::receipt::{Proof, Receipt};
 use crate::gate::report::{Report, Verdict};
-use crate::gate::{self, Checked};
+use crate::gate::{self, Checked, Judged, Proposal};
 use crate::mission::MissionId;
 use crate::mission::conversation::ToolCall;
 use crate::mission::event::{GateVerdict, NewFinding};
 use crate::mission::plan::ItemId;
 use crate::workspace::hash::sha256;
-use crate::workspace::{ChangeSet, OpenTexts, RelPath, Tree};
+use crate::workspace::{OpenTexts, RelPath, Tree};
 
 impl Performer {
     pub(super) async fn check(
@@ -22,21 +22,21 @@ impl Performer {
         links: usize,
     ) -> GateVerdict {
         let arguments = serde_json::Value::Object((*call.arguments).clone());
-        let change: ChangeSet = match serde_json::from_value(arguments) {
-            Ok(change) => change,
+        let proposal: Proposal = match serde_json::from_value(arguments) {
+            Ok(proposal) => proposal,
             Err(error) => return malformed(&error.to_string()),
         };
         let open = self.open_texts();
-        let checked = match self.gate.check(&change, &open).await {
-            Ok(checked) => checked,
+        let Judged { checked, notes } = match self.gate.check_proposal(&proposal, &open).await {
+            Ok(judged) => judged,
             Err(error) => return GateVerdict::Unverified { reason: error.to_string() },
         };
         match checked.report.verdict {
             Verdict::Accepted => self
-                .accept(mission, item, checked, &open, links)
+                .accept(mission, item, checked, &notes, &open, links)
                 .await
                 .unwrap_or_else(|reason| GateVerdict::Unverified { reason }),
-            Verdict::Refused => refused(&checked.report),
+            Verdict::Refused => refused(&checked.report, &notes),
             Verdict::Unverified => {
                 GateVerdict::Unverified { reason: gate::words::unverified(&checked.report) }
             }
@@ -49,6 +49,7 @@ impl Performer {
         mission: &MissionId,
         item: &ItemId,
         mut checked: Checked,
+        notes: &[String],
         open: &OpenTexts,
         links: usize,
     ) -> Result<GateVerdict, String> {
@@ -63,7 +64,8 @@ impl Performer {
         };
         let mut journal = locked(&self.journal);
         let chain = chain(&journal, mission)?;
-        let summary = gate::words::accepted(&checked.report);
+        let mut summary = gate::words::accepted(&checked.report);
+        notes.iter().for_each(|note| summary += &format!("; {note}"));
         let files = checked.report.files.iter().map(|f| f.path.to_string()).collect();
         let proof = Proof::Change { item: item.to_string(), tree, report: checked.report };
         let prev = links.checked_sub(1).and_then(|at| chain.get(at));
@@ -125,7 +127,7 @@ const SHOWN: usize = 10;
 /// The most findings that one refusal makes.
 const FINDINGS: usize = 100;
 
-fn refused(report: &Report) -> GateVerdict {
+fn refused(report: &Report, notes: &[String]) -> GateVerdict {
     let stage = report
         .problems
         .first()
@@ -135,7 +137,7 @@ fn refused(report: &Report) -> GateVerdict {
         let code = d.code.as_ref().map_or(String::new(), |code| format!(" [{code}]"));
         format!("{}:{}:{code} {}\n{}", d.path, d.range.start.line + 1, d.message, p.frame)
     });
-    let mut text = shown.collect::<Vec<_>>().join("\n");
+    let mut text = notes.iter().cloned().chain(shown).collect::<Vec<_>>().join("\n");
     if report.problems.len() > SHOWN {
         text += &format!("\n[{} more]", report.problems.len() - SHOWN);
     }

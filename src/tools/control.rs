@@ -42,19 +42,29 @@ fn give_up() -> Value {
 
 fn propose() -> Value {
     let edit = object(
-        json!({"old": text("text that stands in the file exactly once"), "new": text("what takes its place")}),
-        &["old", "new"],
+        json!({
+            "old": text("text that stands in the file exactly once"),
+            "new": text("what takes its place"),
+            "symbol": text("an item such as Parser::parse: replaced whole, or only old within it"),
+            "at": {"enum": ["before", "after"], "description": "puts new beside the symbol"},
+        }),
+        &["new"],
     );
     let change = json!({
         "type": "object",
         "properties": {
-            "op": {"enum": ["edit", "write", "delete", "rename"]},
+            "op": {"enum": ["edit", "write", "delete", "rename", "replace_code", "rename_symbol"]},
             "path": text("relative to the workspace"),
             "edits": {"type": "array", "items": edit, "description": "for edit"},
             "content": text("for write: the whole text"),
-            "to": text("for rename"),
+            "to": text("for rename, rename_symbol"),
+            "symbol": text("for rename_symbol"),
+            "line": {"type": "integer", "description": "where the symbol is meant"},
+            "pattern": text("for replace_code: code, $A one node, $$$A many"),
+            "with": text("the new code"),
+            "glob": {"type": "string"},
         },
-        "required": ["op", "path"],
+        "required": ["op"],
     });
     object(json!({"changes": {"type": "array", "items": change, "minItems": 1}}), &["changes"])
 }
