@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::schema::{Tool, line as line_schema, object, text as string};
+use super::schema::{Tool, object, plain, text as string};
 use super::search::glob_set;
 use super::{Caller, ToolResult, files, path};
 use crate::gate::Gate;
@@ -24,8 +24,8 @@ const MAX_ROW: usize = 240;
 
 pub(super) const CODE: Tool = Tool {
     name: "code",
-    description: "Code by structure. outline: the items of path. symbols: items named like symbol, anywhere. match: a code \
-                  pattern ($A one node, $$$ many). definition, references, hover: of symbol in path, by the language server.",
+    description: "Code by structure. outline: items of path. symbols: items named so, anywhere. match: a pattern ($A one \
+                  node, $$$ many). The rest: of symbol in path, by language server.",
     schema,
     roles: &[Role::Planner, Role::Worker, Role::Reviewer],
     repeatable: true,
@@ -33,13 +33,12 @@ pub(super) const CODE: Tool = Tool {
 
 fn schema() -> Value {
     let ops = json!({"enum": ["outline", "symbols", "match", "definition", "references", "hover"]});
-    let plain = || json!({"type": "string"});
     object(
         json!({
             "op": ops,
             "path": plain(),
             "symbol": string("such as Parser::parse"),
-            "line": line_schema("where it is meant"),
+            "line": {"type": "integer"},
             "pattern": plain(),
             "glob": plain(),
         }),

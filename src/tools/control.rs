@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::schema::{Tool, object, text};
+use super::schema::{Tool, object, plain, text};
 use crate::mission::control;
 use crate::mission::conversation::Role;
 
@@ -45,8 +45,8 @@ fn propose() -> Value {
         json!({
             "old": text("text that stands in the file exactly once"),
             "new": text("what takes its place"),
-            "symbol": text("an item such as Parser::parse: replaced whole, or only old within it"),
-            "at": {"enum": ["before", "after"], "description": "puts new beside the symbol"},
+            "symbol": text("item such as Parser::parse; replaced whole, unless old or at"),
+            "at": {"enum": ["before", "after"]},
         }),
         &["new"],
     );
@@ -58,11 +58,11 @@ fn propose() -> Value {
             "edits": {"type": "array", "items": edit, "description": "for edit"},
             "content": text("for write: the whole text"),
             "to": text("for rename, rename_symbol"),
-            "symbol": text("for rename_symbol"),
-            "line": {"type": "integer", "description": "where the symbol is meant"},
-            "pattern": text("for replace_code: code, $A one node, $$$A many"),
-            "with": text("the new code"),
-            "glob": {"type": "string"},
+            "symbol": plain(),
+            "line": {"type": "integer"},
+            "pattern": text("for replace_code: code with $A, $$$A"),
+            "with": plain(),
+            "glob": plain(),
         },
         "required": ["op"],
     });

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::schema::{ALL, Tool, WORKER_AND_REVIEWER, line, object, text as string};
+use super::schema::{ALL, Tool, WORKER_AND_REVIEWER, line, object, plain, text as string};
 use super::search::glob_set;
 use super::{Caller, ToolResult, path, results};
 use crate::gate::Gate;
@@ -48,10 +48,9 @@ fn list_schema() -> Value {
 }
 
 fn read_schema() -> Value {
-    let path = string("relative to the workspace, or a result:…");
-    let symbol = string("one item, such as Parser::parse");
+    let path = string("relative to the workspace");
     object(
-        json!({"path": path, "from": line("first line, 1-based"), "to": line("last line"), "symbol": symbol}),
+        json!({"path": path, "from": line("first line, 1-based"), "to": line("last line"), "symbol": plain()}),
         &["path"],
     )
 }

@@ -16,7 +16,7 @@ use grep_searcher::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::schema::{ALL, Tool, object};
+use super::schema::{ALL, Tool, object, plain};
 use super::{Caller, ToolResult, results};
 use crate::gate::Gate;
 use crate::workspace::snapshot::MAX_TEXT;
@@ -40,15 +40,15 @@ pub(super) const SEARCH: Tool = Tool {
 };
 
 fn schema() -> Value {
-    let strings = json!({"type": "array", "items": {"type": "string"}});
-    let flag = json!({"type": "boolean"});
+    let strings = || json!({"type": "array", "items": plain()});
+    let flag = || json!({"type": "boolean"});
     object(
         json!({
-            "patterns": strings,
-            "globs": {"type": "array", "items": {"type": "string"}, "description": "such as *.ts, or a result:…"},
-            "context": {"type": "integer", "description": "lines around"},
-            "ignore_case": flag,
-            "files_only": flag,
+            "patterns": strings(),
+            "globs": {"type": "array", "items": plain(), "description": "such as *.ts"},
+            "context": {"type": "integer"},
+            "ignore_case": flag(),
+            "files_only": flag(),
         }),
         &["patterns"],
     )

@@ -91,7 +91,10 @@ fn rust_is_looked_up_and_renamed_through_rust_analyzer() {
         rust(),
         vec![
             code("outline", "src/shape.rs", ""),
-            step("code", json!({"op": "definition", "path": "src/area.rs", "symbol": "size", "line": 5})),
+            step(
+                "code",
+                json!({"op": "definition", "path": "src/area.rs", "symbol": "size", "line": 5}),
+            ),
             code("references", "src/shape.rs", "Square::size"),
             code("hover", "src/shape.rs", "Square::size"),
             code("references", "src/shape.rs", "nothing_such"),
@@ -104,7 +107,14 @@ fn rust_is_looked_up_and_renamed_through_rust_analyzer() {
     hold(
         &answers,
         &[
-            (0, &["1-5 pub struct Square", "8-11   pub fn size(&self) -> u32", "14-17 pub fn size() -> u32"]),
+            (
+                0,
+                &[
+                    "1-5 pub struct Square",
+                    "8-11   pub fn size(&self) -> u32",
+                    "14-17 pub fn size() -> u32",
+                ],
+            ),
             (1, &["src/shape.rs:9: pub fn size(&self) -> u32"]),
             (2, &["src/area.rs:5: let ü", "src/shape.rs:9: "]),
             (3, &["pub fn size(&self) -> u32", "How large it is."]),
@@ -114,12 +124,18 @@ fn rust_is_looked_up_and_renamed_through_rust_analyzer() {
             (7, &["accepted", "rename_symbol Square::size to area: 2 places in 2 files"]),
         ],
     );
-    assert!(!answers[2].contains("src/area.rs:7") && !answers[2].contains("src/shape.rs:15"), "{answers:#?}");
+    assert!(
+        !answers[2].contains("src/area.rs:7") && !answers[2].contains("src/shape.rs:15"),
+        "{answers:#?}"
+    );
     let area = project.read("src/area.rs");
     assert!(area.contains("s.area()).sum()") && area.contains("all + size()"), "{area}");
     assert!(area.ends_with("}\n\n/// One.\npub fn one() -> u32 {\n    1\n}\n"), "{area}");
     let shape = project.read("src/shape.rs");
-    assert!(shape.contains("pub fn area(&self)") && shape.contains("pub fn size() -> u32"), "{shape}");
+    assert!(
+        shape.contains("pub fn area(&self)") && shape.contains("pub fn size() -> u32"),
+        "{shape}"
+    );
     assert_eq!(project.run(&["verify"]).code, 0);
 }
 
@@ -127,7 +143,10 @@ fn rust_is_looked_up_and_renamed_through_rust_analyzer() {
 fn typescript_is_looked_up_and_renamed_through_its_own_server() {
     let bin = tools::typescript7().join("node_modules/.bin");
     let project = Project::empty().with("PATH", path_with(&[bin]));
-    project.write("tsconfig.json", r#"{"compilerOptions": {"strict": true, "noEmit": true, "types": []}, "include": ["src"]}"#);
+    project.write(
+        "tsconfig.json",
+        r#"{"compilerOptions": {"strict": true, "noEmit": true, "types": []}, "include": ["src"]}"#,
+    );
     project.write("src/money.ts", "/** In cents. */\nexport interface Price {\n  cents: number;\n}\n\nexport function total(prices: Price[]): number {\n  return prices.reduce((sum, p) => sum + p.cents, 0);\n}\n");
     project.write("src/basket.ts", "import { type Price, total } from \"./money\";\n\nexport const price: Price = { cents: 5 };\nexport const all = total([price]);\n");
     let (project, said, answers) = mission(
@@ -137,9 +156,15 @@ fn typescript_is_looked_up_and_renamed_through_its_own_server() {
             code("references", "src/money.ts", "Price::cents"),
             code("hover", "src/money.ts", "total"),
             // The new name is taken: the gate proves it wrong, and nothing is changed.
-            propose(json!([{"op": "rename_symbol", "path": "src/basket.ts", "symbol": "all", "to": "price"}])),
-            propose(json!([{"op": "rename_symbol", "path": "src/basket.ts", "symbol": "total", "line": 4, "to": "sumOf"}])),
-            propose(json!([{"op": "rename_symbol", "path": "src/money.ts", "symbol": "Price.cents", "to": "amount"}])),
+            propose(
+                json!([{"op": "rename_symbol", "path": "src/basket.ts", "symbol": "all", "to": "price"}]),
+            ),
+            propose(
+                json!([{"op": "rename_symbol", "path": "src/basket.ts", "symbol": "total", "line": 4, "to": "sumOf"}]),
+            ),
+            propose(
+                json!([{"op": "rename_symbol", "path": "src/money.ts", "symbol": "Price.cents", "to": "amount"}]),
+            ),
         ],
     );
     assert_eq!(said.code, 0, "{said:?} {answers:#?}");

@@ -25,6 +25,8 @@ const WRAPPERS: &[&str] = &[
 const MARKS: &[&str] = &["attribute_item", "decorator"];
 /// The kinds that are parts of an item rather than items.
 const PARTS: &[&str] = &["field", "variant"];
+/// How many items a path names before its own.
+const DEEPEST: usize = 32;
 /// How many names an answer lists.
 const LISTED: usize = 20;
 
@@ -167,7 +169,7 @@ fn nest(symbols: &mut [Symbol]) {
             around.pop();
         }
         if let Some((_, outer)) = around.last() {
-            symbol.path.splice(0..0, outer.iter().cloned());
+            symbol.path.splice(0..0, outer.iter().take(DEEPEST).cloned());
         }
         around.push((symbol.core.clone(), symbol.path.clone()));
     }

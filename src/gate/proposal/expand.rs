@@ -9,6 +9,7 @@ use crate::gate::code::{Pattern, rewrite};
 use crate::gate::lookup::Renamed;
 use crate::gate::prepare::syntax::Grammar;
 use crate::workspace::resolve::Overlaid;
+use crate::workspace::snapshot::is_reserved;
 use crate::workspace::{
     ApplyProblem, BaseTexts, Change, ChangeSet, Edit, FileText, OpenTexts, RelPath, Workspace,
 };
@@ -132,7 +133,10 @@ impl Making<'_> {
         let glob = glob.map(matcher).transpose()?;
         let mut patterns = Patterns::new(pattern);
         let mut places: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        let paths = self.texts.workspace.paths().map_err(|error| error.to_string())?;
+        let mut paths = self.texts.workspace.paths().map_err(|error| error.to_string())?;
+        paths.extend(self.texts.open.keys().filter(|path| !is_reserved(path)).cloned());
+        paths.sort();
+        paths.dedup();
         for path in paths {
             if glob.as_ref().is_some_and(|glob| !glob.is_match(path.as_str())) {
                 continue;

@@ -1,4 +1,5 @@
-//! Downstream language servers, rooted in the shadow: what they say of texts that are on no disk, and their quick fixes.
+//! Downstream language servers, rooted in the shadow: what they say of texts that are on no disk, their quick fixes, and what
+//! they know of names.
 //!
 //! Candidates are shown as overlays, and each question says which; one question at a time is put to a server.
 //! An answer is given only when the server was proved to be looking: it has loaded the project and it reported a known

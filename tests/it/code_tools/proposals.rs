@@ -41,7 +41,14 @@ fn code_is_replaced_everywhere_and_the_gate_proves_it() {
     hold(
         &answers,
         &[
-            (0, &["src/lib.rs:12: old(1, old(2, 3))", "src/lib.rs:12: old(2, 3)", "src/more.rs:5-8: old("]),
+            (
+                0,
+                &[
+                    "src/lib.rs:12: old(1, old(2, 3))",
+                    "src/lib.rs:12: old(2, 3)",
+                    "src/more.rs:5-8: old(",
+                ],
+            ),
             (1, &["no whole piece of rust code"]),
             (2, &["refused", "replace_code `old($A, $B)`: 3 places in 2 files", "missing"]),
             (3, &["refused", "`$C`"]),
@@ -70,7 +77,8 @@ fn other_programs_may_propose_them_too() {
     let project = crate_of(LIB);
     project.write("src/more.rs", MORE);
     let before = project.bytes();
-    let replace = json!([{"op": "replace_code", "pattern": "old($A, $B)", "with": "crate::new($B, $A)"}]);
+    let replace =
+        json!([{"op": "replace_code", "pattern": "old($A, $B)", "with": "crate::new($B, $A)"}]);
     let said = check(&project, &["--no-servers"], replace);
     assert_eq!(said.code, 0, "{said:?}");
     let detail = said.last()["report"]["stages"][0]["detail"].clone();
@@ -80,11 +88,17 @@ fn other_programs_may_propose_them_too() {
         assert_eq!(said.code, 8, "{said:?}");
         said.last()["report"]["problems"][0]["diagnostic"]["message"].as_str().unwrap().to_owned()
     };
-    let rename = json!([{"op": "rename_symbol", "path": "src/lib.rs", "symbol": "old", "to": "older"}]);
+    let rename =
+        json!([{"op": "rename_symbol", "path": "src/lib.rs", "symbol": "old", "to": "older"}]);
     assert!(message(rename).contains("needs a language server"));
-    let twice = json!([{"op": "edit", "path": "src/lib.rs", "edits": [{"symbol": "none", "new": ""}]}]);
+    let twice =
+        json!([{"op": "edit", "path": "src/lib.rs", "edits": [{"symbol": "none", "new": ""}]}]);
     assert!(message(twice).contains("there is no `none` here"));
-    let said = check(&project, &[], json!([{"op": "edit", "path": "src/lib.rs", "edits": [], "glob": "*"}]));
+    let said = check(
+        &project,
+        &[],
+        json!([{"op": "edit", "path": "src/lib.rs", "edits": [], "glob": "*"}]),
+    );
     assert!(said.code == 2 && said.err.contains("unknown field: changes.0.glob"), "{said:?}");
     assert_eq!(project.bytes(), before);
 }
