@@ -88,7 +88,7 @@ fn make_private(folder: &Path) -> io::Result<()> {
         disk::create_dir_all(above)?;
     }
     match disk::create_private_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ if is_real_folder(folder) => Ok(()),
         _ => {
             let text = format!("{} is no folder; remove it", folder.display());

@@ -155,3 +155,35 @@ pub(super) fn list(gate: &Gate, args: &ListArgs) -> ToolResult {
     }
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_paged_by_lines_and_never_too_long() {
+        let text: String = (1..=2_000).map(|n| format!("{n} {}\n", "x".repeat(95))).collect();
+        let mut next = 1;
+        let mut seen = String::new();
+        while next <= 2_000 {
+            let page = lines("a", &text, Some(next), None).unwrap();
+            assert!(page.len() < super::super::MAX_RESULT, "{}", page.len());
+            let (head, body) = page.split_once('\n').unwrap();
+            let to: usize = head.split(' ').nth(3).unwrap().parse().unwrap();
+            assert!(head.starts_with(&format!("[lines {next} to {to} of 2000]")), "{head}");
+            assert!(to >= next, "it goes on");
+            seen += body;
+            next = to + 1;
+        }
+        assert_eq!(seen, text, "nothing is left out between two pages");
+        assert_eq!(lines("a", "one\ntwo", None, None).unwrap(), "one\ntwo");
+        assert_eq!(lines("a", "one\ntwo", Some(2), Some(9)).unwrap(), "[lines 2 to 2 of 2]\ntwo");
+        assert_eq!(lines("a", "one\n", Some(5), None).unwrap(), "a has 1 lines");
+    }
+
+    #[test]
+    fn a_line_that_no_person_wrote_is_cut() {
+        let page = lines("a", &"ü".repeat(50_000), None, None).unwrap();
+        assert!(page.len() < MAX_LINE + 100 && page.contains("more bytes in this line"), "{page}");
+    }
+}

@@ -68,3 +68,40 @@ fn from(text: &str, start: usize) -> &str {
 fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::Settings;
+    use crate::mission::MissionId;
+    use crate::mission::conversation::Role;
+    use crate::workspace::OpenTexts;
+
+    fn caller(mission: &str) -> Caller {
+        let (mission, open) = (MissionId(mission.to_owned()), OpenTexts::new());
+        Caller { mission, role: Role::Worker, item: None, applied: 0, open }
+    }
+
+    #[test]
+    fn a_long_result_is_shown_by_its_ends_and_kept_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = Gate::open(folder.path(), Settings::default()).unwrap();
+        let short = "x".repeat(MAX_RESULT);
+        assert_eq!(bounded(&gate, &caller("m"), short.clone()), short);
+        for text in [(0..5_000).map(|n| format!("{n} ü\n")).collect::<String>(), "ü".repeat(40_000)]
+        {
+            let shown = bounded(&gate, &caller("m"), text.clone());
+            assert!(shown.len() < HEAD + TAIL + 300, "{}", shown.len());
+            assert_eq!(bounded(&gate, &caller("m"), text.clone()), shown);
+            let start = shown.find(PREFIX).unwrap();
+            let handle = shown[start..].split(' ').next().unwrap();
+            // Another toolbox on the same folder, as after a restart.
+            let gate = Gate::open(folder.path(), Settings::default()).unwrap();
+            assert_eq!(read(&gate, &caller("m"), name(handle).unwrap()).unwrap(), text);
+            assert!(read(&gate, &caller("n"), name(handle).unwrap()).is_err());
+            let tail = &shown[shown.find("]\n").unwrap() + 2..];
+            assert!(text.ends_with(tail) && !tail.is_empty());
+        }
+        assert_eq!(name("src/a.rs"), None);
+    }
+}

@@ -4,7 +4,9 @@
 //! The answer is the same however the threads run: rows come in the order of paths, and where there are too many the first
 //! ones are given.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -77,10 +79,11 @@ pub(super) fn search(gate: &Gate, caller: &Caller, args: &SearchArgs) -> ToolRes
         if kept.len() < globs.len() {
             return Err("search results and files in separate calls".to_owned());
         }
-        let mut found = Vec::new();
+        let (mut found, mut searcher) = (Vec::new(), look.searcher());
         for name in kept {
             let text = results::read(gate, caller, name)?;
-            found.push(look.text(&format!("{}{name}", results::PREFIX), text.as_bytes())?);
+            let name = format!("{}{name}", results::PREFIX);
+            found.extend(look.text(&mut searcher, &name, text.as_bytes())?);
         }
         return Ok(shown(found));
     }
@@ -119,6 +122,9 @@ pub(super) fn glob_set(globs: &[&String]) -> Result<Option<GlobSet>, String> {
     Ok((!set.is_empty()).then_some(set))
 }
 
+/// The rows that were found.
+type Found = Result<Vec<String>, String>;
+
 /// What is looked for.
 struct Look {
     matcher: RegexMatcher,
@@ -128,38 +134,26 @@ struct Look {
 
 impl Look {
     /// Looks at files in their order, several at once, until there are rows enough.
-    fn files(
-        &self,
-        root: &std::path::Path,
-        open: &OpenTexts,
-        paths: &[RelPath],
-    ) -> Result<Vec<Vec<String>>, String> {
+    fn files(&self, root: &Path, open: &OpenTexts, paths: &[RelPath]) -> Found {
         let (next, rows) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let found: Mutex<Vec<(usize, Vec<String>)>> = Mutex::default();
-        let fault: Mutex<Option<String>> = Mutex::default();
+        let found: Mutex<BTreeMap<usize, Found>> = Mutex::default();
         let work = || {
+            let mut searcher = self.searcher();
             // Numbers are given out in order: whatever is left when there are enough comes after all that was looked at.
             while rows.load(Ordering::Relaxed) <= MAX_ROWS {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(path) = paths.get(index) else { break };
-                let name = path.as_str();
-                let searched = match open.get(path) {
-                    Some(open) => self.text(name, open.text.as_bytes()),
+                let of_file = match open.get(path) {
+                    Some(open) => self.text(&mut searcher, path.as_str(), open.text.as_bytes()),
                     None => match bytes(&path.in_root(root)) {
-                        Some(bytes) => self.text(name, &bytes),
+                        Some(bytes) => self.text(&mut searcher, path.as_str(), &bytes),
                         None => continue,
                     },
                 };
-                match searched {
-                    Ok(lines) if lines.is_empty() => {}
-                    Ok(lines) => {
-                        rows.fetch_add(lines.len(), Ordering::Relaxed);
-                        found.lock().unwrap_or_else(PoisonError::into_inner).push((index, lines));
-                    }
-                    Err(why) => {
-                        fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
-                        break;
-                    }
+                let count = of_file.as_ref().map_or(MAX_ROWS, Vec::len);
+                if count > 0 {
+                    rows.fetch_add(count, Ordering::Relaxed);
+                    found.lock().unwrap_or_else(PoisonError::into_inner).insert(index, of_file);
                 }
             }
         };
@@ -170,22 +164,22 @@ impl Look {
             }
             work();
         });
-        if let Some(why) = fault.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(why);
-        }
-        let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        found.sort_by_key(|(index, _)| *index);
-        Ok(found.into_iter().map(|(_, lines)| lines).collect())
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        found.into_values().collect::<Result<Vec<_>, _>>().map(|files| files.concat())
     }
 
-    /// The rows of one text; none where it is binary.
-    fn text(&self, name: &str, bytes: &[u8]) -> Result<Vec<String>, String> {
-        let mut rows = Rows { name, files_only: self.files_only, rows: Vec::new() };
-        let mut searcher: Searcher = SearcherBuilder::new()
+    /// One for many texts: its buffers are large.
+    fn searcher(&self) -> Searcher {
+        SearcherBuilder::new()
             .before_context(self.context)
             .after_context(self.context)
             .binary_detection(BinaryDetection::quit(0))
-            .build();
+            .build()
+    }
+
+    /// The rows of one text; none where it is binary.
+    fn text(&self, searcher: &mut Searcher, name: &str, bytes: &[u8]) -> Found {
+        let mut rows = Rows { name, files_only: self.files_only, rows: Vec::new() };
         searcher
             .search_slice(&self.matcher, bytes, &mut rows)
             .map_err(|e| format!("failed to search {name}: {e}"))?;
@@ -194,7 +188,7 @@ impl Look {
 }
 
 /// The bytes of a file that can be a text; what cannot be read cannot be searched, which is no error of the call.
-fn bytes(place: &std::path::Path) -> Option<Vec<u8>> {
+fn bytes(place: &Path) -> Option<Vec<u8>> {
     let size = std::fs::metadata(place).ok()?.len();
     (size <= MAX_TEXT).then(|| std::fs::read(place).ok()).flatten()
 }
@@ -247,8 +241,7 @@ impl Sink for Rows<'_> {
     }
 }
 
-fn shown(found: Vec<Vec<String>>) -> String {
-    let mut rows = found.concat();
+fn shown(mut rows: Vec<String>) -> String {
     if rows.is_empty() {
         return "no matches".to_owned();
     }

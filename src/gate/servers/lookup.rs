@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lsp_types::Position;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OwnedMutexGuard;
 
@@ -21,6 +22,7 @@ use crate::gate::language::{DiagnosticsBy, Language};
 use crate::gate::stage::{Found, Lookup, Overlay, Spot, Wanted};
 use crate::wire::code;
 use crate::workspace::hash::sha256;
+use crate::workspace::path::RelPath;
 
 /// So often a question is put to a server that begins to load under it.
 const TRIES: usize = 5;
@@ -88,46 +90,45 @@ impl Session {
         Err(Trouble::Unfit(format!("{} loads the project again and again", self.name())))
     }
 
-    async fn answer(&self, lookup: &Lookup) -> Result<Found, Trouble> {
+    async fn answer(&mut self, lookup: &Lookup) -> Result<Found, Trouble> {
         let Lookup { path, symbol, line, wanted } = lookup;
         let text = self.text(path).ok_or_else(|| unfit(format!("there is no file {path}")))?;
         let spots = spots(path, &text, symbol, *line).map_err(unfit)?;
         let position = |at: usize| Text::new(&text).position(place(&text, at), self.encoding());
         let first = spots.first().copied().unwrap_or_default();
+        let at = at(self.uri(path), position(first));
         match wanted {
             Wanted::Definition => {
-                let params = self.at(lookup, position(first));
-                Ok(self.places(&self.patiently("textDocument/definition", params).await?))
+                Ok(self.spots(&self.patiently("textDocument/definition", at).await?))
             }
             Wanted::References => {
-                let mut params = self.at(lookup, position(first));
+                let mut params = at;
                 params["context"] = json!({ "includeDeclaration": true });
-                Ok(self.places(&self.patiently("textDocument/references", params).await?))
+                Ok(self.spots(&self.patiently("textDocument/references", params).await?))
             }
             Wanted::Hover => {
-                let params = self.at(lookup, position(first));
-                let said = self.patiently("textDocument/hover", params).await?;
+                let said = self.patiently("textDocument/hover", at).await?;
                 Ok(Found::Text(words(&said["contents"])))
             }
             Wanted::Rename(to) => {
                 let positions: Vec<Position> = spots.iter().map(|at| position(*at)).collect();
-                self.rename(lookup, &positions, to).await
+                self.rename(lookup, &positions, name_at(&text, first), to).await
             }
         }
     }
 
     /// The one rename that is meant: where the name stands more than once, each of its places must ask for the same.
     async fn rename(
-        &self,
+        &mut self,
         lookup: &Lookup,
         positions: &[Position],
+        name: &str,
         to: &str,
     ) -> Result<Found, Trouble> {
-        let symbol = &lookup.symbol;
         let unclear = || {
+            let path = &lookup.path;
             unfit(format!(
-                "`{symbol}` stands for more than one thing in {}; give the `line` of the one",
-                lookup.path
+                "`{name}` stands for several things in {path}; give the `line` of the one"
             ))
         };
         if positions.len() > SPOTS {
@@ -135,11 +136,13 @@ impl Session {
         }
         let mut meant = None;
         for position in positions {
-            let mut params = self.at(lookup, *position);
+            let (path, position) = self.declared(&lookup.path, *position, name).await?;
+            self.show(&Overlay::new(), std::slice::from_ref(&path)).await?;
+            let mut params = at(self.uri(&path), position);
             params["newName"] = to.into();
             let edit = self.patiently("textDocument/rename", params).await?;
             let change = change_set(self, &edit).ok_or_else(|| {
-                unfit(format!("{} does not rename `{symbol}` by edits of texts alone", self.name()))
+                unfit(format!("{} does not rename `{name}` by edits of texts alone", self.name()))
             })?;
             if meant.as_ref().is_some_and(|meant| *meant != change) {
                 return Err(unclear());
@@ -153,39 +156,69 @@ impl Session {
         Ok(Found::Change { change, bases })
     }
 
-    fn at(&self, lookup: &Lookup, position: Position) -> Value {
-        json!({ "textDocument": { "uri": self.uri(&lookup.path) }, "position": position })
+    /// Where the name is declared, if the workspace has it under that name, else the place itself: from a place that only
+    /// imports it, some servers would rename the import alone.
+    async fn declared(
+        &self,
+        path: &RelPath,
+        position: Position,
+        name: &str,
+    ) -> Result<(RelPath, Position), Trouble> {
+        let asked = at(self.uri(path), position);
+        let said = self.patiently("textDocument/definition", asked).await?;
+        let found = locations(&said);
+        if let [(uri, start)] = found.as_slice()
+            && let Some(path) = self.path(uri)
+            && let Some(text) = self.text(&path)
+            && name_at(&text, Text::new(&text).offset(*start, self.encoding())) == name
+        {
+            return Ok((path, *start));
+        }
+        Ok((path.clone(), position))
     }
 
-    /// One location, some, or links to some; each line once.
-    fn places(&self, said: &Value) -> Found {
-        let one = said.is_object().then(|| vec![said.clone()]);
-        let all = one.or_else(|| said.as_array().cloned()).unwrap_or_default();
+    /// The lines of some locations, each once.
+    fn spots(&self, said: &Value) -> Found {
         let (mut inside, mut outside) = (BTreeSet::new(), BTreeSet::new());
-        for location in &all {
-            let uri = location["uri"].as_str().or_else(|| location["targetUri"].as_str());
-            let range = if location["range"].is_object() {
-                &location["range"]
-            } else {
-                &location["targetSelectionRange"]
-            };
-            let line = range["start"]["line"].as_u64().and_then(|line| usize::try_from(line).ok());
-            let (Some(uri), Some(line)) = (uri, line) else { continue };
-            match self.path(uri) {
-                Some(path) => inside.insert((path, line + 1)),
-                None => outside.insert(format!("{uri}:{}", line + 1)),
+        for (uri, start) in locations(said) {
+            let line = start.line as usize + 1;
+            match self.path(&uri) {
+                Some(path) => inside.insert((path, line)),
+                None => outside.insert(format!("{uri}:{line}")),
             };
         }
-        let spot = |(path, line): (crate::workspace::RelPath, usize)| {
+        let spot = |(path, line): (RelPath, usize)| {
             let text = self.text(&path).unwrap_or_default();
             let text = text.lines().nth(line - 1).unwrap_or_default().trim().to_owned();
             Spot { path, line, text }
         };
-        Found::Spots {
-            inside: inside.into_iter().map(spot).collect(),
-            outside: outside.into_iter().collect(),
-        }
+        let inside = inside.into_iter().map(spot).collect();
+        Found::Spots { inside, outside: outside.into_iter().collect() }
     }
+}
+
+fn at(uri: String, position: Position) -> Value {
+    json!({ "textDocument": { "uri": uri }, "position": position })
+}
+
+/// Where a location begins, or each of some, or of links to some.
+fn locations(said: &Value) -> Vec<(String, Position)> {
+    let one = said.is_object().then(|| std::slice::from_ref(said));
+    let all = one.or_else(|| said.as_array().map(Vec::as_slice)).unwrap_or_default();
+    let read = |location: &Value| {
+        let uri = location["uri"].as_str().or_else(|| location["targetUri"].as_str())?;
+        let range = [&location["range"], &location["targetSelectionRange"]];
+        let start = &range.into_iter().find(|range| range.is_object())?["start"];
+        Some((uri.to_owned(), Position::deserialize(start).ok()?))
+    };
+    all.iter().filter_map(read).collect()
+}
+
+/// The name that begins at an offset.
+fn name_at(text: &str, at: usize) -> &str {
+    let rest = text.get(at..).unwrap_or_default();
+    let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
+    &rest[..end.unwrap_or(rest.len())]
 }
 
 fn unfit(why: String) -> Trouble {
@@ -219,6 +252,28 @@ mod tests {
         assert_eq!(words(&json!({ "kind": "markdown", "value": "b" })), "b");
         assert_eq!(words(&json!(["a", { "language": "ts", "value": "b" }])), "a\nb");
         assert_eq!(words(&Value::Null), "");
+    }
+
+    #[test]
+    fn a_location_has_many_shapes() {
+        let range =
+            json!({ "start": { "line": 1, "character": 2 }, "end": { "line": 1, "character": 3 } });
+        let place = json!({ "uri": "file:///a", "range": range });
+        let link =
+            json!({ "targetUri": "file:///a", "targetRange": {}, "targetSelectionRange": range });
+        let want = vec![("file:///a".to_owned(), Position { line: 1, character: 2 })];
+        for said in [place.clone(), json!([place]), json!([link])] {
+            assert_eq!(locations(&said), want, "{said}");
+        }
+        for odd in [Value::Null, json!([]), json!([1, { "uri": 1 }, { "uri": "a", "range": {} }])] {
+            assert!(locations(&odd).is_empty(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_name_ends_where_its_letters_do() {
+        assert_eq!(name_at("a.größe_2()", 2), "größe_2");
+        assert_eq!(name_at("a", 7), "");
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn hunks(text: &str) -> Option<Vec<Plain>> {
     (!found.is_empty() && found.iter().all(changes)).then_some(found)
 }
 
-/// `old` as the `-` lines of a diff and `new` as its `+` lines.
+/// `old` as the `-` lines of a diff and `new` as its `+` lines. Without those it may be a list as well.
 fn side_by_side(old: &str, new: &str) -> Option<Vec<Plain>> {
     let side = |text: &str, sign: char| -> Option<String> {
         let marked = text.lines().any(|line| line.starts_with(sign));
@@ -96,8 +96,7 @@ fn side_by_side(old: &str, new: &str) -> Option<Vec<Plain>> {
         });
         lines.collect::<Option<String>>().filter(|_| marked)
     };
-    let new = if new.is_empty() { String::new() } else { side(new, '+')? };
-    Some(vec![(side(old, '-')?, new)])
+    Some(vec![(side(old, '-')?, side(new, '+')?)])
 }
 
 /// Without the fence around them, or without the numbers before their lines.
@@ -179,7 +178,7 @@ mod tests {
         assert_eq!(read("", diff), Some(want.clone()));
         assert_eq!(read(&format!("```diff\n{diff}```"), ""), Some(want));
         assert_eq!(one("-a\n b\n", "+A\n b\n"), pair("a\nb\n", "A\nb\n"));
-        assert_eq!(one("-a\n", ""), pair("a\n", ""));
+        assert_eq!(read("- a\n", ""), None, "it may be a list");
         assert_eq!(read("@@ -1 +1 @@\n a\n", ""), None, "it changes nothing");
         assert_eq!(read("@@ -1 +1 @@\n-a\nstray\n", ""), None);
     }
