@@ -11,9 +11,9 @@ use super::paint::Colour;
 use super::watch::Output;
 use super::{CliError, asynchronously, environment};
 use crate::gate::servers::Servers;
-use crate::gate::{Checked, Gate, Report, Settings, StageVerdict, Verdict};
+use crate::gate::{Checked, Gate, Judged, Proposal, Report, Settings, StageVerdict, Verdict};
 use crate::runtime;
-use crate::workspace::{ChangeSet, OpenTexts, apply};
+use crate::workspace::{OpenTexts, apply};
 
 /// The largest change-set that is read, in bytes.
 const MAX_INPUT: u64 = 64 * 1024 * 1024;
@@ -29,10 +29,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn check(root: &Path, args: &Args, out: &Output) -> Result<u8, CliError> {
-    let change = read(std::io::stdin().lock())?;
-    let checked = asynchronously(async {
+    let proposal = read(std::io::stdin().lock())?;
+    let Judged { checked, .. } = asynchronously(async {
         let gate = Gate::open(root, settings(root, args)?).map_err(environment)?;
-        gate.check(&change, &OpenTexts::new()).await.map_err(environment)
+        gate.check_proposal(&proposal, &OpenTexts::new()).await.map_err(environment)
     })?;
     let applies = args.apply && checked.report.verdict == Verdict::Accepted;
     if applies {
@@ -58,7 +58,7 @@ fn settings(root: &Path, args: &Args) -> Result<Settings, CliError> {
     Ok(settings)
 }
 
-fn read(input: impl Read) -> Result<ChangeSet, CliError> {
+fn read(input: impl Read) -> Result<Proposal, CliError> {
     let bad = |why: String| {
         CliError::User(format!("{why}; docs/gate.md shows a change-set, as it is read here"))
     };
@@ -72,12 +72,12 @@ fn read(input: impl Read) -> Result<ChangeSet, CliError> {
     }
     let value: Value = serde_json::from_slice(&text)
         .map_err(|error| bad(format!("the change-set is no JSON: {error}")))?;
-    let change: ChangeSet = serde_json::from_value(value.clone())
+    let proposal: Proposal = serde_json::from_value(value.clone())
         .map_err(|error| bad(format!("the change-set is not understood: {error}")))?;
-    let known = serde_json::to_value(&change).map_err(environment)?;
+    let known = serde_json::to_value(&proposal).map_err(environment)?;
     match unknown_field(&value, &known) {
         Some(field) => Err(bad(format!("the change-set has an unknown field: {field}"))),
-        None => Ok(change),
+        None => Ok(proposal),
     }
 }
 

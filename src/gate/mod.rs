@@ -37,6 +37,7 @@
 //! [`Settings::default`] asks the compilers alone; [`servers::Servers`] adds the downstream language servers.
 
 mod asking;
+pub mod code;
 mod coverage;
 pub mod diagnostic;
 mod error;
@@ -44,9 +45,11 @@ mod error;
 pub mod gate;
 pub mod language;
 pub mod languages;
+mod lookup;
 pub mod mutants;
 pub mod newness;
 pub mod prepare;
+pub mod proposal;
 mod prove;
 mod repair;
 pub mod report;
@@ -62,6 +65,7 @@ pub use diagnostic::{Diagnostic, Place, Range, Remedy, Severity};
 pub use error::GateError;
 pub use gate::{Checked, Diagnosis, Gate, Settings};
 pub use newness::baseline::Baseline;
+pub use proposal::{Judged, Proposal};
 pub use report::receipt::{ChainError, Receipt, verify_chain};
 pub use report::{Report, Stage, StageReport, StageVerdict, Verdict, words};
 pub use stage::{Answer, Overlay, ServerStage};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, Remedy};
 use super::language::Language;
+use crate::workspace::change::ChangeSet;
 use crate::workspace::path::RelPath;
 
 /// Candidate texts laid over the base on disk; `None` is a file that the candidate removes.
@@ -44,6 +45,64 @@ pub struct Dependents {
     pub left_out: usize,
 }
 
+/// A question about a name of the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// A file that the name stands in.
+    pub path: RelPath,
+    /// The name, or the path of an item of the file (`Parser::parse`).
+    pub symbol: String,
+    /// The 1-based line where the name is meant.
+    pub line: Option<usize>,
+    /// What is asked.
+    pub wanted: Wanted,
+}
+
+/// What is asked of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// Where it is declared.
+    Definition,
+    /// Where it is used, and declared.
+    References,
+    /// Its type and documentation.
+    Hover,
+    /// Edits that give it this name everywhere.
+    Rename(String),
+}
+
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// The file.
+    pub path: RelPath,
+    /// 1-based.
+    pub line: usize,
+    /// The line, without the blanks around it.
+    pub text: String,
+}
+
+/// The answer to a [`Lookup`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Lines, in order.
+    Spots {
+        /// Those of the workspace.
+        inside: Vec<Spot>,
+        /// Others, as `uri:line`.
+        outside: Vec<String>,
+    },
+    /// Words; may be empty.
+    Text(String),
+    /// Edits.
+    Change {
+        /// By byte offsets.
+        change: ChangeSet,
+        /// The hash (SHA-256) of each text that they were made for.
+        bases: BTreeMap<RelPath, String>,
+    },
+}
+
 /// Downstream language servers rooted in the `servers` shadow.
 pub trait ServerStage: Send + Sync {
     /// The diagnostics of `files` with `overlay` laid over the shadow. Asking twice with one overlay, about the edited
@@ -77,6 +136,22 @@ pub trait ServerStage: Send + Sync {
     ) -> Boxed<'a, Dependents> {
         let _ = (language, overlay, files);
         Box::pin(std::future::ready(Dependents::default()))
+    }
+
+    /// What the language's servers say of a name of the shadow as it is.
+    ///
+    /// # Errors
+    /// What is missing, in words.
+    fn look_up<'a>(
+        &'a self,
+        language: &'a Language,
+        lookup: &'a Lookup,
+        deadline: Duration,
+    ) -> Boxed<'a, Result<Found, String>> {
+        let _ = (language, lookup, deadline);
+        Box::pin(std::future::ready(Err(
+            "this needs a language server, and none is set up".to_owned()
+        )))
     }
 
     /// The base on the shadow's disk has changed in these files; called before the next [`ServerStage::diagnose`].

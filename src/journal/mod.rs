@@ -11,6 +11,7 @@ mod kept;
 mod pages;
 mod points;
 mod recover;
+pub mod results;
 mod rows;
 mod salvage;
 mod schema;

@@ -7,15 +7,16 @@ use serde_json::Value;
 
 use super::perform::Performer;
 use super::prove::{malformed, unlaid};
+use crate::gate::proposal::{Operation, Proposal};
 use crate::gate::report::{Report, Verdict};
 use crate::mission::MissionId;
 use crate::mission::conversation::ToolCall;
 use crate::mission::event::{GateVerdict, SessionId};
-use crate::workspace::{Change, ChangeSet, OpenTexts, RelPath};
+use crate::workspace::{OpenTexts, RelPath};
 
 /// A change-set, and what it was made for.
 pub(super) struct OnTree {
-    pub change: ChangeSet,
+    pub proposal: Proposal,
     /// The hashes of the files that a worktree's changes were merged onto; `None` where there was no file.
     onto: BTreeMap<RelPath, Option<String>>,
 }
@@ -54,7 +55,7 @@ impl Performer {
         let taken: Vec<Value> =
             named.map_or_else(Vec::new, |all| all.extract_if(.., |c| from_worktree(c)).collect());
         let own = serde_json::from_value(Value::Object(arguments));
-        let mut change: ChangeSet = own.map_err(|error| malformed(&error.to_string()))?;
+        let mut proposal: Proposal = own.map_err(|error| malformed(&error.to_string()))?;
         let mut onto = BTreeMap::new();
         for one in taken {
             let one: FromWorktree =
@@ -68,9 +69,9 @@ impl Performer {
                     "your worktree differs in nothing from the project{place}"
                 )));
             }
-            change.changes.extend::<Vec<Change>>(laid.changes);
+            proposal.changes.extend(laid.changes.into_iter().map(Operation::from));
             onto.extend(laid.onto);
         }
-        Ok(OnTree { change, onto })
+        Ok(OnTree { proposal, onto })
     }
 }

@@ -5,7 +5,7 @@ use super::store::{chain, locked, now_ms};
 use super::trees;
 use crate::gate::report::receipt::{Proof, Receipt};
 use crate::gate::report::{Report, Verdict};
-use crate::gate::{self, Checked};
+use crate::gate::{self, Checked, Judged};
 use crate::mission::MissionId;
 use crate::mission::conversation::ToolCall;
 use crate::mission::event::{GateVerdict, NewFinding, SessionId};
@@ -22,18 +22,19 @@ impl Performer {
         links: usize,
     ) -> GateVerdict {
         let mut tries = 0;
-        let (open, checked) = loop {
+        let (open, checked, notes) = loop {
             let open = self.open_texts();
             let laid = match self.lay((mission, session), call, &open).await {
                 Ok(laid) => laid,
                 Err(refused) => return refused,
             };
-            let checked = match self.gate.check(&laid.change, &open).await {
-                Ok(checked) => checked,
+            let judged = self.gate.check_proposal(&laid.proposal, &open).await;
+            let Judged { checked, notes } = match judged {
+                Ok(judged) => judged,
                 Err(error) => return GateVerdict::Unverified { reason: error.to_string() },
             };
             if !laid.is_outdated(&checked.report) {
-                break (open, checked);
+                break (open, checked, notes);
             }
             tries += 1;
             if tries == TRIES {
@@ -42,10 +43,10 @@ impl Performer {
         };
         match checked.report.verdict {
             Verdict::Accepted => self
-                .accept(mission, item, checked, &open, links)
+                .accept(mission, item, checked, &notes, &open, links)
                 .await
                 .unwrap_or_else(|reason| GateVerdict::Unverified { reason }),
-            Verdict::Refused => refused(&checked.report),
+            Verdict::Refused => refused(&checked.report, &notes),
             Verdict::Unverified => {
                 GateVerdict::Unverified { reason: gate::words::unverified(&checked.report) }
             }
@@ -58,6 +59,7 @@ impl Performer {
         mission: &MissionId,
         item: &ItemId,
         mut checked: Checked,
+        notes: &[String],
         open: &OpenTexts,
         links: usize,
     ) -> Result<GateVerdict, String> {
@@ -72,7 +74,8 @@ impl Performer {
         };
         let mut journal = locked(&self.journal);
         let chain = chain(&journal, mission)?;
-        let summary = gate::words::accepted(&checked.report);
+        let mut summary = gate::words::accepted(&checked.report);
+        notes.iter().for_each(|note| summary += &format!("; {note}"));
         let files = checked.report.files.iter().map(|f| f.path.to_string()).collect();
         let proof = Proof::Change { item: item.to_string(), tree, report: checked.report };
         let prev = links.checked_sub(1).and_then(|at| chain.get(at));
@@ -141,7 +144,7 @@ const SHOWN: usize = 10;
 /// The most findings that one refusal makes.
 const FINDINGS: usize = 100;
 
-fn refused(report: &Report) -> GateVerdict {
+fn refused(report: &Report, notes: &[String]) -> GateVerdict {
     let stage = report
         .problems
         .first()
@@ -151,7 +154,7 @@ fn refused(report: &Report) -> GateVerdict {
         let code = d.code.as_ref().map_or(String::new(), |code| format!(" [{code}]"));
         format!("{}:{}:{code} {}\n{}", d.path, d.range.start.line + 1, d.message, p.frame)
     });
-    let mut text = shown.collect::<Vec<_>>().join("\n");
+    let mut text = notes.iter().cloned().chain(shown).collect::<Vec<_>>().join("\n");
     if report.problems.len() > SHOWN {
         text += &format!("\n[{} more]", report.problems.len() - SHOWN);
     }

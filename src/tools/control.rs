@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::schema::{Tool, object, text};
+use super::schema::{Tool, object, plain, text};
 use crate::mission::control;
 use crate::mission::conversation::Role;
 
@@ -42,17 +42,27 @@ fn give_up() -> Value {
 
 fn propose() -> Value {
     let edit = object(
-        json!({"old": text("text that stands in the file exactly once"), "new": text("what takes its place")}),
-        &["old", "new"],
+        json!({
+            "old": text("text that stands in the file exactly once"),
+            "new": text("what takes its place"),
+            "symbol": text("item such as Parser::parse; replaced whole, unless old or at"),
+            "at": {"enum": ["before", "after"]},
+        }),
+        &["new"],
     );
     let change = json!({
         "type": "object",
         "properties": {
-            "op": {"enum": ["edit", "write", "delete", "rename", "from_worktree"]},
+            "op": {"enum": ["edit", "write", "delete", "rename", "replace_code", "rename_symbol", "from_worktree"]},
             "path": text("relative to the workspace"),
             "edits": {"type": "array", "items": edit, "description": "for edit"},
             "content": text("for write: the whole text"),
-            "to": text("for rename"),
+            "to": text("for rename, rename_symbol"),
+            "symbol": plain(),
+            "line": {"type": "integer"},
+            "pattern": text("for replace_code: code with $A, $$$A"),
+            "with": plain(),
+            "glob": plain(),
         },
         "required": ["op"],
     });

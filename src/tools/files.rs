@@ -1,22 +1,24 @@
-//! Reading, listing and searching the workspace, unsaved editor texts included.
+//! Reading and listing the workspace, unsaved editor texts included, and results that were kept.
 
-use globset::{Glob, GlobMatcher};
-use grep_regex::RegexMatcherBuilder;
-use grep_searcher::{Searcher, sinks};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::schema::{ALL, Tool, WORKER_AND_REVIEWER, line, object, text as string};
-use super::{Caller, ToolResult, path};
+use super::schema::{ALL, Tool, WORKER_AND_REVIEWER, line, object, plain, text as string};
+use super::search::glob_set;
+use super::{Caller, ToolResult, path, results};
 use crate::gate::Gate;
+use crate::gate::code::outline::find;
+use crate::gate::code::{line_at, outline};
 use crate::workspace::RelPath;
 
 /// The most lines that one `read` hands back.
 const MAX_LINES: usize = 600;
-/// The most paths of one `list`, and matches of one `search`.
+/// The most bytes of them: a `read` goes on by lines, and is never kept as a long result.
+const MAX_BYTES: usize = 28 * 1024;
+/// The most bytes that it shows of one line.
+const MAX_LINE: usize = 4 * 1024;
+/// The most paths of one `list`.
 const MAX_ROWS: usize = 300;
-/// The longest line of a search result, in characters.
-const MAX_ROW: usize = 240;
 
 pub(super) const LIST: Tool = Tool {
     name: "list",
@@ -29,13 +31,6 @@ pub(super) const READ: Tool = Tool {
     name: "read",
     description: "Reads a text file, or some of its lines. Unsaved editor text counts.",
     schema: read_schema,
-    roles: ALL,
-    repeatable: true,
-};
-pub(super) const SEARCH: Tool = Tool {
-    name: "search",
-    description: "Searches files for a regular expression; answers path:line: text.",
-    schema: search_schema,
     roles: ALL,
     repeatable: true,
 };
@@ -55,14 +50,9 @@ fn list_schema() -> Value {
 fn read_schema() -> Value {
     let path = string("relative to the workspace");
     object(
-        json!({"path": path, "from": line("first line, 1-based"), "to": line("last line")}),
+        json!({"path": path, "from": line("first line, 1-based"), "to": line("last line"), "symbol": plain()}),
         &["path"],
     )
-}
-
-fn search_schema() -> Value {
-    let glob = string("only in files such as *.ts");
-    object(json!({"pattern": string("a regular expression"), "glob": glob}), &["pattern"])
 }
 
 fn diagnostics_schema() -> Value {
@@ -75,6 +65,7 @@ pub(super) struct ReadArgs {
     path: String,
     from: Option<usize>,
     to: Option<usize>,
+    symbol: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,32 +76,55 @@ pub(super) struct ListArgs {
     glob: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SearchArgs {
-    pattern: String,
-    #[serde(default)]
-    glob: Option<String>,
-}
-
 pub(super) fn read(gate: &Gate, caller: &Caller, args: &ReadArgs) -> ToolResult {
+    if let Some(name) = results::name(&args.path) {
+        return lines(&args.path, &results::read(gate, caller, name)?, args.from, args.to);
+    }
     let path = path(&args.path)?;
     let text = text(gate, caller, &path)?.ok_or_else(|| format!("there is no file {path}"))?;
+    let Some(symbol) = args.symbol.as_ref().filter(|symbol| !symbol.trim().is_empty()) else {
+        return lines(path.as_str(), &text, args.from, args.to);
+    };
+    let symbols = outline(&path, &text)
+        .ok_or_else(|| format!("the items of {path} are not known; read it by lines"))?;
+    let found = find(&symbols, symbol, &text)?;
+    let last = line_at(&text, found.core.end.saturating_sub(1));
+    lines(path.as_str(), &text, Some(line_at(&text, found.whole.start)), Some(last))
+}
+
+/// Some lines of a text, as many as fit. What is not the whole begins with a line that says which ones.
+fn lines(name: &str, text: &str, from: Option<usize>, to: Option<usize>) -> ToolResult {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let from = args.from.unwrap_or(1).max(1);
-    let to =
-        args.to.unwrap_or(lines.len()).min(lines.len()).min(from.saturating_add(MAX_LINES - 1));
+    let from = from.unwrap_or(1).max(1);
     if from > lines.len() {
-        return Ok(format!("{path} has {} lines", lines.len()));
+        return Ok(format!("{name} has {} lines", lines.len()));
     }
-    let body: String = lines[from - 1..to.max(from - 1)].concat();
+    let wanted = to.unwrap_or(lines.len()).min(lines.len()).min(from.saturating_add(MAX_LINES - 1));
+    let mut body = String::new();
+    let mut to = from - 1;
+    for line in lines.iter().take(wanted).skip(from - 1) {
+        if body.len() + line.len().min(MAX_LINE) > MAX_BYTES && to >= from {
+            break;
+        }
+        body += &cut(line);
+        to += 1;
+    }
     if from == 1 && to == lines.len() {
         return Ok(body);
     }
     Ok(format!("[lines {from} to {to} of {}]\n{body}", lines.len()))
 }
 
-fn text(gate: &Gate, caller: &Caller, path: &RelPath) -> Result<Option<String>, String> {
+/// A line, or the beginning of one that no person wrote.
+fn cut(line: &str) -> std::borrow::Cow<'_, str> {
+    if line.len() <= MAX_LINE {
+        return line.into();
+    }
+    let end = (0..=MAX_LINE).rev().find(|at| line.is_char_boundary(*at)).unwrap_or_default();
+    format!("{}…[{} more bytes in this line]\n", &line[..end], line.len() - end).into()
+}
+
+pub(super) fn text(gate: &Gate, caller: &Caller, path: &RelPath) -> Result<Option<String>, String> {
     if let Some(open) = caller.open.get(path) {
         return Ok(Some(open.text.clone()));
     }
@@ -118,7 +132,7 @@ fn text(gate: &Gate, caller: &Caller, path: &RelPath) -> Result<Option<String>, 
 }
 
 pub(super) fn list(gate: &Gate, args: &ListArgs) -> ToolResult {
-    let glob = matcher(args.glob.as_deref())?;
+    let glob = glob_set(&args.glob.iter().collect::<Vec<_>>())?;
     let folder =
         args.path.as_deref().map(|p| p.trim_matches('/')).filter(|p| !p.is_empty() && *p != ".");
     let paths = gate.workspace().paths().map_err(|e| e.to_string())?;
@@ -142,44 +156,34 @@ pub(super) fn list(gate: &Gate, args: &ListArgs) -> ToolResult {
     Ok(rows)
 }
 
-fn matcher(glob: Option<&str>) -> Result<Option<GlobMatcher>, String> {
-    let make = |text: &str| {
-        // A bare name pattern means that name anywhere, as in every search tool.
-        let anywhere = if text.contains('/') { text.to_owned() } else { format!("**/{text}") };
-        Glob::new(&anywhere)
-            .map(|g| g.compile_matcher())
-            .map_err(|e| format!("`{text}` is no glob: {e}"))
-    };
-    glob.map(make).transpose()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-pub(super) fn search(gate: &Gate, caller: &Caller, args: &SearchArgs) -> ToolResult {
-    let glob = matcher(args.glob.as_deref())?;
-    let regex = RegexMatcherBuilder::new()
-        .line_terminator(Some(b'\n'))
-        .build(&args.pattern)
-        .map_err(|e| format!("`{}` is no regular expression: {e}", args.pattern))?;
-    let mut rows = Vec::new();
-    for file in gate.workspace().paths().map_err(|e| e.to_string())? {
-        if rows.len() > MAX_ROWS || glob.as_ref().is_some_and(|g| !g.is_match(file.as_str())) {
-            continue;
+    #[test]
+    fn what_is_read_is_paged_by_lines_and_never_too_long() {
+        let text: String = (1..=2_000).map(|n| format!("{n} {}\n", "x".repeat(95))).collect();
+        let mut next = 1;
+        let mut seen = String::new();
+        while next <= 2_000 {
+            let page = lines("a", &text, Some(next), None).unwrap();
+            assert!(page.len() < super::super::MAX_RESULT, "{}", page.len());
+            let (head, body) = page.split_once('\n').unwrap();
+            let to: usize = head.split(' ').nth(3).unwrap().parse().unwrap();
+            assert!(head.starts_with(&format!("[lines {next} to {to} of 2000]")), "{head}");
+            assert!(to >= next, "it goes on");
+            seen += body;
+            next = to + 1;
         }
-        // Files that are not text cannot be searched, which is no error of the call.
-        let Ok(Some(text)) = text(gate, caller, &file) else {
-            continue;
-        };
-        let sink = sinks::Lossy(|line, text| {
-            let shown: String = text.trim_end().chars().take(MAX_ROW).collect();
-            rows.push(format!("{file}:{line}: {shown}"));
-            Ok(rows.len() <= MAX_ROWS)
-        });
-        Searcher::new()
-            .search_slice(&regex, text.as_bytes(), sink)
-            .map_err(|e| format!("failed to search {file}: {e}"))?;
+        assert_eq!(seen, text, "nothing is left out between two pages");
+        assert_eq!(lines("a", "one\ntwo", None, None).unwrap(), "one\ntwo");
+        assert_eq!(lines("a", "one\ntwo", Some(2), Some(9)).unwrap(), "[lines 2 to 2 of 2]\ntwo");
+        assert_eq!(lines("a", "one\n", Some(5), None).unwrap(), "a has 1 lines");
     }
-    if rows.len() > MAX_ROWS {
-        rows.truncate(MAX_ROWS);
-        rows.push("[more matches; narrow it down]".to_owned());
+
+    #[test]
+    fn a_line_that_no_person_wrote_is_cut() {
+        let page = lines("a", &"ü".repeat(50_000), None, None).unwrap();
+        assert!(page.len() < MAX_LINE + 100 && page.contains("more bytes in this line"), "{page}");
     }
-    Ok(if rows.is_empty() { "no matches".to_owned() } else { rows.join("\n") })
 }

@@ -5,17 +5,21 @@
 //! the gate's.
 
 mod changes;
+mod code;
 mod control;
 pub mod fetch;
 mod files;
 mod git;
+mod results;
 mod run;
 mod schema;
+mod search;
 mod sessions;
 
 use std::sync::{Arc, Mutex};
 
 use crate::gate::Gate;
+use crate::gate::stage::Wanted;
 use crate::journal::Journal;
 use crate::mission::MissionId;
 use crate::mission::control::RUN;
@@ -34,7 +38,8 @@ use crate::model::ToolSpec;
 const TOOLS: &[Tool] = &[
     files::LIST,
     files::READ,
-    files::SEARCH,
+    search::SEARCH,
+    code::CODE,
     files::DIAGNOSTICS,
     changes::CHANGES,
     run::RUN,
@@ -68,7 +73,7 @@ pub fn may_be_repeated(tool: &str) -> bool {
     TOOLS.iter().any(|known| known.name == tool && known.repeatable)
 }
 
-/// The most bytes that one result hands back.
+/// The most bytes that one result hands back whole; of a longer one the two ends, and the name under which it is kept.
 pub const MAX_RESULT: usize = 32 * 1024;
 
 /// The tools of one workspace.
@@ -143,14 +148,33 @@ impl Toolbox {
             "job" => run::job(&self.sessions, &caller, arguments(&call)?).await,
             "git" => git::git(self.gate.workspace().root(), &arguments(&call)?).await,
             "fetch" => self.fetcher.fetch(&arguments(&call)?).await,
+            "code" => self.code(&caller, arguments(&call)?).await,
             _ => {
-                let (gate, journal) = (self.gate.clone(), self.journal.clone());
-                tokio::task::spawn_blocking(move || look(&gate, &journal, &caller, &call))
-                    .await
-                    .unwrap_or_else(|error| Err(format!("internal error: {error}")))
+                let (gate, journal, caller) =
+                    (self.gate.clone(), self.journal.clone(), caller.clone());
+                apart(move || look(&gate, &journal, &caller, &call)).await
             }
         };
-        result.map(bounded)
+        // A long error is cut like a long answer: neither may fill a conversation.
+        let gate = self.gate.clone();
+        apart(move || match result {
+            Ok(text) => Ok(results::bounded(&gate, &caller, text)),
+            Err(text) => Err(results::bounded(&gate, &caller, text)),
+        })
+        .await
+    }
+
+    async fn code(&self, caller: &Caller, args: code::CodeArgs) -> ToolResult {
+        let (gate, asker) = (self.gate.clone(), caller.clone());
+        let Some(lookup) = args.lookup()? else {
+            return apart(move || code::look(&gate, &asker, &args)).await;
+        };
+        match code::ask(&self.gate, caller, &lookup).await? {
+            Err(why) if lookup.wanted == Wanted::Definition => {
+                apart(move || code::defined(&gate, &asker, &lookup, &why)).await
+            }
+            answer => answer,
+        }
     }
 
     async fn diagnostics(&self, caller: &Caller, wanted: &files::ListArgs) -> ToolResult {
@@ -168,11 +192,17 @@ impl Toolbox {
     }
 }
 
+/// Does what reads the disk off the async threads.
+async fn apart(work: impl FnOnce() -> ToolResult + Send + 'static) -> ToolResult {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(format!("internal error: {error}")))
+}
+
 fn look(gate: &Gate, journal: &Mutex<Journal>, caller: &Caller, call: &ToolCall) -> ToolResult {
     match call.name.as_str() {
         "read" => files::read(gate, caller, &arguments(call)?),
         "list" => files::list(gate, &arguments(call)?),
-        "search" => files::search(gate, caller, &arguments(call)?),
+        "search" => search::search(gate, caller, &arguments(call)?),
         "changes" => changes::changes(journal, caller, &arguments(call)?),
         other => Err(format!("`{other}` is not a tool of the workspace")),
     }
@@ -185,21 +215,6 @@ fn arguments<T: serde::de::DeserializeOwned>(call: &ToolCall) -> Result<T, Strin
 
 fn path(text: &str) -> Result<RelPath, String> {
     RelPath::new(text).map_err(|error| error.to_string())
-}
-
-/// Cuts at a line, and says so.
-fn bounded(mut text: String) -> String {
-    if text.len() > MAX_RESULT {
-        let mut cut = MAX_RESULT;
-        while !text.is_char_boundary(cut) {
-            cut -= 1;
-        }
-        let cut = text[..cut].rfind('\n').unwrap_or(cut);
-        let left = text.len() - cut;
-        text.truncate(cut);
-        text += &format!("\n[{left} more bytes; ask for less at a time]");
-    }
-    text
 }
 
 #[cfg(test)]

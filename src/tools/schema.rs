@@ -48,6 +48,11 @@ pub(super) fn text(description: &str) -> Value {
     json!({"type": "string", "description": description})
 }
 
+/// A text whose name says all.
+pub(super) fn plain() -> Value {
+    json!({"type": "string"})
+}
+
 /// A 1-based line.
 pub(super) fn line(description: &str) -> Value {
     json!({"type": "integer", "minimum": 1, "description": description})

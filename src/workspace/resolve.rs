@@ -1,9 +1,11 @@
 //! From a change-set to bytes: anchors found on a base, conflicts refused, every byte outside the hunks kept.
 //!
 //! It reads the base through [`BaseTexts`] and writes nothing. Leniency towards the usual slips of an author (line ends,
-//! trailing blanks, indentation) lives in [`anchor`] and never makes an ambiguous anchor fit.
+//! trailing blanks, indentation) lives in [`anchor`], towards other notations in [`slips`]; neither makes an ambiguous
+//! anchor fit.
 
 pub mod anchor;
+mod slips;
 mod text;
 
 use std::collections::BTreeSet;
@@ -221,7 +223,7 @@ fn edit(path: &RelPath, before: &str, edits: &[Edit]) -> Result<String, Vec<Appl
     let mut problems = Vec::new();
     for edit in edits {
         match find(before, edit) {
-            Ok(hunk) => hunks.push(hunk),
+            Ok(found) => hunks.extend(found),
             Err(miss) => problems.push(explain(path, before, edit, miss)),
         }
     }
@@ -242,9 +244,9 @@ fn edit(path: &RelPath, before: &str, edits: &[Edit]) -> Result<String, Vec<Appl
     Ok(splice(before, &hunks))
 }
 
-fn find(before: &str, edit: &Edit) -> Result<Hunk, Miss> {
+fn find(before: &str, edit: &Edit) -> Result<Vec<Hunk>, Miss> {
     match edit {
-        Edit::Text { old, new } => anchor::find(before, old, new),
+        Edit::Text { old, new } => find_text(before, old, new),
         Edit::Span { start, end, new } => {
             if start > end
                 || *end > before.len()
@@ -253,8 +255,24 @@ fn find(before: &str, edit: &Edit) -> Result<Hunk, Miss> {
             {
                 return Err(Miss::BadSpan);
             }
-            Ok(Hunk { start: *start, end: *end, new: text::with_line_ends_of(before, new) })
+            let new = text::with_line_ends_of(before, new);
+            Ok(vec![Hunk { start: *start, end: *end, new }])
         }
+    }
+}
+
+/// The place of an anchor, or the places of those that it stands for in another notation.
+///
+/// # Errors
+/// See [`Miss`].
+pub fn find_text(before: &str, old: &str, new: &str) -> Result<Vec<Hunk>, Miss> {
+    match anchor::find(before, old, new) {
+        Ok(hunk) => Ok(vec![hunk]),
+        Err(miss @ (Miss::Stale { .. } | Miss::Empty)) => match slips::read(old, new) {
+            Some(plain) => plain.iter().map(|(old, new)| anchor::find(before, old, new)).collect(),
+            None => Err(miss),
+        },
+        Err(miss) => Err(miss),
     }
 }
 

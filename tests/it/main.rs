@@ -16,6 +16,7 @@ mod bench_gate;
 mod cancel;
 mod check;
 mod cli;
+mod code_tools;
 #[cfg(unix)]
 mod crash;
 #[cfg(unix)]

@@ -95,29 +95,20 @@ pub(super) fn prepare(
     open: &OpenTexts,
 ) -> Result<Prepared, GateError> {
     let began = Instant::now();
-    let mut report = Report {
-        verdict: Verdict::Unverified,
-        stages: Vec::new(),
-        files: Vec::new(),
-        problems: Vec::new(),
-        revealed: Vec::new(),
-        repairs: Vec::new(),
-    };
-    let fitted = fit(workspace, languages, change, open)?;
-    report.stages.push(apply_report(&fitted, began));
-    let (resolved, base) = match fitted {
+    let (resolved, base) = match fit(workspace, languages, change, open)? {
         Ok(fitted) => fitted,
         Err(problems) => {
-            report.problems = problems.into_iter().map(not_fitting).collect();
-            report.verdict = Verdict::Refused;
             return Ok(Prepared {
-                report,
+                report: unfit(problems, began),
                 resolved: Resolved::default(),
                 base: Layout::default(),
                 suspects: Vec::new(),
             });
         }
     };
+    let mut report = empty();
+    let detail = format!("{} files fit their base", resolved.files.len());
+    report.stages.push(cheap(Stage::Apply, StageVerdict::Passed, detail, began));
     report.files = resolved.files.iter().map(proof_of).collect();
     let began = Instant::now();
     let pairs: Vec<Pair<'_>> = resolved.files.iter().zip(&report.files).map(pair).collect();
@@ -136,14 +127,23 @@ pub(super) fn prepare(
     Ok(Prepared { report, resolved, base, suspects })
 }
 
-fn apply_report(fitted: &Fitted, began: Instant) -> StageReport {
-    let (verdict, detail) = match fitted {
-        Ok((resolved, _)) => {
-            (StageVerdict::Passed, format!("{} files fit their base", resolved.files.len()))
-        }
-        Err(problems) => (StageVerdict::Refused, format!("{} changes do not fit", problems.len())),
-    };
-    cheap(Stage::Apply, verdict, detail, began)
+fn empty() -> Report {
+    Report {
+        verdict: Verdict::Unverified,
+        stages: Vec::new(),
+        files: Vec::new(),
+        problems: Vec::new(),
+        revealed: Vec::new(),
+        repairs: Vec::new(),
+    }
+}
+
+/// The refusal of what does not fit its base.
+pub(super) fn unfit(problems: Vec<ApplyProblem>, began: Instant) -> Report {
+    let detail = format!("{} changes do not fit", problems.len());
+    let stage = cheap(Stage::Apply, StageVerdict::Refused, detail, began);
+    let problems = problems.into_iter().map(not_fitting).collect();
+    Report { verdict: Verdict::Refused, stages: vec![stage], problems, ..empty() }
 }
 
 fn syntax_report(pairs: &[Pair<'_>], doubts: usize, began: Instant) -> StageReport {

@@ -100,7 +100,7 @@ async fn remedy(session: &Session, action: &Value) -> Result<Option<Remedy>, Tro
 }
 
 /// A `WorkspaceEdit` as a change-set; `None` when it is empty, leaves the workspace, or does what a quick fix need not.
-fn change_set(session: &Session, edit: &Value) -> Option<ChangeSet> {
+pub(super) fn change_set(session: &Session, edit: &Value) -> Option<ChangeSet> {
     let mut files: BTreeMap<RelPath, Vec<TextEdit>> = BTreeMap::new();
     let mut created = Vec::new();
     if let Some(changes) = edit["changes"].as_object() {

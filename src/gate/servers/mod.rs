@@ -1,4 +1,5 @@
-//! Downstream language servers, rooted in the shadow: what they say of texts that are on no disk, and their quick fixes.
+//! Downstream language servers, rooted in the shadow: what they say of texts that are on no disk, their quick fixes, and what
+//! they know of names.
 //!
 //! Candidates are shown as overlays, and each question says which; one question at a time is put to a server.
 //! An answer is given only when the server was proved to be looking: it has loaded the project and it reported a known
@@ -13,6 +14,7 @@ mod client;
 mod dependents;
 mod documents;
 pub mod farm;
+mod lookup;
 mod memory;
 mod process;
 mod proof;
@@ -35,7 +37,7 @@ use self::session::{Session, Trouble};
 use self::slot::{Slot, Surroundings};
 use super::diagnostic::{Diagnostic, Remedy};
 use super::language::{Language, ServerSpec};
-use super::stage::{Answer, Boxed, Dependents, Overlay, ServerStage};
+use super::stage::{Answer, Boxed, Dependents, Found, Lookup, Overlay, ServerStage};
 use crate::workspace::path::RelPath;
 
 /// How long the search for quick fixes may take, starting a server included.
@@ -377,6 +379,15 @@ impl ServerStage for Servers {
         files: &'a [RelPath],
     ) -> Boxed<'a, Dependents> {
         Box::pin(self.dependents(language, overlay, files))
+    }
+
+    fn look_up<'a>(
+        &'a self,
+        language: &'a Language,
+        lookup: &'a Lookup,
+        deadline: Duration,
+    ) -> Boxed<'a, Result<Found, String>> {
+        Box::pin(self.look_up(language, lookup, deadline))
     }
 
     fn base_changed<'a>(&'a self, files: &'a [RelPath]) -> Boxed<'a, ()> {

@@ -254,6 +254,10 @@ fn capabilities(diagnostics: DiagnosticsBy) -> Value {
             "publishDiagnostics": { "versionSupport": true },
             // Some servers pull only when they may say so later.
             "diagnostic": { "dynamicRegistration": true },
+            "definition": {},
+            "references": {},
+            "rename": {},
+            "hover": { "contentFormat": ["markdown", "plaintext"] },
             "codeAction": {
                 "dataSupport": true,
                 "isPreferredSupport": true,

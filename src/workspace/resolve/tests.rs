@@ -76,6 +76,27 @@ fn the_usual_slips_are_forgiven_where_unique() {
 }
 
 #[test]
+fn other_notations_are_read_where_the_place_is_the_only_one() {
+    let base = "fn a() {\n    one();\n    two();\n}\n\nfn b() {\n    two();\n}\n";
+    let want = base.replacen("one", "three", 1);
+    check(base, "   2 |     one();\n", "   2 |     three();\n", &want);
+    check(base, "@@ -1,2 +1,2 @@\n fn a() {\n-    one();\n+    three();\n", "", &want);
+    check(base, "<<<<<<< SEARCH\none();\n=======\nthree();\n>>>>>>> REPLACE", "", &want);
+    check(base, "-    one();\n", "+    three();\n", &want);
+    // In the file's own line ends, and moved sideways, like every anchor.
+    let crlf = base.replace('\n', "\r\n");
+    check(&crlf, "2: one();\n", "three();\n", &want.replace('\n', "\r\n"));
+    // What stands in two places is refused in every notation.
+    for old in ["3: two();", "@@ @@\n-    two();\n+    x();\n", "-    two();"] {
+        let new = if old.starts_with('@') { "" } else { "+x();" };
+        let problem = refused(base, vec![text(old, new)]);
+        assert!(problem.message.contains("2 times, at lines 3, 7"), "{old}: {problem}");
+    }
+    // And what looks like a notation but stands there is taken as it is.
+    check("1: a\nb\n", "1: a", "c", "c\nb\n");
+}
+
+#[test]
 fn what_is_not_uniform_is_stale() {
     let problem = refused("    a\n  b\n", vec![text("a\nb", "c")]);
     assert!(problem.message.contains("does not stand"), "{problem}");
