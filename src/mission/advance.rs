@@ -120,7 +120,7 @@ fn serve_session(m: &mut Mission, id: SessionId, effects: &mut Vec<Effect>) {
             let effect = m.begin(Act::Wait { session: id, ms });
             effects.push(effect);
         }
-        SessionState::Waiting => {}
+        SessionState::Waiting | SessionState::Queued => {}
         SessionState::Calling(calls) => {
             let mut acts = Vec::new();
             for (index, open) in calls.iter_mut().enumerate() {

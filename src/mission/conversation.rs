@@ -154,4 +154,11 @@ pub struct Turn {
     /// Who gave it, where it was a provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<super::provider::Server>,
+    /// How long it took from the request to the complete answer, in milliseconds; waiting for a slot is no part of it.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub took_ms: u64,
+}
+
+fn is_nothing(number: &u64) -> bool {
+    *number == 0
 }

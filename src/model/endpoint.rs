@@ -40,6 +40,8 @@ pub(crate) struct Endpoint {
     pub(crate) quiet: Duration,
     /// For how long its breaker opens at first.
     pub(crate) cool_down: Duration,
+    /// The most requests to the model at once, where that is set.
+    pub(crate) slots: Option<u32>,
     pub(crate) bounds: Bounds,
     pub(crate) price: Price,
 }
@@ -72,6 +74,7 @@ impl Endpoint {
             answer_timeout: millis(settings.answer_timeout_ms, ANSWER_TIMEOUT_MS),
             quiet: millis(settings.quiet_timeout_ms, QUIET_TIMEOUT_MS),
             cool_down: millis(settings.cool_down_ms, COOL_DOWN_MS),
+            slots: settings.slots,
             bounds: Bounds {
                 idle: millis(settings.idle_timeout_ms, IDLE_TIMEOUT_MS),
                 bytes: settings.max_answer_bytes.unwrap_or(MAX_ANSWER_BYTES),
@@ -261,7 +264,7 @@ mod tests {
         let body = |json| -> serde_json::Value {
             let endpoint = resolve(json).unwrap();
             let request =
-                Request { role: Role::Worker, session: "s", system: "", tools: &[], messages: &[] };
+                Request { role: Role::Worker, blocks: 0, session: "s", system: "", tools: &[], messages: &[] };
             serde_json::from_slice(&endpoint.encode(&request).unwrap()).unwrap()
         };
         let openai =

@@ -101,7 +101,7 @@ fn guarded(board: &Board, body: impl FnOnce() -> Result<(), JournalError>) {
 
 /// What a person says wins over an outcome that came with it: nothing more is begun after a cancel or a pause.
 fn people_first(mail: &mut [Mail]) {
-    mail.sort_by_key(|one| matches!(one, Mail::Finished { .. }));
+    mail.sort_by_key(|one| matches!(one, Mail::Finished { .. } | Mail::Waits { .. }));
 }
 
 /// A mission that this process knows.
@@ -336,6 +336,12 @@ impl Engine {
             Mail::Letter(Letter::Wake) => self.wake_all().map(|()| None),
             Mail::Finished { mission, effect, outcome } => {
                 Ok(Some((mission, Event::Finished { effect, outcome })))
+            }
+            Mail::Waits { mission, effect, waits } => {
+                // What has ended in the meantime waits for nothing.
+                let known = self.missions.get(&mission);
+                let is_pending = known.is_some_and(|known| known.mission.is_pending(effect));
+                Ok(is_pending.then_some((mission, Event::Waits { effect, waits })))
             }
             Mail::Stop => {
                 self.stopping = true;
