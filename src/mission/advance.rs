@@ -1,6 +1,8 @@
 //! What to do next, read off the state: the scheduler of a mission. It begins effects; it takes no decision that an
 //! event has not already made possible.
 
+use std::collections::BTreeSet;
+
 use super::brief;
 use super::control;
 use super::conversation::Role;
@@ -72,10 +74,14 @@ fn serve_tests(m: &mut Mission, effects: &mut Vec<Effect>) {
     }
     let work = &m.work;
     m.untested.retain(|item| work.get(item).is_some_and(Work::is_untested));
-    let acts = m.untested.iter().map(|item| Act::Test { item: item.clone() });
-    let acts: Vec<Act> = acts.filter(|act| !m.pending.values().any(|other| other == act)).collect();
-    for act in acts {
-        let effect = m.begin(act);
+    let under_test = m.pending.values().filter_map(|act| match act {
+        Act::Test { item } => Some(item),
+        _ => None,
+    });
+    let under_test: BTreeSet<&ItemId> = under_test.collect();
+    let due = m.untested.iter().filter(|item| !under_test.contains(item));
+    for item in due.cloned().collect::<Vec<_>>() {
+        let effect = m.begin(Act::Test { item });
         effects.push(effect);
     }
 }
@@ -278,23 +284,26 @@ fn begin_tasks(m: &mut Mission, wanted: impl Fn(&Task) -> bool) {
         // Most steps of a long mission end here: looking at every task each time would cost more than all the rest.
         return;
     }
-    let busy: Vec<ItemId> = m.sessions.values().filter_map(|s| s.item.clone()).collect();
-    let at_gate: Vec<ItemId> = m.proposals.iter().map(|p| p.item.clone()).collect();
-    let mut files: Vec<String> = busy
-        .iter()
-        .filter_map(|id| plan.task(id))
-        .flat_map(|t| t.files().map(str::to_owned))
-        .collect();
-    let mut chosen = Vec::new();
-    for task in plan.tasks() {
-        let open = matches!(task.mark(), Mark::Pending | Mark::Active);
+    let busy: BTreeSet<&ItemId> = m.sessions.values().filter_map(|s| s.item.as_ref()).collect();
+    let at_gate: BTreeSet<&ItemId> = m.proposals.iter().map(|p| &p.item).collect();
+    let open = |task: &Task| {
         let waits = m.work.get(&task.id).is_some_and(|w| w.deferred.is_some() || w.is_untested());
         let held = waits || busy.contains(&task.id) || at_gate.contains(&task.id);
-        let clash = task.files().any(|f| files.iter().any(|g| g == f));
-        if free == 0 || !open || held || clash || !wanted(task) || !plan.is_ready(task) {
+        !held && matches!(task.mark(), Mark::Pending | Mark::Active) && wanted(task)
+    };
+    let mut open = plan.tasks().filter(|task| open(task)).peekable();
+    if open.peek().is_none() {
+        return;
+    }
+    let of_busy = plan.tasks().filter(|task| busy.contains(&task.id));
+    let mut files: BTreeSet<&str> = of_busy.flat_map(Task::files).collect();
+    let mut chosen = Vec::new();
+    for task in open {
+        let clash = task.files().any(|file| files.contains(file));
+        if free == 0 || clash || !plan.is_ready(task) {
             continue;
         }
-        files.extend(task.files().map(str::to_owned));
+        files.extend(task.files());
         chosen.push(task.clone());
         free -= 1;
     }

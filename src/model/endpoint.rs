@@ -271,6 +271,9 @@ mod tests {
             body(serde_json::json!({"model": "m", "api_key": "k", "max_output_tokens": 9}));
         assert_eq!(openai["max_completion_tokens"], 9);
         assert_eq!(openai.get("max_tokens"), None);
+        assert_eq!(openai["prompt_cache_key"].as_str().map(str::len), Some(32));
+        let other = body(serde_json::json!({"model": "m", "base_url": "http://l/v1"}));
+        assert_eq!(other.get("prompt_cache_key"), None, "a compatible server may not know it");
         let anthropic = body(serde_json::json!({"model": "claude-m", "api_key": "k"}));
         assert_eq!(anthropic["cache_control"]["type"], "ephemeral");
     }

@@ -13,6 +13,7 @@ mod editors;
 mod engine;
 mod keeper;
 mod land;
+mod pace;
 mod perform;
 mod projection;
 mod prove;

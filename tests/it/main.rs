@@ -34,6 +34,8 @@ mod mission_typescript;
 mod mutants;
 #[cfg(unix)]
 mod neovim;
+#[cfg(target_os = "linux")]
+mod pool;
 mod protocol;
 #[cfg(target_os = "linux")]
 mod rehydrate;

@@ -162,7 +162,8 @@ async fn who_waits_for_long_is_told_and_told_again_when_it_goes() {
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let inside = entrance.clone();
     let waiter = tokio::spawn(async move {
-        inside.enter(Role::Worker, 0, &mut |one| drop(tell.send(one))).await
+        let mut told = |one| tell.send(one).unwrap();
+        inside.enter(Role::Worker, 0, &mut told).await
     });
     assert_eq!(told.recv().await, Some(Told::Waits));
     drop(holder);
@@ -209,7 +210,7 @@ async fn no_order_of_events_loses_or_doubles_a_slot() {
             match number % 7 {
                 // Given up before its turn, perhaps; it counts nothing then.
                 0 => {
-                    let waits = entrance.enter(role, 0, &mut |_| {});
+                    let waits = enters(&entrance, role, 0);
                     let _ = tokio::time::timeout(Duration::from_micros(number), waits).await;
                     None
                 }
