@@ -30,7 +30,10 @@ fn of(name: &str, account: &Account) -> String {
     if account.requests > 0 {
         let money = usage.micro_usd as f64 / 1e6;
         let (cached, out) = (usage.cached, usage.output);
-        text += &format!("; {} tokens in ({cached} cached), {out} out, {money:.4} US dollars", usage.input);
+        text += &format!(
+            "; {} tokens in ({cached} cached), {out} out, {money:.4} US dollars",
+            usage.input
+        );
     }
     if latency.turns() > 0 {
         let seconds = |q| latency.quantile_ms(q) as f64 / 1000.0;

@@ -160,12 +160,7 @@ pub struct Accounts(BTreeMap<Role, BTreeMap<String, Account>>);
 
 impl Accounts {
     pub(super) fn of(&mut self, role: Role, model: &str) -> &mut Account {
-        let models = self.0.entry(role).or_default();
-        if !models.contains_key(model) {
-            models.insert(model.to_owned(), Account::default());
-        }
-        // It is there by now: this makes none.
-        models.entry(model.to_owned()).or_default()
+        self.0.entry(role).or_default().entry(model.to_owned()).or_default()
     }
 
     /// The whole mission's.

@@ -116,6 +116,7 @@ fn shared<'a, D: Deserializer<'a>, T: Deserialize<'a>>(from: D) -> Result<Arc<T>
 
 /// What one model turn used, as the provider reported it (or estimated, when it did not).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
     /// Input tokens, cached ones included.
     pub input: u64,

@@ -10,10 +10,10 @@ use super::decode::{Decode, OnProgress, Progress, Step};
 use super::endpoint::Endpoint;
 use super::events::{Events, read_all};
 use super::fault::{Fault, FaultKind, ModelError, chain, classify};
+use super::pool::{Pool, Slots};
 use super::replay::{ROLE_HEADER, ReplayServer, SESSION_HEADER, Script};
 use super::request::Request;
 use super::retry_after::retry_after_ms;
-use super::pool::{Pool, Slots};
 use super::routes::{Entered, Route, Routes, Shared};
 use super::settings::{ModelSettings, Provider, REPLAY_PREFIX, Settings};
 use super::watch::Watch;
@@ -127,9 +127,8 @@ impl Client {
         };
         let result = bounded(route, request, &mut on_progress).await;
         let took_ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let result = result
-            .map(|turn| Turn { took_ms, ..turn })
-            .map_err(|fault| route.endpoint.seal(fault));
+        let result =
+            result.map(|turn| Turn { took_ms, ..turn }).map_err(|fault| route.endpoint.seal(fault));
         routes.settle(permit, place, began, &result);
         routes.mark(route, result, Instant::now())
     }

@@ -164,8 +164,7 @@ mod tests {
     }
 
     fn turn(messages: &[Message], calls: Vec<CallDraft>) -> Result<Turn, Fault> {
-        let request =
-            Request {
+        let request = Request {
             role: Role::Worker,
             blocks: 0,
             session: "s",

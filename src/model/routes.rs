@@ -84,10 +84,7 @@ pub(crate) struct Permit<'a>(Option<&'a Mutex<Breaker>>);
 
 impl Routes {
     /// The routes over these endpoints: the role's own, and its fallback.
-    pub(crate) fn new(
-        endpoints: Vec<(reqwest::Client, Endpoint)>,
-        shared: &mut Shared,
-    ) -> Routes {
+    pub(crate) fn new(endpoints: Vec<(reqwest::Client, Endpoint)>, shared: &mut Shared) -> Routes {
         let last = endpoints.len().saturating_sub(1);
         let route = |(at, (http, endpoint)): (usize, (reqwest::Client, Endpoint))| Route {
             server: Server { name: endpoint.label(), is_fallback: at > 0 },
@@ -236,8 +233,7 @@ fn shut_out(route: &Route, shut: &Shut) -> Fault {
 
 fn unsent(route: &Route, wait: Duration, why: &str) -> Fault {
     let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-    let text =
-        format!("{} is not asked for {:.1} s, {why}", route.server.name, ms as f64 / 1000.0);
+    let text = format!("{} is not asked for {:.1} s, {why}", route.server.name, ms as f64 / 1000.0);
     Fault {
         retry_after_ms: Some(ms),
         by: Some(Box::new(route.server.clone())),

@@ -155,8 +155,7 @@ impl Settings {
             Some(path) => read(&path)?,
             None => File::default(),
         };
-        let models =
-            model::Settings { default: file.model, roles: file.roles, slots: file.slots };
+        let models = model::Settings { default: file.model, roles: file.roles, slots: file.slots };
         let models = priced(model::Settings::from_env(models, lookup)?, &file.prices);
         let mutants = Duration::from_secs(file.seal.mutants);
         Ok(Settings {

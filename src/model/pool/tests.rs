@@ -1,3 +1,5 @@
+//! Who gets a slot, who waits, and that none is lost or doubled.
+
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 

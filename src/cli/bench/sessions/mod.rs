@@ -115,8 +115,18 @@ fn baseline(load: Load, bytes: usize) -> Result<bare::Took, CliError> {
 fn table(rows: &[Row], twelve: Option<&Row>, slots: &slots::Slots) -> String {
     let mut text = format!(
         "{:>8} {:>7}  {:>8} {:>7}  {:>8} {:>8}  {:>9} {:>9}  {:>7} {:>10}  {:>9} {:>9}\n",
-        "sessions", "latency", "turns/s", "(bare)", "cpu/turn", "(bare)", "own p50", "own p95", "at once",
-        "MB at peak", "KB each", "MB (bare)"
+        "sessions",
+        "latency",
+        "turns/s",
+        "(bare)",
+        "cpu/turn",
+        "(bare)",
+        "own p50",
+        "own p95",
+        "at once",
+        "MB at peak",
+        "KB each",
+        "MB (bare)"
     );
     for row in rows {
         let (record, bare) = (&row.run.record, &row.bare);
@@ -154,7 +164,13 @@ fn table(rows: &[Row], twelve: Option<&Row>, slots: &slots::Slots) -> String {
     }
     text += &format!(
         "\nslots: {} answered, {} faulted, {} cancelled; at most {} of {} held; afterwards {} held, {} waiting",
-        slots.answered, slots.faulted, slots.cancelled, slots.most, slots.slots, slots.held, slots.waiting
+        slots.answered,
+        slots.faulted,
+        slots.cancelled,
+        slots.most,
+        slots.slots,
+        slots.held,
+        slots.waiting
     );
     text
 }

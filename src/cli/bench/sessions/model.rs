@@ -106,8 +106,10 @@ fn tasks(goal: &str) -> usize {
 }
 
 fn plan(tasks: usize) -> String {
-    let task = |n| format!("### T1.{n}: read part {n}\n- [ ] S1.1.1: part {n} is read | size:S\n")
-        .replace("S1.1.1", &format!("S1.{n}.1"));
+    let task = |n| {
+        format!("### T1.{n}: read part {n}\n- [ ] S1.1.1: part {n} is read | size:S\n")
+            .replace("S1.1.1", &format!("S1.{n}.1"))
+    };
     format!("# Mission: read\n\n## M1: all is read\n{}", (1..=tasks).map(task).collect::<String>())
 }
 
@@ -184,8 +186,7 @@ impl Model {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(environment("the model's process has no pipes"));
         };
-        let mut model =
-            Model { child, stdin, stdout: BufReader::new(stdout), url: String::new() };
+        let mut model = Model { child, stdin, stdout: BufReader::new(stdout), url: String::new() };
         model.url = model.line()?;
         Ok(model)
     }

@@ -10,9 +10,7 @@ use serde::Serialize;
 
 use super::super::super::{CliError, environment};
 use crate::mission::conversation::{Message, Role};
-use crate::model::replay::{
-    Answer, ReceivedRequest, ReplayServer, ScriptedTurn,
-};
+use crate::model::replay::{Answer, ReceivedRequest, ReplayServer, ScriptedTurn};
 use crate::model::{Client, ModelSettings, Provider, Request, Settings, SlotSettings};
 
 /// Requests of each kind.
@@ -20,7 +18,7 @@ const EACH: usize = 50;
 /// Slots.
 const SLOTS: u32 = 8;
 /// How long a silent provider is waited for.
-const IDLE_MS: u64 = 150;
+const IDLE_MS: u64 = 300;
 
 /// How soon a request that was held back is made again.
 const HELD: Duration = Duration::from_millis(5);
@@ -123,7 +121,9 @@ fn answer(request: &ReceivedRequest) -> Answer {
     let session = request.session.as_deref().unwrap_or_default();
     let error = |status| Answer::Error { status, message: "not now".to_owned() };
     match session.split('/').next().unwrap_or_default() {
-        "answer" => Answer::Turn(ScriptedTurn { text: "yes".to_owned(), ..ScriptedTurn::default() }),
+        "answer" => {
+            Answer::Turn(ScriptedTurn { text: "yes".to_owned(), ..ScriptedTurn::default() })
+        }
         "error" => error(400),
         "refuse" => error(429),
         _ => Answer::Hang,
