@@ -154,7 +154,7 @@ pub struct Turn {
     pub usage: Usage,
     /// Who gave it, where it was a provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<super::provider::Server>,
+    pub by: Option<Box<super::provider::Server>>,
     /// How long it took from the request to the complete answer, in milliseconds; waiting for a slot is no part of it.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub took_ms: u64,

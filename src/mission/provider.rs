@@ -23,7 +23,7 @@ pub struct Server {
 
 /// A turn that came, as far as it is counted.
 pub(super) struct Served {
-    pub by: Option<Server>,
+    pub by: Option<Box<Server>>,
     pub usage: Usage,
     pub took_ms: u64,
     pub after_faults: bool,

@@ -147,7 +147,7 @@ impl Routes {
         now: Instant,
     ) -> Result<Turn, Fault> {
         match result {
-            Ok(turn) => Ok(Turn { by: Some(route.server.clone()), ..turn }),
+            Ok(turn) => Ok(Turn { by: Some(Box::new(route.server.clone())), ..turn }),
             Err(fault) => {
                 let stands_in =
                     |other: &&Route| !std::ptr::eq(*other, route) && !other.lock().is_open(now);

@@ -175,7 +175,7 @@ impl Performer {
                 ask.open = self.open_texts();
                 match self.agent.turn(&ask, waits).await {
                     Ok(turn) if turn.calls.iter().any(is_deep) => {
-                        let fault = Fault { by: turn.by.map(Box::new), ..too_deep(turn.usage) };
+                        let fault = Fault { by: turn.by, ..too_deep(turn.usage) };
                         Outcome::Faulted { fault }
                     }
                     Ok(turn) => Outcome::Answered { turn },

@@ -257,10 +257,7 @@ impl Entrance {
         let place = self.queue(due(Instant::now(), role, blocks));
         let visible = Instant::now() + MOMENT;
         let mut told = false;
-        loop {
-            let Some(again) = place.look()? else {
-                break;
-            };
+        while let Some(again) = place.look()? {
             let next = if told { again } else { again.min(visible) };
             let timer = tokio::time::sleep_until(next.into());
             tokio::select! {
