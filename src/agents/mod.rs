@@ -33,15 +33,21 @@ pub struct Ask {
     /// The task, where the session serves one.
     pub task: Option<Task>,
     /// What was said so far; the brief comes first.
-    pub messages: Vec<Message>,
+    pub messages: Arc<Vec<Message>>,
+    /// How many tasks wait for the one that is served.
+    pub blocks: u32,
     /// Unsaved texts of the editor.
     pub open: OpenTexts,
 }
 
+/// Is told whether a turn waits for a slot.
+pub type Waits<'a> = &'a (dyn Fn(bool) + Send + Sync);
+
 /// Whoever can answer a turn.
 pub trait Agent: Send + Sync {
-    /// Answers with one complete turn. Dropping the future cancels it.
-    fn turn<'a>(&'a self, ask: &'a Ask) -> BoxFuture<'a, Result<Turn, Fault>>;
+    /// Answers with one complete turn. Dropping the future cancels it. `waits` is told when the turn has to wait for
+    /// somebody else's, and when it no longer has to.
+    fn turn<'a>(&'a self, ask: &'a Ask, waits: Waits<'a>) -> BoxFuture<'a, Result<Turn, Fault>>;
 
     /// The agent's name, for people.
     fn name(&self) -> String;

@@ -7,10 +7,10 @@ use std::hash::{BuildHasher, Hasher};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Agent, Ask};
+use super::{Agent, Ask, Waits};
 use crate::mission::conversation::{Role, Turn};
 use crate::mission::event::{Fault, FaultKind};
-use crate::model::{self, Client, Reaction, Request, ToolSpec};
+use crate::model::{self, Client, Progress, Reaction, Request, ToolSpec};
 use crate::tools;
 
 /// The instructions of a role.
@@ -35,23 +35,29 @@ impl ModelAgent {
         Ok(ModelAgent { client: Client::new(settings)?, tools })
     }
 
-    async fn complete(&self, ask: &Ask) -> Result<Turn, Fault> {
+    async fn complete(&self, ask: &Ask, waits: Waits<'_>) -> Result<Turn, Fault> {
         let session = format!("{}/{}", ask.mission, ask.session);
         let tools = self.tools.get(ask.role as usize).map_or(&[][..], Vec::as_slice);
         let request = Request {
             role: ask.role,
+            blocks: ask.blocks,
             session: &session,
             system: prompt(ask.role),
             tools,
             messages: &ask.messages,
         };
-        self.client.complete(&request, &mut |_| {}).await.map_err(fault)
+        let mut told = |progress: Progress<'_>| match progress {
+            Progress::Waits => waits(true),
+            Progress::Goes => waits(false),
+            _ => {}
+        };
+        self.client.complete(&request, &mut told).await.map_err(fault)
     }
 }
 
 impl Agent for ModelAgent {
-    fn turn<'a>(&'a self, ask: &'a Ask) -> BoxFuture<'a, Result<Turn, Fault>> {
-        self.complete(ask).boxed()
+    fn turn<'a>(&'a self, ask: &'a Ask, waits: Waits<'a>) -> BoxFuture<'a, Result<Turn, Fault>> {
+        self.complete(ask, waits).boxed()
     }
 
     fn name(&self) -> String {

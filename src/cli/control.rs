@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::paint::Colour;
 use super::watch::{self, Output};
-use super::{CliError, asynchronously, environment};
+use super::{CliError, accounts, asynchronously, environment};
 use crate::journal::is_archived;
 use crate::mission::view::MissionView;
 use crate::mission::{Command, MissionId};
@@ -65,15 +65,7 @@ fn show(view: &MissionView, out: &Output) {
         usage.micro_usd as f64 / 1e6,
         view.engine
     ));
-    for (name, tally) in &view.providers {
-        let rate = tally
-            .rate()
-            .map_or(String::new(), |rate| format!(", {:.1} % of the turns wanted", rate * 100.0));
-        out.line(&format!(
-            "  {name}: {} requests, {} turns ({} recovered), {} failed{rate}",
-            tally.requests, tally.turns, tally.recovered, tally.failed
-        ));
-    }
+    accounts::lines(view).iter().for_each(|line| out.line(line));
 }
 
 /// The missions of the workspace, or the one that is named.

@@ -18,6 +18,7 @@
 //! | 11 | `undo`, `redo`: nothing was taken back; the reason is told, and a merge offered where one can be made |
 //! | 130 | interrupted; the mission can be resumed |
 
+mod accounts;
 mod bench;
 mod check;
 mod control;

@@ -10,7 +10,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::paint::{Colour, Paint};
-use super::{CliError, exit_code};
+use super::{CliError, accounts, exit_code};
 use crate::mission::view::MissionView;
 use crate::mission::{FindingStatus, Line, LineKind, MissionId};
 use crate::runtime::{Handle, Update, lines_after};
@@ -186,6 +186,7 @@ impl Watch<'_> {
             "\n{state}: {done} of {all} steps, {} change-sets accepted, {} turns, {tokens} tokens, {took:.1} s ({})",
             view.receipts.len(), spent.calls, view.id
         ));
+        accounts::lines(view).iter().for_each(|line| self.out.line(line));
         notes(view).for_each(|note| self.out.line(&note));
     }
 

@@ -79,10 +79,14 @@ fn serve_tests(m: &mut Mission, effects: &mut Vec<Effect>) {
     }
     let work = &m.work;
     m.untested.retain(|item| work.get(item).is_some_and(Work::is_untested));
-    let acts = m.untested.iter().map(|item| Act::Test { item: item.clone() });
-    let acts: Vec<Act> = acts.filter(|act| !m.pending.values().any(|other| other == act)).collect();
-    for act in acts {
-        let effect = m.begin(act);
+    let under_test = m.pending.values().filter_map(|act| match act {
+        Act::Test { item } => Some(item),
+        _ => None,
+    });
+    let under_test: BTreeSet<&ItemId> = under_test.collect();
+    let due = m.untested.iter().filter(|item| !under_test.contains(item));
+    for item in due.cloned().collect::<Vec<_>>() {
+        let effect = m.begin(Act::Test { item });
         effects.push(effect);
     }
 }
@@ -127,7 +131,7 @@ fn serve_session(m: &mut Mission, id: SessionId, effects: &mut Vec<Effect>) {
             let effect = m.begin(Act::Wait { session: id, ms });
             effects.push(effect);
         }
-        SessionState::Waiting => {}
+        SessionState::Waiting | SessionState::Queued => {}
         SessionState::Calling(calls) => {
             let mut acts = Vec::new();
             for index in 0..calls.len() {
@@ -296,25 +300,29 @@ fn begin_tasks(m: &mut Mission, wanted: impl Fn(&Task) -> bool) {
         // Nobody knows yet who would get into whose way.
         free = 1usize.saturating_sub(busy);
     }
-    let busy: Vec<ItemId> = m.sessions.values().filter_map(|s| s.item.clone()).collect();
-    let at_gate: Vec<ItemId> = m.proposals.iter().map(|p| p.item.clone()).collect();
-    let mut files: BTreeSet<String> = busy
-        .iter()
-        .filter_map(|id| plan.task(id))
-        .flat_map(|task| foresight::touched(m, task))
-        .collect();
-    let mut chosen = Vec::new();
-    for task in plan.tasks() {
-        let open = matches!(task.mark(), Mark::Pending | Mark::Active);
+    let busy: BTreeSet<&ItemId> = m.sessions.values().filter_map(|s| s.item.as_ref()).collect();
+    let at_gate: BTreeSet<&ItemId> = m.proposals.iter().map(|p| &p.item).collect();
+    let open = |task: &Task| {
         let waits = m.work.get(&task.id).is_some_and(|w| w.deferred.is_some() || w.is_untested());
         let held = waits || busy.contains(&task.id) || at_gate.contains(&task.id);
-        if free == 0 || !open || held || !wanted(task) || !plan.is_ready(task) {
+        !held && matches!(task.mark(), Mark::Pending | Mark::Active) && wanted(task)
+    };
+    let mut open = plan.tasks().filter(|task| open(task)).peekable();
+    if open.peek().is_none() {
+        return;
+    }
+    let of_busy = plan.tasks().filter(|task| busy.contains(&task.id));
+    let mut files: BTreeSet<&str> = of_busy.flat_map(|task| foresight::touched(m, task)).collect();
+    let mut chosen = Vec::new();
+    for task in open {
+        if free == 0 {
+            break;
+        }
+        let touched = foresight::touched(m, task);
+        if touched.iter().any(|file| files.contains(file)) || !plan.is_ready(task) {
             continue;
         }
-        if foresight::touched(m, task).any(|file| files.contains(&file)) {
-            continue;
-        }
-        files.extend(foresight::touched(m, task));
+        files.extend(touched);
         chosen.push(task.clone());
         free -= 1;
     }

@@ -24,7 +24,7 @@ pub(super) fn shorten(session: &mut Session) -> Option<usize> {
     while let Some(kept) = KEPT.get(session.shortened) {
         session.shortened += 1;
         let cut = cut(&session.messages, *kept);
-        let pieces = mask(&mut session.messages[..cut]);
+        let pieces = mask(&mut Arc::make_mut(&mut session.messages)[..cut]);
         if pieces > 0 {
             session.weight = session.messages.iter().map(Message::weight).sum();
             return Some(pieces);
@@ -132,7 +132,8 @@ mod tests {
 
     fn session(turns: usize) -> Session {
         let mut session = Session::new(1, Role::Worker, None, "b".repeat(5000));
-        session.messages.extend((0..turns).flat_map(|n| turn(n, &"x".repeat(5000))));
+        Arc::make_mut(&mut session.messages)
+            .extend((0..turns).flat_map(|n| turn(n, &"x".repeat(5000))));
         session
     }
 
@@ -174,7 +175,8 @@ mod tests {
             name: "propose".into(),
             arguments: arguments.as_object().unwrap().clone().into(),
         };
-        session.messages.push(Message::Assistant { text: "t".repeat(900), calls: vec![call] });
+        Arc::make_mut(&mut session.messages)
+            .push(Message::Assistant { text: "t".repeat(900), calls: vec![call] });
         assert_eq!(shorten(&mut session), Some(2));
         let Message::Assistant { text, calls } = &session.messages[1] else { panic!() };
         assert!(text.ends_with("[780 more characters are left out here]"), "{text}");

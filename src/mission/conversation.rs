@@ -106,16 +106,22 @@ pub struct ToolCall {
     pub arguments: Arc<serde_json::Map<String, serde_json::Value>>,
 }
 
-fn one_of_many<S: Serializer, T: Serialize>(value: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn one_of_many<S: Serializer, T: Serialize>(
+    value: &Arc<T>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
     value.as_ref().serialize(to)
 }
 
-fn shared<'a, D: Deserializer<'a>, T: Deserialize<'a>>(from: D) -> Result<Arc<T>, D::Error> {
+pub(super) fn shared<'a, D: Deserializer<'a>, T: Deserialize<'a>>(
+    from: D,
+) -> Result<Arc<T>, D::Error> {
     T::deserialize(from).map(Arc::new)
 }
 
 /// What one model turn used, as the provider reported it (or estimated, when it did not).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
     /// Input tokens, cached ones included.
     pub input: u64,
@@ -153,5 +159,12 @@ pub struct Turn {
     pub usage: Usage,
     /// Who gave it, where it was a provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<super::provider::Server>,
+    pub by: Option<Box<super::provider::Server>>,
+    /// How long it took from the request to the complete answer, in milliseconds; waiting for a slot is no part of it.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub took_ms: u64,
+}
+
+fn is_nothing(number: &u64) -> bool {
+    *number == 0
 }

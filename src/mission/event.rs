@@ -65,6 +65,14 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
+    /// A turn that was asked for waits for a slot at its provider, or has got one after such a wait. Waiting is no try and
+    /// costs nothing.
+    Waits {
+        /// The turn's effect.
+        effect: EffectId,
+        /// Whether it waits.
+        waits: bool,
+    },
     /// Another process writes from here on; the time before is not the mission's.
     Taken {
         /// The number of the rules that it folds by.

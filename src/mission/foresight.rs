@@ -64,9 +64,13 @@ pub(super) fn is_looking(m: &Mission) -> bool {
 }
 
 /// The files that a task touches, as far as it can be foreseen.
-pub(super) fn touched<'a>(m: &'a Mission, task: &'a Task) -> impl Iterator<Item = String> + 'a {
+pub(super) fn touched<'a>(m: &'a Mission, task: &'a Task) -> Vec<&'a str> {
+    let declared = task.files();
+    if m.reach.is_empty() {
+        return declared.collect();
+    }
     let reached = names(task).into_iter().filter_map(|name| m.reach.get(&name)).flatten();
-    task.files().map(str::to_owned).chain(reached.cloned())
+    declared.chain(reached.map(String::as_str)).collect()
 }
 
 /// It is known where those names stand. What was not found is not looked for again.
@@ -91,13 +95,13 @@ pub(super) fn seen(m: &mut Mission, names: Vec<String>, mut reach: BTreeMap<Stri
 }
 
 /// Two open tasks that may not run at once, for people: each with the first file that both touch.
-pub(super) fn in_the_way<'a>(m: &'a Mission, plan: &'a Plan) -> Vec<(&'a Task, &'a Task, String)> {
+fn in_the_way<'a>(m: &'a Mission, plan: &'a Plan) -> Vec<(&'a Task, &'a Task, &'a str)> {
     let open: Vec<&Task> = plan.tasks().filter(is_open).collect();
     let mut found = Vec::new();
     for (at, first) in open.iter().enumerate() {
-        let files: BTreeSet<String> = touched(m, first).collect();
+        let files: BTreeSet<&str> = touched(m, first).into_iter().collect();
         for second in &open[at + 1..] {
-            if let Some(file) = touched(m, second).find(|file| files.contains(file)) {
+            if let Some(file) = touched(m, second).into_iter().find(|file| files.contains(file)) {
                 found.push((*first, *second, file));
             }
         }

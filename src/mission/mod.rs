@@ -5,6 +5,7 @@
 //! to keep it so. [`simulation`] drives it at random. The module knows nothing of files, models, editors or gates: it sees
 //! tool calls and verdicts as values.
 
+pub mod accounts;
 mod advance;
 mod brief;
 mod command;

@@ -6,7 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conversation::Role;
+use super::accounts::Account;
+use super::conversation::{Role, Usage};
 use super::event::{Fault, SessionId};
 use super::state::{LineKind, Mission};
 
@@ -20,42 +21,34 @@ pub struct Server {
     pub is_fallback: bool,
 }
 
-/// What one provider did for a mission.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// Requests that went out to it.
-    pub requests: u64,
-    /// Turns that it gave.
-    pub turns: u64,
-    /// Those of them that came after one or more faults, its own or those of the provider that it stands in for.
-    pub recovered: u64,
-    /// Turns that never came: a session or the mission was given up at a fault of this provider.
-    pub failed: u64,
+/// A turn that came, as far as it is counted.
+pub(super) struct Served {
+    pub by: Option<Box<Server>>,
+    pub usage: Usage,
+    pub took_ms: u64,
+    pub after_faults: bool,
 }
 
-impl Tally {
-    /// Turns that came, of those that were wanted, from 0 to 1; `None` before the first is decided.
-    pub fn rate(&self) -> Option<f64> {
-        let wanted = self.turns.saturating_add(self.failed);
-        (wanted > 0).then(|| self.turns as f64 / wanted as f64)
+/// Counts in the session's account, while it is open, and in the book.
+fn count(m: &mut Mission, (id, role): (SessionId, Role), by: &Server, add: impl Fn(&mut Account)) {
+    if let Some(session) = m.sessions.get_mut(&id) {
+        add(&mut session.account);
     }
+    add(m.accounts.of(role, &by.name));
 }
 
-impl Mission {
-    fn tally(&mut self, server: &Server) -> &mut Tally {
-        self.providers.entry(server.name.clone()).or_default()
-    }
-}
-
-/// A turn came from `server`, after faults or not.
-pub(super) fn served(m: &mut Mission, role: Role, server: Option<&Server>, after_faults: bool) {
-    let Some(server) = server else {
+/// A turn came, after faults or not.
+pub(super) fn served(m: &mut Mission, id: SessionId, role: Role, turn: &Served) {
+    let Some(server) = &turn.by else {
         return;
     };
-    let tally = m.tally(server);
-    tally.requests += 1;
-    tally.turns += 1;
-    tally.recovered += u64::from(after_faults);
+    count(m, (id, role), server, |account| {
+        account.requests += 1;
+        account.turns += 1;
+        account.recovered += u64::from(turn.after_faults);
+        account.usage += turn.usage;
+        account.latency.count(turn.took_ms);
+    });
     let changed = match server.is_fallback {
         true => m.on_fallback.insert(role),
         false => m.on_fallback.remove(&role),
@@ -70,17 +63,24 @@ pub(super) fn served(m: &mut Mission, role: Role, server: Option<&Server>, after
 }
 
 /// A fault was met. What was counted for the turn before it was asked for is given back where nothing went out.
-pub(super) fn asked_in_vain(m: &mut Mission, fault: &Fault) {
+pub(super) fn asked_in_vain(m: &mut Mission, id: SessionId, fault: &Fault) {
     if fault.unsent {
         m.spent.calls = m.spent.calls.saturating_sub(1);
-    } else if let Some(server) = &fault.by {
-        m.tally(server).requests += 1;
+        return;
+    }
+    let role = m.sessions.get(&id).map(|session| session.role);
+    if let (Some(server), Some(role)) = (&fault.by, role) {
+        count(m, (id, role), server, |account| {
+            account.requests += 1;
+            account.usage += fault.usage;
+        });
     }
 }
 
-/// Counts the turn as failed, where the fault has ended its session.
-pub(super) fn conclude(m: &mut Mission, id: SessionId, fault: &Fault) {
-    if let Some(server) = fault.by.as_ref().filter(|_| !m.sessions.contains_key(&id)) {
-        m.tally(server).failed += 1;
+/// Counts the turn as failed, where the fault has ended its session, which played that role.
+pub(super) fn conclude(m: &mut Mission, id: SessionId, role: Option<Role>, fault: &Fault) {
+    let server = fault.by.as_ref().filter(|_| !m.sessions.contains_key(&id));
+    if let (Some(server), Some(role)) = (server, role) {
+        m.accounts.of(role, &server.name).failed += 1;
     }
 }

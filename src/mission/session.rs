@@ -1,7 +1,10 @@
 //! A session: one agent's conversation, from its brief to the call that ends it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::accounts::Account;
 use super::conversation::{Message, Role, ToolCall};
 use super::event::SessionId;
 use super::plan::ItemId;
@@ -16,12 +19,18 @@ pub struct Session {
     /// The task that it serves, where it serves one.
     pub item: Option<ItemId>,
     /// What was said; it only grows, so that a provider's cache can serve the prefix, but for the moments at which it
-    /// was too long for its model and old results gave way to notes.
-    pub messages: Vec<Message>,
+    /// was too long for its model and old results gave way to notes. Shared with the turn that is under way.
+    #[serde(
+        serialize_with = "super::conversation::one_of_many",
+        deserialize_with = "super::conversation::shared"
+    )]
+    pub messages: Arc<Vec<Message>>,
     /// The bytes of their texts, kept beside them: a reserve is reckoned with it at every turn.
     pub(super) weight: usize,
     /// Turns that were answered.
     pub turns: u32,
+    /// What its requests came to.
+    pub account: Account,
     pub(super) state: SessionState,
     /// Transient faults in a row.
     pub(super) faults: u32,
@@ -46,6 +55,8 @@ pub(super) enum SessionState {
     Resting(u64),
     /// An effect (a turn, or a wait) is under way.
     Waiting,
+    /// Its turn waits for a slot: nothing was sent yet.
+    Queued,
     /// Its calls are being answered.
     Calling(Vec<OpenCall>),
 }
@@ -71,9 +82,10 @@ impl Session {
             id,
             role,
             item,
-            messages: Vec::new(),
+            messages: Arc::default(),
             weight: 0,
             turns: 0,
+            account: Account::default(),
             state: SessionState::Ready,
             faults: 0,
             troubled: false,
@@ -88,13 +100,14 @@ impl Session {
 
     fn add(&mut self, message: Message) {
         self.weight += message.weight();
-        self.messages.push(message);
+        Arc::make_mut(&mut self.messages).push(message);
     }
 
     /// What it does now, in a word.
     pub fn activity(&self) -> &'static str {
         match &self.state {
             SessionState::Ready | SessionState::Waiting => "thinking",
+            SessionState::Queued => "waiting for a slot",
             SessionState::Resting(_) => "waiting",
             SessionState::Calling(calls) => {
                 match calls.iter().any(|c| c.call.name == super::control::PROPOSE) {

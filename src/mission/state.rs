@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::Accounts;
 use super::conversation::Role;
 use super::event::{Act, Effect, EffectId, Gravity, MissionId, Mode, NewFinding, SessionId};
 use super::fuel::{Limits, Reserve, Spent};
 use super::plan::{ItemId, Plan};
 use super::progress::Progress;
-use super::provider::Tally;
 use super::repetition::Ledgers;
 use super::session::Session;
 use super::undo::{Answer, Offer, Undone, Wish};
@@ -112,8 +112,8 @@ pub struct Mission {
     pub(super) rounds: u32,
     /// Whether the Commander chose to do without a plan of its own.
     pub(super) direct: bool,
-    /// What each provider did, by its name.
-    pub providers: BTreeMap<String, Tally>,
+    /// What its requests came to.
+    pub accounts: Accounts,
     /// The roles whose turns a fallback model gives at present.
     pub(super) on_fallback: BTreeSet<Role>,
 }
@@ -401,7 +401,7 @@ impl Mission {
             plannings: 0,
             rounds: 0,
             direct: false,
-            providers: BTreeMap::new(),
+            accounts: Accounts::default(),
             on_fallback: BTreeSet::new(),
         }
     }

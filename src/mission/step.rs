@@ -41,6 +41,7 @@ pub fn take(mut mission: Mission, at: u64, event: Event) -> (Mission, Vec<Effect
                 rules::make_good(m, &outcome);
             }
         }
+        Event::Waits { effect, waits } => queued(m, effect, waits),
         Event::Taken { rules } => rules::taken(m, rules),
         Event::Woken => woken(m),
         Event::Recovered { lost } => recovered(m, &lost),
@@ -95,11 +96,37 @@ fn woken(m: &mut Mission) {
     });
     let pending = &m.pending;
     m.reserved.retain(|effect, _| pending.contains_key(effect));
-    for _ in 0..m.pending.values().filter(|act| matches!(act, Act::Ask { .. })).count() {
+    for _ in 0..asked_again(m) {
         if let Some(limit) = m.limits.forbids(&m.spent, m.active_ms) {
             return m.end(End::Exhausted { limit });
         }
         m.spent.calls += 1;
+    }
+}
+
+/// How many turns are asked for once more. What still waited for a slot had not gone out: it was paid for, and is not
+/// paid for twice.
+fn asked_again(m: &mut Mission) -> usize {
+    let mut count = 0;
+    for act in m.pending.values() {
+        let Act::Ask { session } = act else {
+            continue;
+        };
+        match m.sessions.get_mut(session).map(|session| &mut session.state) {
+            Some(state @ SessionState::Queued) => *state = SessionState::Waiting,
+            _ => count += 1,
+        }
+    }
+    count
+}
+
+/// A turn that was asked for waits for a slot, or waits no longer.
+fn queued(m: &mut Mission, effect: EffectId, waits: bool) {
+    let Some(Act::Ask { session }) = m.pending.get(&effect) else {
+        return;
+    };
+    if let Some(session) = m.sessions.get_mut(session) {
+        session.state = if waits { SessionState::Queued } else { SessionState::Waiting };
     }
 }
 

@@ -6,7 +6,7 @@ use super::control::{self, Control};
 use super::conversation::{Role, Turn, Usage};
 use super::event::{Fault, FaultKind, SessionId};
 use super::fuel::{Reserve, backoff_ms};
-use super::provider;
+use super::provider::{self, Served};
 use super::repetition;
 use super::session::{OpenCall, SessionState};
 use super::state::{End, LineKind, Mission, Proposal, ProposalStage};
@@ -27,7 +27,8 @@ pub(super) fn answered(m: &mut Mission, id: SessionId, turn: Turn) {
     let (role, troubled) = (session.role, session.troubled);
     let calls = turn.calls.len();
     session.hear(turn.text, turn.calls);
-    provider::served(m, role, turn.by.as_ref(), troubled);
+    let (by, usage, took_ms) = (turn.by, turn.usage, turn.took_ms);
+    provider::served(m, id, role, &Served { by, usage, took_ms, after_faults: troubled });
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
     };
@@ -168,7 +169,8 @@ fn unusable(m: &mut Mission, id: SessionId, why: &str) {
 
 pub(super) fn faulted(m: &mut Mission, id: SessionId, fault: &Fault) {
     pay(m, fault.usage);
-    provider::asked_in_vain(m, fault);
+    provider::asked_in_vain(m, id, fault);
+    let role = m.sessions.get(&id).map(|session| session.role);
     if let Some(session) = m.sessions.get_mut(&id) {
         session.troubled = true;
         let role = session.role;
@@ -185,7 +187,7 @@ pub(super) fn faulted(m: &mut Mission, id: SessionId, fault: &Fault) {
             FaultKind::NeedsHuman => m.block(&fault.message),
         }
     }
-    provider::conclude(m, id, fault);
+    provider::conclude(m, id, role, fault);
 }
 
 /// The same turn is asked for again: at once where another model stands in, else after a wait.

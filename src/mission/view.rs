@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::Account;
 use super::conversation::Role;
 use super::event::{MissionId, Mode};
 use super::fuel::Spent;
 use super::plan::{ItemId, Plan};
-use super::provider::Tally;
 use super::state::{Accepted, End, Finding, Line, Mission, Phase, nothing_stands};
 use super::undo::{Answer, Offer, Undone};
 
@@ -48,9 +48,15 @@ pub struct MissionView {
     pub sessions: Vec<SessionView>,
     /// What was spent.
     pub spent: Spent,
-    /// What each provider did: requests, turns got, those of them after faults, turns that never came.
+    /// What its requests came to in all, those of closed sessions included.
     #[serde(default)]
-    pub providers: BTreeMap<String, Tally>,
+    pub account: Account,
+    /// The same by role.
+    #[serde(default)]
+    pub roles: BTreeMap<Role, Account>,
+    /// The same by model and host.
+    #[serde(default)]
+    pub providers: BTreeMap<String, Account>,
     /// The story's newest lines.
     pub story: Vec<Line>,
     /// Milliseconds since the epoch.
@@ -70,8 +76,11 @@ pub struct SessionView {
     pub item: Option<ItemId>,
     /// Turns so far.
     pub turns: u32,
-    /// What it does now.
+    /// What it does now: `thinking`, `waiting for a slot`, `waiting` (after a fault), `calling tools`, `at the gate`.
     pub activity: String,
+    /// What its requests came to.
+    #[serde(default)]
+    pub account: Account,
 }
 
 /// How many lines of the story a view carries.
@@ -96,7 +105,9 @@ impl MissionView {
             answers: m.answers.iter().cloned().collect(),
             sessions: m.sessions().map(session).collect(),
             spent: m.spent,
-            providers: m.providers.clone(),
+            account: m.accounts.total(),
+            roles: m.accounts.by_role(),
+            providers: m.accounts.by_model(),
             story: m.story.iter().rev().take(LINES).rev().cloned().collect(),
             started_at: m.started_at,
             now: m.now,
@@ -156,5 +167,6 @@ fn session(s: &super::session::Session) -> SessionView {
         item: s.item.clone(),
         turns: s.turns,
         activity: s.activity().to_owned(),
+        account: s.account,
     }
 }

@@ -10,10 +10,11 @@ use super::decode::{Decode, OnProgress, Progress, Step};
 use super::endpoint::Endpoint;
 use super::events::{Events, read_all};
 use super::fault::{Fault, FaultKind, ModelError, chain, classify};
+use super::pool::{Pool, Slots};
 use super::replay::{ROLE_HEADER, ReplayServer, SESSION_HEADER, Script};
 use super::request::Request;
 use super::retry_after::retry_after_ms;
-use super::routes::{Breakers, Route, Routes};
+use super::routes::{Entered, Route, Routes, Shared};
 use super::settings::{ModelSettings, Provider, REPLAY_PREFIX, Settings};
 use super::watch::Watch;
 use super::{anthropic, openai};
@@ -31,6 +32,7 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     routes: BTreeMap<Role, Routes>,
+    pools: Vec<Pool>,
     /// Keeps the replays running for as long as the client lives.
     _replays: BTreeMap<String, ReplayServer>,
 }
@@ -68,7 +70,7 @@ impl Client {
     pub fn new(settings: &Settings) -> Result<Client, ModelError> {
         let mut routes = BTreeMap::new();
         let mut replays = BTreeMap::new();
-        let (mut pools, mut breakers) = (Pools::default(), Breakers::default());
+        let (mut connections, mut shared) = (Connections::default(), Shared::new(&settings.slots));
         for role in Role::ALL {
             let Some(own) = settings.for_role(role) else {
                 continue;
@@ -77,11 +79,12 @@ impl Client {
             for mut one in std::iter::once(own).chain(settings.fallback_for(role)) {
                 start_replay(&mut one, &mut replays)?;
                 let endpoint = Endpoint::resolve(role, &one)?;
-                endpoints.push((pools.get(&endpoint)?, endpoint));
+                endpoints.push((connections.get(&endpoint)?, endpoint));
             }
-            routes.insert(role, Routes::new(endpoints, &mut breakers));
+            routes.insert(role, Routes::new(endpoints, &mut shared));
         }
-        Ok(Client(Arc::new(Inner { routes, _replays: replays })))
+        let pools = shared.into_pools();
+        Ok(Client(Arc::new(Inner { routes, pools, _replays: replays })))
     }
 
     /// What serves a role; `None` when no model is configured for it.
@@ -96,8 +99,13 @@ impl Client {
         })
     }
 
-    /// Asks the role's model, or its fallback while that is out of order, and waits for the complete turn. At most one
-    /// request is sent. Dropping the future cancels it.
+    /// The slots of every provider as they are now.
+    pub fn slots(&self) -> Vec<Slots> {
+        self.0.pools.iter().map(Pool::slots).collect()
+    }
+
+    /// Asks the role's model, or its fallback while that is out of order, and waits for the complete turn: for a slot
+    /// first, then for the answer. At most one request is sent. Dropping the future cancels it, wherever it is.
     ///
     /// # Errors
     /// A [`Fault`], whose reaction says what to do; it never holds a key.
@@ -109,10 +117,19 @@ impl Client {
         let Some(routes) = self.0.routes.get(&request.role) else {
             return Err(unconfigured(request.role));
         };
-        let (route, permit) = routes.choose(Instant::now())?;
-        let result = bounded(route, request, on_progress).await;
-        let result = result.map_err(|fault| route.endpoint.seal(fault));
-        routes.settle(permit, &result);
+        let Entered { route, permit, place } = routes.enter(request, on_progress).await?;
+        let (sent, mut began) = (Instant::now(), None);
+        let mut on_progress = |progress: Progress<'_>| {
+            if progress == Progress::Started {
+                began = Some(sent.elapsed());
+            }
+            on_progress(progress);
+        };
+        let result = bounded(route, request, &mut on_progress).await;
+        let took_ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let result =
+            result.map(|turn| Turn { took_ms, ..turn }).map_err(|fault| route.endpoint.seal(fault));
+        routes.settle(permit, place, began, &result);
         routes.mark(route, result, Instant::now())
     }
 }
@@ -144,9 +161,9 @@ fn unconfigured(role: Role) -> Fault {
 
 /// One HTTP client for endpoints that connect in the same way.
 #[derive(Default)]
-struct Pools(BTreeMap<(Duration, bool, bool), reqwest::Client>);
+struct Connections(BTreeMap<(Duration, bool, bool), reqwest::Client>);
 
-impl Pools {
+impl Connections {
     fn get(&mut self, endpoint: &Endpoint) -> Result<reqwest::Client, ModelError> {
         let is_plain = endpoint.url.scheme() == "http";
         let key = (endpoint.connect_timeout, is_plain, endpoint.is_loopback());

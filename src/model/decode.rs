@@ -8,6 +8,10 @@ use super::fault::{Fault, FaultKind, classify};
 /// What can be shown while an answer arrives. Nothing here is part of the turn until the turn is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress<'a> {
+    /// It waits for a slot: nothing was sent yet.
+    Waits,
+    /// It has waited, and goes out now.
+    Goes,
     /// The provider has accepted the request.
     Started,
     /// A piece of the answer's text.

@@ -85,7 +85,8 @@ impl Draft {
                 "the answer is empty: neither text nor a tool call",
             ));
         }
-        Ok(Turn { text: self.text, calls: finish_calls(self.calls, request)?, usage, by: None })
+        let calls = finish_calls(self.calls, request)?;
+        Ok(Turn { text: self.text, calls, usage, ..Turn::default() })
     }
 
     fn check_stop(&self) -> Result<(), Fault> {
@@ -163,8 +164,14 @@ mod tests {
     }
 
     fn turn(messages: &[Message], calls: Vec<CallDraft>) -> Result<Turn, Fault> {
-        let request =
-            Request { role: Role::Worker, session: "s", system: "", tools: &[], messages };
+        let request = Request {
+            role: Role::Worker,
+            blocks: 0,
+            session: "s",
+            system: "",
+            tools: &[],
+            messages,
+        };
         Draft { calls, ..Draft::default() }.into_turn(&request, Usage::default())
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Endpoint {
     pub(crate) quiet: Duration,
     /// For how long its breaker opens at first.
     pub(crate) cool_down: Duration,
+    /// The most requests to the model at once, where that is set.
+    pub(crate) slots: Option<u32>,
     pub(crate) bounds: Bounds,
     pub(crate) price: Price,
 }
@@ -72,6 +74,7 @@ impl Endpoint {
             answer_timeout: millis(settings.answer_timeout_ms, ANSWER_TIMEOUT_MS),
             quiet: millis(settings.quiet_timeout_ms, QUIET_TIMEOUT_MS),
             cool_down: millis(settings.cool_down_ms, COOL_DOWN_MS),
+            slots: settings.slots,
             bounds: Bounds {
                 idle: millis(settings.idle_timeout_ms, IDLE_TIMEOUT_MS),
                 bytes: settings.max_answer_bytes.unwrap_or(MAX_ANSWER_BYTES),
@@ -260,14 +263,23 @@ mod tests {
     fn some_fields_are_for_the_vendor_itself() {
         let body = |json| -> serde_json::Value {
             let endpoint = resolve(json).unwrap();
-            let request =
-                Request { role: Role::Worker, session: "s", system: "", tools: &[], messages: &[] };
+            let request = Request {
+                role: Role::Worker,
+                blocks: 0,
+                session: "s",
+                system: "",
+                tools: &[],
+                messages: &[],
+            };
             serde_json::from_slice(&endpoint.encode(&request).unwrap()).unwrap()
         };
         let openai =
             body(serde_json::json!({"model": "m", "api_key": "k", "max_output_tokens": 9}));
         assert_eq!(openai["max_completion_tokens"], 9);
         assert_eq!(openai.get("max_tokens"), None);
+        assert_eq!(openai["prompt_cache_key"].as_str().map(str::len), Some(32));
+        let other = body(serde_json::json!({"model": "m", "base_url": "http://l/v1"}));
+        assert_eq!(other.get("prompt_cache_key"), None, "a compatible server may not know it");
         let anthropic = body(serde_json::json!({"model": "claude-m", "api_key": "k"}));
         assert_eq!(anthropic["cache_control"]["type"], "ephemeral");
     }

@@ -75,6 +75,7 @@ fn overlay(
     parsed(&mut own.idle_timeout_ms, prefix, "IDLE_TIMEOUT_MS", lookup)?;
     parsed(&mut own.quiet_timeout_ms, prefix, "QUIET_TIMEOUT_MS", lookup)?;
     parsed(&mut own.cool_down_ms, prefix, "COOL_DOWN_MS", lookup)?;
+    parsed(&mut own.slots, prefix, "SLOTS", lookup)?;
     parsed(&mut own.answer_timeout_ms, prefix, "ANSWER_TIMEOUT_MS", lookup)?;
     Ok((base.is_some() || own != ModelSettings::default()).then_some(own))
 }

@@ -31,6 +31,8 @@ pub struct ToolSpec {
 pub struct Request<'a> {
     /// Who asks: selects the endpoint.
     pub role: Role,
+    /// How many tasks wait for the one that is served: whoever holds others up gets its slot sooner.
+    pub blocks: u32,
     /// The session's name. Sent to replay servers only, never to a provider.
     pub session: &'a str,
     /// The system prompt, the same bytes in every turn of a session.

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use reqwest::header::{HeaderName, HeaderValue};
 
 use super::breaker::{Breaker, FAILURES, FAILURES_WITH_FALLBACK, Held};
+use super::decode::{OnProgress, Progress};
 use super::endpoint::Endpoint;
 use super::fault::{Fault, FaultKind, Health};
+use super::pool::{Entrance, PATIENCE, Place, Pool, Pools, Shut, SlotSettings, Told};
+use super::request::Request;
 use crate::mission::conversation::Turn;
 use crate::mission::provider::Server;
-
-/// The longest wait that a provider may ask for before its fallback is asked at once.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One way to a model.
 pub(crate) struct Route {
@@ -24,15 +24,21 @@ pub(crate) struct Route {
     pub(crate) endpoint: Endpoint,
     pub(crate) server: Server,
     breaker: Arc<Mutex<Breaker>>,
+    entrance: Entrance,
 }
 
 /// The ways of one role, in the order of preference.
 pub(crate) struct Routes(Vec<Route>);
 
-/// The breakers of all providers: a provider is one model at one address, whoever asks it with the same key. Another key
-/// may be refused, or out of credit, for itself.
-#[derive(Default)]
-pub(crate) struct Breakers(BTreeMap<(Asked, bool), Arc<Mutex<Breaker>>>);
+/// What the routes of all roles share. A breaker is that of one model at one address, whoever asks it with the same key:
+/// another key may be refused, or out of credit, for itself. The slots are those of an address and a key.
+pub(crate) struct Shared {
+    breakers: BTreeMap<(Asked, bool), Arc<Mutex<Breaker>>>,
+    pools: Pools<Account>,
+}
+
+/// An address without its path, and the headers with the key.
+type Account = (String, Vec<(String, Vec<u8>)>);
 
 /// An address, a model, and the headers with the key.
 type Asked = (String, String, Vec<(String, Vec<u8>)>);
@@ -46,12 +52,30 @@ fn asked(endpoint: &Endpoint) -> Asked {
     (endpoint.url.to_string(), endpoint.model.clone(), headers)
 }
 
-impl Breakers {
-    fn of(&mut self, endpoint: &Endpoint, has_fallback: bool) -> Arc<Mutex<Breaker>> {
+fn account(endpoint: &Endpoint) -> Account {
+    (endpoint.url.origin().ascii_serialization(), asked(endpoint).2)
+}
+
+impl Shared {
+    pub(crate) fn new(slots: &SlotSettings) -> Shared {
+        Shared { breakers: BTreeMap::new(), pools: Pools::new(slots.clone()) }
+    }
+
+    /// The slots of all providers.
+    pub(crate) fn into_pools(self) -> Vec<Pool> {
+        self.pools.into_all()
+    }
+
+    fn entrance(&mut self, endpoint: &Endpoint) -> Entrance {
+        let host = endpoint.url.host_str().unwrap_or_default();
+        self.pools.of(account(endpoint), host, &endpoint.model, endpoint.slots)
+    }
+
+    fn breaker(&mut self, endpoint: &Endpoint, has_fallback: bool) -> Arc<Mutex<Breaker>> {
         let key = (asked(endpoint), has_fallback);
         let limit = if has_fallback { FAILURES_WITH_FALLBACK } else { FAILURES };
         let breaker = || Arc::new(Mutex::new(Breaker::new(limit, endpoint.cool_down)));
-        self.0.entry(key).or_insert_with(breaker).clone()
+        self.breakers.entry(key).or_insert_with(breaker).clone()
     }
 }
 
@@ -60,14 +84,12 @@ pub(crate) struct Permit<'a>(Option<&'a Mutex<Breaker>>);
 
 impl Routes {
     /// The routes over these endpoints: the role's own, and its fallback.
-    pub(crate) fn new(
-        endpoints: Vec<(reqwest::Client, Endpoint)>,
-        breakers: &mut Breakers,
-    ) -> Routes {
+    pub(crate) fn new(endpoints: Vec<(reqwest::Client, Endpoint)>, shared: &mut Shared) -> Routes {
         let last = endpoints.len().saturating_sub(1);
         let route = |(at, (http, endpoint)): (usize, (reqwest::Client, Endpoint))| Route {
             server: Server { name: endpoint.label(), is_fallback: at > 0 },
-            breaker: breakers.of(&endpoint, at < last),
+            breaker: shared.breaker(&endpoint, at < last),
+            entrance: shared.entrance(&endpoint),
             http,
             endpoint,
         };
@@ -79,12 +101,35 @@ impl Routes {
         self.0.first()
     }
 
+    /// Waits for a slot of the first way that is open, and goes in.
+    pub(crate) async fn enter(
+        &self,
+        request: &Request<'_>,
+        on_progress: &mut OnProgress<'_>,
+    ) -> Result<Entered<'_>, Fault> {
+        loop {
+            let route = self.open(Instant::now())?;
+            let mut tell = |told| {
+                on_progress(match told {
+                    Told::Waits => Progress::Waits,
+                    Told::Goes => Progress::Goes,
+                });
+            };
+            let place = route.entrance.enter(request.role, request.blocks, &mut tell).await;
+            let place = place.map_err(|shut| shut_out(route, &shut))?;
+            // While it waited, the breaker may have opened: then it looks again, and its slot is another's.
+            if route.lock().admit(Instant::now()).is_ok() {
+                return Ok(Entered { route, permit: Permit(Some(&route.breaker)), place });
+            }
+        }
+    }
+
     /// The first way that is open.
-    pub(crate) fn choose(&self, now: Instant) -> Result<(&Route, Permit<'_>), Fault> {
+    fn open(&self, now: Instant) -> Result<&Route, Fault> {
         let mut held: Option<(&Route, Held)> = None;
         for route in &self.0 {
-            match route.lock().admit(now) {
-                Ok(()) => return Ok((route, Permit(Some(&route.breaker)))),
+            match route.lock().peek(now) {
+                Ok(()) => return Ok(route),
                 Err(why) if held.as_ref().is_none_or(|(_, other)| why.wait < other.wait) => {
                     held = Some((route, why));
                 }
@@ -102,7 +147,7 @@ impl Routes {
         now: Instant,
     ) -> Result<Turn, Fault> {
         match result {
-            Ok(turn) => Ok(Turn { by: Some(route.server.clone()), ..turn }),
+            Ok(turn) => Ok(Turn { by: Some(Box::new(route.server.clone())), ..turn }),
             Err(fault) => {
                 let stands_in =
                     |other: &&Route| !std::ptr::eq(*other, route) && !other.lock().is_open(now);
@@ -122,8 +167,22 @@ impl Routes {
         self.0.len() > 1
     }
 
-    /// Tells the breaker how a request went.
-    pub(crate) fn settle(&self, mut permit: Permit<'_>, result: &Result<Turn, Fault>) {
+    /// Tells the slots and the breaker how a request went. `began` is how long it took until an answer began.
+    pub(crate) fn settle(
+        &self,
+        mut permit: Permit<'_>,
+        place: Place,
+        began: Option<Duration>,
+        result: &Result<Turn, Fault>,
+    ) {
+        match (result.as_ref().map_err(|fault| fault.kind), began) {
+            (Err(FaultKind::RateLimited | FaultKind::Overloaded | FaultKind::Stalled), _) => {
+                let wish = result.as_ref().err().and_then(|fault| fault.retry_after_ms);
+                place.congested(Duration::from_millis(wish.unwrap_or(0)));
+            }
+            (Ok(_), Some(began)) => place.succeeded(began),
+            _ => drop(place),
+        }
         let Some(breaker) = permit.0.take() else {
             return;
         };
@@ -143,6 +202,13 @@ impl Routes {
     }
 }
 
+/// A request that may go out: where to, past the breaker, and with a slot.
+pub(crate) struct Entered<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) permit: Permit<'a>,
+    pub(crate) place: Place,
+}
+
 impl Route {
     fn lock(&self) -> MutexGuard<'_, Breaker> {
         lock(&self.breaker)
@@ -154,16 +220,20 @@ fn lock(breaker: &Mutex<Breaker>) -> MutexGuard<'_, Breaker> {
     breaker.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The fault of a request that was not sent.
+/// The fault of a request that was not sent, because its provider has failed too often.
 fn not_asked((route, held): (&Route, Held)) -> Fault {
-    let ms = u64::try_from(held.wait.as_millis()).unwrap_or(u64::MAX);
-    let text = format!(
-        "{} is not asked for {:.1} s, after {} failures in a row; the last: {}",
-        route.server.name,
-        ms as f64 / 1000.0,
-        held.failures,
-        held.last
-    );
+    let why = format!("after {} failures in a row; the last: {}", held.failures, held.last);
+    unsent(route, held.wait, &why)
+}
+
+/// The fault of a request that was not sent, because its provider wants to be left alone by everybody.
+fn shut_out(route: &Route, shut: &Shut) -> Fault {
+    unsent(route, shut.0, "as it asked for")
+}
+
+fn unsent(route: &Route, wait: Duration, why: &str) -> Fault {
+    let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    let text = format!("{} is not asked for {:.1} s, {why}", route.server.name, ms as f64 / 1000.0);
     Fault {
         retry_after_ms: Some(ms),
         by: Some(Box::new(route.server.clone())),
@@ -191,11 +261,11 @@ mod tests {
             let settings = serde_json::json!({"model": "m", "base_url": "http://127.0.0.1:1/v1", "api_key": key});
             Endpoint::resolve(Role::Worker, &serde_json::from_value(settings).unwrap()).unwrap()
         };
-        let mut breakers = Breakers::default();
-        let bad = breakers.of(&endpoint("bad"), true);
+        let mut shared = Shared::new(&SlotSettings::default());
+        let bad = shared.breaker(&endpoint("bad"), true);
         let now = Instant::now();
         lock(&bad).fail(now, "401", Duration::ZERO, true);
-        assert!(lock(&breakers.of(&endpoint("bad"), true)).is_open(now), "whoever asks");
-        assert!(!lock(&breakers.of(&endpoint("good"), true)).is_open(now));
+        assert!(lock(&shared.breaker(&endpoint("bad"), true)).is_open(now), "whoever asks");
+        assert!(!lock(&shared.breaker(&endpoint("good"), true)).is_open(now));
     }
 }

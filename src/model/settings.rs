@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::pool::SlotSettings;
 use super::secret::Secret;
 use crate::mission::conversation::{Role, Usage};
 
@@ -119,6 +120,9 @@ pub struct ModelSettings {
     /// For how long a model that fails again and again is not asked, at first, in milliseconds. Default 15000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cool_down_ms: Option<u64>,
+    /// The most requests to this model that are under way at once. Default: `[slots] model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<u32>,
     /// Extra headers; their values are treated as secrets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Secret>,
@@ -152,6 +156,7 @@ impl ModelSettings {
             answer_timeout_ms: own.answer_timeout_ms.or(base.answer_timeout_ms),
             max_answer_bytes: own.max_answer_bytes.or(base.max_answer_bytes),
             cool_down_ms: own.cool_down_ms.or(base.cool_down_ms),
+            slots: own.slots.or(base.slots),
             headers: own.headers,
             price: own.price.or(base.price),
             fallback: own.fallback,
@@ -217,6 +222,8 @@ pub struct Settings {
     /// What is special to a role.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub roles: BTreeMap<Role, ModelSettings>,
+    /// How many requests may be under way at once.
+    pub slots: SlotSettings,
 }
 
 impl Settings {
@@ -256,6 +263,7 @@ mod tests {
         let settings = Settings {
             default: Some(model(default)),
             roles: BTreeMap::from([(Role::Worker, model(worker))]),
+            ..Settings::default()
         };
         settings.for_role(Role::Worker).unwrap()
     }

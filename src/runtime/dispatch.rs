@@ -47,12 +47,17 @@ impl Dispatcher {
     pub fn begin(&self, mission: &Mission, effect: Effect, stop: &CancellationToken) {
         let job = Job::of(mission, &effect.act);
         let (performer, alive) = (self.performer.clone(), self.alive.clone());
+        let (mail, id, number) = (self.mail.clone(), mission.id.clone(), effect.id);
+        let (waiting, who) = (mail.clone(), id.clone());
+        let waits = move |waits| {
+            // As below: a closed mailbox means that the process ends.
+            let _ = waiting.send(Mail::Waits { mission: who.clone(), effect: number, waits });
+        };
         // The sender goes with the work, finished or dropped.
         let work = async move {
             let _alive = alive;
-            performer.perform(job).await
+            performer.perform(job, &waits).await
         };
-        let (mail, id, number) = (self.mail.clone(), mission.id.clone(), effect.id);
         let (stop, quit) = (stop.clone(), self.quit.clone());
         let task = self.tokio.spawn(work);
         self.tokio.spawn(async move {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +13,7 @@ use super::board::{Board, Reached, Update};
 use super::dispatch::Dispatcher;
 use super::editors::Editors;
 use super::keeper::Keeper;
+use super::pace::Pace;
 use super::perform::Performer;
 use super::projection::Projection;
 use super::store::locked;
@@ -23,7 +24,7 @@ use super::{
 use crate::journal::{Batch, Journal, JournalError, Record};
 use crate::mission::event::EffectId;
 use crate::mission::fuel::Limits;
-use crate::mission::view::MissionView;
+use crate::mission::view::{MissionView, state};
 use crate::mission::{Command, Effect, Event, Mission, MissionId, Mode, RULES, step};
 
 /// How often the inbox is looked at, and the clock.
@@ -51,6 +52,7 @@ pub(super) fn start(
         mailbox,
         dispatcher,
         projection: Projection::new(root),
+        pace: Pace::default(),
         keeper: Keeper::new(root.to_path_buf(), settings.keep),
         missions: BTreeMap::new(),
         engine: label.clone(),
@@ -101,7 +103,7 @@ fn guarded(board: &Board, body: impl FnOnce() -> Result<(), JournalError>) {
 
 /// What a person says wins over an outcome that came with it: nothing more is begun after a cancel or a pause.
 fn people_first(mail: &mut [Mail]) {
-    mail.sort_by_key(|one| matches!(one, Mail::Finished { .. }));
+    mail.sort_by_key(|one| matches!(one, Mail::Finished { .. } | Mail::Waits { .. }));
 }
 
 /// A mission that this process knows.
@@ -152,6 +154,7 @@ pub(super) struct Engine {
     pub mailbox: Receiver<Mail>,
     pub dispatcher: Dispatcher,
     pub projection: Projection,
+    pub pace: Pace,
     pub keeper: Keeper,
     pub missions: BTreeMap<MissionId, Known>,
     pub engine: String,
@@ -184,7 +187,7 @@ impl Engine {
             }
             events.extend(self.overdue());
             self.happen_with(events, &taken)?;
-            if self.projection.is_due() {
+            if self.projection.is_due() || self.pace.left().is_some_and(|left| left.is_zero()) {
                 self.show(&[]);
             }
             self.tidy()?;
@@ -192,6 +195,7 @@ impl Engine {
         if self.projection.is_behind() {
             self.show(&[]);
         }
+        self.show_views();
         Ok(())
     }
 
@@ -300,7 +304,8 @@ impl Engine {
     }
 
     fn wait(&mut self) -> Vec<Mail> {
-        let first = match self.mailbox.recv_timeout(TICK) {
+        let pause = self.pace.left().map_or(TICK, |left| left.min(TICK));
+        let first = match self.mailbox.recv_timeout(pause) {
             Ok(mail) => mail,
             Err(RecvTimeoutError::Timeout) => return Vec::new(),
             Err(RecvTimeoutError::Disconnected) => Mail::Stop,
@@ -336,6 +341,12 @@ impl Engine {
             Mail::Letter(Letter::Wake) => self.wake_all().map(|()| None),
             Mail::Finished { mission, effect, outcome } => {
                 Ok(Some((mission, Event::Finished { effect, outcome })))
+            }
+            Mail::Waits { mission, effect, waits } => {
+                // What has ended in the meantime waits for nothing.
+                let known = self.missions.get(&mission);
+                let is_pending = known.is_some_and(|known| known.mission.is_pending(effect));
+                Ok(is_pending.then_some((mission, Event::Waits { effect, waits })))
             }
             Mail::Stop => {
                 self.stopping = true;
@@ -515,11 +526,29 @@ impl Engine {
                 self.board.tell(Update::Notice(notice));
             }
         }
-        for id in changed {
-            if let Some(known) = self.missions.get(id) {
+        changed.iter().for_each(|id| self.pace.changed(id));
+        let is_due = self.pace.left().is_some_and(|left| left.is_zero());
+        if is_due || changed.iter().any(|id| self.is_news(id)) {
+            self.show_views();
+        }
+    }
+
+    /// Whether a mission is at something else than what is shown of it.
+    fn is_news(&self, id: &MissionId) -> bool {
+        let views = self.board.views();
+        let shown = views.iter().find(|view| &view.id == id);
+        let known = self.missions.get(id);
+        known.is_some_and(|known| shown.is_none_or(|view| view.state != state(&known.mission)))
+    }
+
+    fn show_views(&mut self) {
+        let began = Instant::now();
+        for id in self.pace.take() {
+            if let Some(known) = self.missions.get(&id) {
                 self.board.show(MissionView::of(&known.mission));
             }
         }
+        self.pace.shown(began.elapsed());
     }
 }
 

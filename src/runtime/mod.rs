@@ -14,6 +14,7 @@ mod engine;
 mod keeper;
 mod land;
 mod laying;
+mod pace;
 mod perform;
 mod projection;
 mod prove;
@@ -137,6 +138,8 @@ enum Mail {
     Letter(Letter),
     /// An effect ended.
     Finished { mission: MissionId, effect: u64, outcome: crate::mission::Outcome },
+    /// A turn waits for a slot, or no longer does.
+    Waits { mission: MissionId, effect: u64, waits: bool },
     /// The process ends.
     Stop,
 }

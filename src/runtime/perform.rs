@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::editors::Editors;
 use super::settings::TestsWhen;
 use super::{Editor, Settings, StartError, baseline, seal};
-use crate::agents::{self, Agent, Ask};
+use crate::agents::{self, Agent, Ask, Waits};
 use crate::gate::gate::OpenServers;
 use crate::gate::servers::Servers;
 use crate::gate::{self, Baseline, Gate};
@@ -143,6 +143,7 @@ fn ask(m: &Mission, session: u32) -> Option<Ask> {
         goal: m.goal.clone(),
         task,
         messages: s.messages.clone(),
+        blocks: s.item.as_ref().zip(m.plan.as_ref()).map_or(0, |(id, plan)| plan.waiting_for(id)),
         open: OpenTexts::new(),
     })
 }
@@ -193,7 +194,8 @@ impl Performer {
         self.editor.as_ref().map(|e| e.open_texts()).unwrap_or_default()
     }
 
-    pub async fn perform(&self, job: Job) -> Outcome {
+    /// Performs it. `waits` is told when it has to wait for a slot, and when it no longer has to.
+    pub async fn perform(&self, job: Job, waits: Waits<'_>) -> Outcome {
         if job.lands() {
             // Before bytes land, every editor says what is open in it right now.
             self.editors.look().await;
@@ -201,9 +203,9 @@ impl Performer {
         match job {
             Job::Ask(mut ask) => {
                 ask.open = self.open_texts();
-                match self.agent.turn(&ask).await {
+                match self.agent.turn(&ask, waits).await {
                     Ok(turn) if turn.calls.iter().any(is_deep) => {
-                        let fault = Fault { by: turn.by.map(Box::new), ..too_deep(turn.usage) };
+                        let fault = Fault { by: turn.by, ..too_deep(turn.usage) };
                         Outcome::Faulted { fault }
                     }
                     Ok(turn) => Outcome::Answered { turn },

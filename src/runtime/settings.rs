@@ -117,6 +117,7 @@ struct File {
     gate: gate::languages::Additions,
     seal: Seal,
     journal: Keep,
+    slots: model::SlotSettings,
     missions: Missions,
     fetch: fetch::Settings,
     /// What models cost, by their names; a `price` of `[model]` or a role goes before.
@@ -158,7 +159,7 @@ impl Settings {
             Some(path) => read(&path)?,
             None => File::default(),
         };
-        let models = model::Settings { default: file.model, roles: file.roles };
+        let models = model::Settings { default: file.model, roles: file.roles, slots: file.slots };
         let models = priced(model::Settings::from_env(models, lookup)?, &file.prices);
         let mutants = Duration::from_secs(file.seal.mutants);
         Ok(Settings {
@@ -295,7 +296,11 @@ mod tests {
             "[prices.\"m-1.5\"]\ninput = 3.0\noutput = 15\ncached = 0.3\n[model]\nmodel = \"m-1.5\"\n[roles.worker]\nprice = { input = 1 }\n[roles.reviewer]\nmodel = \"other\"\n",
         )
         .unwrap();
-        let models = model::Settings { default: file.model, roles: file.roles };
+        let models = model::Settings {
+            default: file.model,
+            roles: file.roles,
+            ..model::Settings::default()
+        };
         let prices = prices(&priced(models, &file.prices));
         let of = |role| prices.of.get(&role).map(|price| (price.input, price.output, price.cached));
         assert_eq!(of(Role::Planner), Some((3_000_000, 15_000_000, 300_000)));
@@ -310,7 +315,11 @@ mod tests {
             "[prices.cheap]\ninput = 1.0\noutput = 2.0\n[prices.dear]\ninput = 5.0\noutput = 20.0\n[model]\nmodel = \"cheap\"\n[model.fallback]\nmodel = \"dear\"\n[roles.worker]\nmodel = \"cheap\"\n[roles.worker.fallback]\nmodel = \"nobody knows\"\n",
         )
         .unwrap();
-        let models = model::Settings { default: file.model, roles: file.roles };
+        let models = model::Settings {
+            default: file.model,
+            roles: file.roles,
+            ..model::Settings::default()
+        };
         let models = priced(models, &file.prices);
         let fallback = models.fallback_for(Role::Planner).unwrap();
         assert_eq!(

@@ -38,6 +38,8 @@ mod neovim;
 #[cfg(unix)]
 mod parallel;
 #[cfg(target_os = "linux")]
+mod pool;
+#[cfg(target_os = "linux")]
 mod process;
 mod protocol;
 #[cfg(target_os = "linux")]

@@ -97,6 +97,7 @@ async fn progress_is_shown_while_the_answer_arrives() {
     let messages = [user("go")];
     let request = Request {
         role: orchestrator_lsp::mission::conversation::Role::Reviewer,
+        blocks: 0,
         session: "s",
         system: "",
         tools: &[],
@@ -106,6 +107,7 @@ async fn progress_is_shown_while_the_answer_arrives() {
         Progress::Text(piece) => text.push_str(piece),
         Progress::Call { name } => calls.push(name.to_owned()),
         Progress::Started | Progress::Alive => {}
+        Progress::Waits | Progress::Goes => panic!("nobody else asks"),
     };
     let turn = client.complete(&request, &mut on_progress).await.unwrap();
     assert_eq!(turn.text, text);
@@ -272,6 +274,7 @@ async fn a_dropped_future_closes_its_connection() {
         let messages = [user("go")];
         let request = Request {
             role: orchestrator_lsp::mission::conversation::Role::Worker,
+            blocks: 0,
             session: "s",
             system: "",
             tools: &[],

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::symbolic::Remedies;
-use super::{Agent, Ask};
+use super::{Agent, Ask, Waits};
 use crate::gate::diagnostic::{Diagnostic, Remedy};
 use crate::gate::stage::Boxed;
 use crate::gate::{Diagnosis, Gate, Overlay, language};
@@ -47,7 +47,7 @@ impl SymbolicAgent {
 }
 
 impl Agent for SymbolicAgent {
-    fn turn<'a>(&'a self, ask: &'a Ask) -> BoxFuture<'a, Result<Turn, Fault>> {
+    fn turn<'a>(&'a self, ask: &'a Ask, _: Waits<'a>) -> BoxFuture<'a, Result<Turn, Fault>> {
         self.answer(ask).boxed()
     }
 

@@ -5,6 +5,7 @@ mod crash;
 mod gate;
 mod journal;
 mod process;
+mod sessions;
 mod simulate;
 mod turns;
 
@@ -24,6 +25,14 @@ pub(super) enum Bench {
     Crash(crash::Args),
     /// How fast events become durable, and a long mission is folded from them again, beside SQLite itself.
     Journal(journal::Args),
+    /// Many sessions at once: throughput, processor time and memory of each, overlap, and slots that come back.
+    Sessions(sessions::Args),
+    /// The model server of `sessions`, in a process of its own.
+    #[command(hide = true)]
+    Model(sessions::model::Args),
+    /// The bare client of `sessions`, in a process of its own.
+    #[command(hide = true)]
+    Bare(sessions::bare::Args),
     /// Random missions by the thousand through the core: does each of them end, and hold every rule?
     Simulate(simulate::Args),
 }
@@ -35,6 +44,9 @@ pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
         Bench::Gate(args) => gate::run(&args, json),
         Bench::Crash(args) => crash::run(&args, json),
         Bench::Journal(args) => journal::run(&args, json),
+        Bench::Sessions(args) => sessions::run(&args, json),
+        Bench::Model(args) => sessions::model::run(&args),
+        Bench::Bare(args) => sessions::bare::run(&args),
         Bench::Simulate(args) => simulate::run(&args, json),
     }
 }

@@ -41,6 +41,16 @@ pub(super) fn memory_kb(id: u32, figure: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// The processor time of a process so far, threads that have ended included, in seconds, where the system says it. Its
+/// unit is a hundredth of a second.
+pub(super) fn cpu_used(id: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; user and system time are the 12th and 13th after it.
+    let fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let ticks: Vec<f64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+    (ticks.len() == 2).then(|| ticks.iter().sum::<f64>() / 100.0)
+}
+
 /// The processor time of a process and its threads so far, in seconds, where the system says it.
 pub(super) fn cpu_seconds(id: u32) -> Option<f64> {
     let threads = std::fs::read_dir(format!("/proc/{id}/task")).ok()?.flatten();

@@ -156,6 +156,20 @@ impl Plan {
         steps.fold((0, 0), |(done, all), s| (done + usize::from(s.mark == Mark::Done), all + 1))
     }
 
+    /// How many open tasks cannot begin before the task with that id is done.
+    pub fn waiting_for(&self, id: &ItemId) -> u32 {
+        let own = self.milestones.iter().find(|m| m.tasks.iter().any(|task| &task.id == id));
+        let names = |depends: &[ItemId]| {
+            depends.iter().any(|name| name == id || own.is_some_and(|own| &own.id == name))
+        };
+        let waits = |milestone: &Milestone| {
+            let all = names(&milestone.depends);
+            let tasks = milestone.tasks.iter();
+            tasks.filter(|task| (all || names(&task.depends)) && task.mark() != Mark::Done).count()
+        };
+        self.milestones.iter().map(waits).sum::<usize>() as u32
+    }
+
     /// Whether all that `task` depends on, through its milestone too, is done.
     pub fn is_ready(&self, task: &Task) -> bool {
         let milestone = self.milestones.iter().find(|m| m.tasks.iter().any(|t| t.id == task.id));

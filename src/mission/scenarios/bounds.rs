@@ -232,3 +232,38 @@ fn a_session_that_is_held_back_uses_up_no_try() {
     });
     ended_with(&m, "blocked", "in 3 tries");
 }
+
+/// A turn that waits for a slot was paid for when it was asked for; what was sent and is sent once more is paid twice.
+#[test]
+fn who_waits_for_a_slot_does_not_pay_twice() {
+    for (waits, paid) in [(None, 2), (Some(&[true][..]), 1), (Some(&[true, false][..]), 2)] {
+        let (mut m, effects) = begin(Mode::Task, fuel::Limits::default());
+        let effect = effects[0].id;
+        for waits in waits.into_iter().flatten() {
+            m = step(m, 2_000, &Event::Waits { effect, waits: *waits }).0;
+            let activity = if *waits { "waiting for a slot" } else { "thinking" };
+            assert_eq!(m.sessions().next().unwrap().activity(), activity);
+        }
+        let (m, begun) = step(m, 3_000, &Event::Woken);
+        assert!(
+            begun.is_empty() && m.is_pending(effect),
+            "it is begun again by whoever takes it up"
+        );
+        assert_eq!(m.spent.calls, paid, "{waits:?}");
+        assert_eq!(m.sessions().next().unwrap().activity(), "thinking");
+        ended_with(&run(m.clone(), m.pending().collect(), good), "sealed", "");
+    }
+}
+
+/// What is said of a turn that is over, or of another effect, changes nothing.
+#[test]
+fn a_late_word_about_a_slot_changes_nothing() {
+    let (m, effects) = begin(Mode::Task, fuel::Limits::default());
+    let outcome = good(&m, &effects[0]);
+    let ended = Event::Finished { effect: effects[0].id, outcome };
+    let (m, _) = step(m, 2_000, &ended);
+    for effect in [effects[0].id, 99] {
+        let (after, begun) = step(m.clone(), 2_000, &Event::Waits { effect, waits: true });
+        assert_eq!((after, begun.len()), (m.clone(), 0));
+    }
+}

@@ -310,8 +310,8 @@ fn check_side_by_side(m: &Mission, limits: &Limits) -> Result<(), Violation> {
     let tasks: Vec<&Task> = tasks.collect();
     for (at, task) in tasks.iter().enumerate() {
         for other in tasks.iter().skip(at + 1) {
-            let files: BTreeSet<String> = foresight::touched(m, task).collect();
-            let shared = foresight::touched(m, other).any(|file| files.contains(&file));
+            let files = foresight::touched(m, task);
+            let shared = foresight::touched(m, other).iter().any(|file| files.contains(file));
             hold(!shared && task.id != other.id, "tasks that run at once share no file", || {
                 format!("{} and {}", task.id, other.id)
             })?;

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::mission::conversation::{Message, ToolCall};
 use crate::model::endpoint::Endpoint;
 use crate::model::request::{Request, ToolSpec, wire_name};
+use crate::workspace::hash::sha256;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -21,6 +22,9 @@ struct Body<'a> {
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
+    /// Brings the requests of a session to the machine that has their beginning in its cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<String>,
     #[serde(skip_serializing_if = "Tools::is_empty")]
     tools: Tools<'a>,
     messages: Messages<'a>,
@@ -148,6 +152,11 @@ fn wire_call(call: &ToolCall) -> Call<'_> {
     }
 }
 
+/// The same in every turn of a session and another in every other session. It is a hash: it says nothing of either.
+fn cache_key(request: &Request<'_>) -> String {
+    sha256(request.session.as_bytes())[..32].to_owned()
+}
+
 /// The body of a request to `endpoint`.
 pub(crate) fn encode(endpoint: &Endpoint, request: &Request<'_>) -> serde_json::Result<Vec<u8>> {
     let (max_completion_tokens, max_tokens) = if endpoint.at_vendor {
@@ -162,6 +171,7 @@ pub(crate) fn encode(endpoint: &Endpoint, request: &Request<'_>) -> serde_json::
         max_completion_tokens,
         max_tokens,
         temperature: endpoint.temperature,
+        prompt_cache_key: endpoint.at_vendor.then(|| cache_key(request)),
         tools: Tools(request.tools),
         messages: Messages { system: request.system, messages: request.messages },
     })

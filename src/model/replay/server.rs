@@ -72,6 +72,8 @@ pub struct Arrival {
     pub role: Option<Role>,
     /// The session, when the client said it.
     pub session: Option<String>,
+    /// When the last byte of its answer had been written; `None` before.
+    pub answered: Option<Instant>,
 }
 
 /// A running replay. Dropping it ends the server and all its connections.
@@ -161,13 +163,23 @@ async fn serve(
     let mut buffer = Vec::new();
     while let Some(raw) = read_request(&mut stream, &mut buffer).await? {
         let request = received(raw);
-        arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(Arrival {
+        let arrival = Arrival {
             at: request.arrived,
             body_bytes: request.body.len(),
             role: request.role,
             session: request.session.clone(),
-        });
+            answered: None,
+        };
+        let number = {
+            let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+            arrivals.push(arrival);
+            arrivals.len() - 1
+        };
         answer(&mut stream, handler(&request), request.body.len()).await?;
+        let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(arrival) = arrivals.get_mut(number) {
+            arrival.answered = Some(Instant::now());
+        }
     }
     Ok(())
 }

@@ -32,7 +32,8 @@ async fn falls_back(format: Format, bad: Vec<Act>, requests: usize) {
     assert!(ended.says(&format!("asking the fallback model spare at {host}")), "{ended:#?}");
     assert!(ended.says(&format!("answered by the fallback model spare at {host}")), "{ended:#?}");
     let tally = &ended.view["providers"][format!("spare at {host}")];
-    assert_eq!(tally, &json!({"requests": 1, "turns": 1, "recovered": 1, "failed": 0}));
+    let counts = ["requests", "turns", "recovered", "failed"].map(|name| tally[name].as_u64());
+    assert_eq!(counts, [Some(1), Some(1), Some(1), Some(0)]);
     assert_eq!(ended.counts(), [requests as u64 + 1, 1, 1, 0]);
     assert_eq!(ended.view["spent"]["usage"]["micro_usd"], 9_000_000, "its price counts");
     let asked = spare.requests.lock().unwrap().clone();

@@ -353,11 +353,17 @@ pub fn client(provider: &str, url: &str, more: Value) -> Client {
 
 /// Asks as a worker.
 pub async fn ask(client: &Client, messages: &[Message], tools: &[ToolSpec]) -> Result<Turn, Fault> {
-    let request =
-        Request { role: Role::Worker, session: "s-1", system: "You work.", tools, messages };
+    let request = Request {
+        role: Role::Worker,
+        blocks: 0,
+        session: "s-1",
+        system: "You work.",
+        tools,
+        messages,
+    };
     let turn = client.complete(&request, &mut |_| {}).await?;
     assert!(turn.by.is_some(), "a turn says who gave it");
-    Ok(Turn { by: None, ..turn })
+    Ok(Turn { by: None, took_ms: 0, ..turn })
 }
 
 /// Starts a server with one answer and asks it once.
