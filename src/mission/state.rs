@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::context::{Note, Weight};
 use super::conversation::Role;
 use super::event::{Act, Effect, EffectId, Gravity, MissionId, Mode, NewFinding, SessionId};
 use super::fuel::{Limits, Reserve, Spent};
@@ -11,7 +12,7 @@ use super::plan::{ItemId, Plan};
 use super::progress::Progress;
 use super::provider::Tally;
 use super::repetition::Ledgers;
-use super::session::Session;
+use super::session::{Session, SessionState};
 use super::undo::{Answer, Offer, Undone, Wish};
 
 /// How many lines of the story are kept.
@@ -109,6 +110,12 @@ pub struct Mission {
     pub(super) rounds: u32,
     /// Whether the Commander chose to do without a plan of its own.
     pub(super) direct: bool,
+    /// What agents noted for those who come after them.
+    pub notes: Vec<Note>,
+    /// How relevant notes have been of late, by what the memory calls them.
+    pub weights: BTreeMap<String, Weight>,
+    /// The last request of a person beside the goal.
+    pub(super) request: String,
     /// What each provider did, by its name.
     pub providers: BTreeMap<String, Tally>,
     /// The roles whose turns a fallback model gives at present.
@@ -397,6 +404,9 @@ impl Mission {
             plannings: 0,
             rounds: 0,
             direct: false,
+            notes: Vec::new(),
+            weights: BTreeMap::new(),
+            request: String::new(),
             providers: BTreeMap::new(),
             on_fallback: BTreeSet::new(),
         }
@@ -498,7 +508,11 @@ impl Mission {
     pub(super) fn open_session(&mut self, role: Role, item: Option<ItemId>, brief: String) {
         let id = self.next_session;
         self.next_session += 1;
-        self.sessions.insert(id, Session::new(id, role, item, brief));
+        let mut session = Session::new(id, role, item, brief);
+        if self.limits.context.recall && self.engine != super::SYMBOLIC {
+            session.state = SessionState::Fresh;
+        }
+        self.sessions.insert(id, session);
     }
 
     /// Ends the mission. What is being applied is left to end, and is recorded; every other effect is dropped, and

@@ -2,6 +2,7 @@
 
 use super::brief;
 use super::compact;
+use super::context;
 use super::control::{self, Control};
 use super::conversation::{Role, Turn, Usage};
 use super::event::{Fault, FaultKind, SessionId};
@@ -27,6 +28,7 @@ pub(super) fn answered(m: &mut Mission, id: SessionId, turn: Turn) {
     let (role, troubled) = (session.role, session.troubled);
     let calls = turn.calls.len();
     session.hear(turn.text, turn.calls);
+    session.count(&turn.usage);
     provider::served(m, role, turn.by.as_ref(), troubled);
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
@@ -44,6 +46,7 @@ pub(super) fn answered(m: &mut Mission, id: SessionId, turn: Turn) {
 /// Answers the calls that can be answered now. Control calls wait until the calls before them are answered, because
 /// what they decide may rest on the results.
 pub(super) fn settle(m: &mut Mission, id: SessionId) {
+    let takes_notes = m.limits.context.recall;
     loop {
         let Some(session) = m.sessions.get_mut(&id) else {
             return;
@@ -70,6 +73,8 @@ pub(super) fn settle(m: &mut Mission, id: SessionId) {
             }
         } else if name == control::PROPOSE {
             propose(m, id, index);
+        } else if takes_notes && name == control::NOTE {
+            context::note(m, id, index);
         } else {
             break;
         }
@@ -231,6 +236,7 @@ fn ask_shorter(m: &mut Mission, id: SessionId, why: &str) {
         return work::session_failed(m, id, &text);
     };
     session.state = SessionState::Ready;
+    context::renew(m, id);
     let text = format!(
         "the conversation is too long for the model: {pieces} old pieces of it give way to notes"
     );

@@ -261,7 +261,7 @@ mod tests {
         let body = |json| -> serde_json::Value {
             let endpoint = resolve(json).unwrap();
             let request =
-                Request { role: Role::Worker, session: "s", system: "", tools: &[], messages: &[] };
+                Request { role: Role::Worker, session: "s", system: "", tools: &[], pinned: 0, messages: &[] };
             serde_json::from_slice(&endpoint.encode(&request).unwrap()).unwrap()
         };
         let openai =

@@ -14,6 +14,7 @@ use super::dispatch::Dispatcher;
 use super::editors::Editors;
 use super::keeper::Keeper;
 use super::perform::Performer;
+use super::remember::Memory;
 use super::projection::Projection;
 use super::store::locked;
 use super::{
@@ -52,6 +53,7 @@ pub(super) fn start(
         dispatcher,
         projection: Projection::new(root),
         keeper: Keeper::new(root.to_path_buf(), settings.keep),
+        memory: Memory::new(root.to_path_buf()),
         missions: BTreeMap::new(),
         engine: label.clone(),
         limits: settings.limits.clone(),
@@ -153,6 +155,7 @@ pub(super) struct Engine {
     pub dispatcher: Dispatcher,
     pub projection: Projection,
     pub keeper: Keeper,
+    memory: Memory,
     pub missions: BTreeMap<MissionId, Known>,
     pub engine: String,
     pub limits: Limits,
@@ -499,6 +502,11 @@ impl Engine {
                 tracing::warn!("{notice}");
                 self.board.tell(Update::Notice(notice));
             }
+        }
+        let told = changed.iter().filter_map(|id| self.missions.get(id)).map(|known| &known.mission);
+        if let Some(notice) = self.memory.keep(told) {
+            tracing::warn!("{notice}");
+            self.board.tell(Update::Notice(notice));
         }
         for id in changed {
             if let Some(known) = self.missions.get(id) {

@@ -12,6 +12,7 @@ use crate::gate::gate::OpenServers;
 use crate::gate::servers::Servers;
 use crate::gate::{self, Baseline, Gate};
 use crate::journal::Journal;
+use crate::memory::{self, Question, Recalled, Store};
 use crate::mission::conversation::{ToolCall, Usage};
 use crate::mission::event::{Fault, FaultKind, SealVerdict};
 use crate::mission::plan::{ItemId, render};
@@ -22,6 +23,7 @@ use crate::workspace::hash::sha256;
 
 /// An effect with all that it needs, taken from the mission when it begins.
 pub(super) enum Job {
+    Recall(Box<Question>),
     Ask(Box<Ask>),
     Tool {
         caller: Caller,
@@ -66,6 +68,9 @@ impl Job {
     pub fn of(m: &Mission, act: &Act) -> Job {
         let links = m.receipts.len();
         match act {
+            Act::Recall { session } => {
+                question(m, *session).map_or(Job::Impossible, |asked| Job::Recall(Box::new(asked)))
+            }
             Act::Ask { session } => {
                 ask(m, *session).map_or(Job::Impossible, |ask| Job::Ask(Box::new(ask)))
             }
@@ -103,6 +108,17 @@ impl Job {
     }
 }
 
+fn question(m: &Mission, session: u32) -> Option<Question> {
+    let s = m.session(session)?;
+    Some(Question {
+        goal: m.goal.clone(),
+        task: s.item.as_ref().and_then(|id| m.plan.as_ref()?.task(id)).cloned(),
+        notes: m.notes.clone(),
+        weights: m.weights.clone(),
+        core: m.core(session),
+    })
+}
+
 fn ask(m: &Mission, session: u32) -> Option<Ask> {
     let s = m.session(session)?;
     let task = s.item.as_ref().and_then(|id| m.plan.as_ref()?.task(id)).cloned();
@@ -112,6 +128,7 @@ fn ask(m: &Mission, session: u32) -> Option<Ask> {
         role: s.role,
         goal: m.goal.clone(),
         task,
+        pinned: s.pinned,
         messages: s.messages.clone(),
         open: OpenTexts::new(),
     })
@@ -163,12 +180,27 @@ impl Performer {
         self.editor.as_ref().map(|e| e.open_texts()).unwrap_or_default()
     }
 
+    /// What cannot be read is not remembered; a session begins all the same.
+    async fn recall(&self, question: Question) -> Outcome {
+        let gate = self.gate.clone();
+        let recalled = tokio::task::spawn_blocking(move || {
+            let store = Store::load(gate.workspace().root()).unwrap_or_else(|error| {
+                tracing::warn!(%error, "no notes of earlier missions");
+                Store::default()
+            });
+            memory::recall(gate.workspace(), &store, &question)
+        });
+        let Recalled { shared, own, weighed } = recalled.await.unwrap_or_default();
+        Outcome::Recalled { shared, own, weighed }
+    }
+
     pub async fn perform(&self, job: Job) -> Outcome {
         if job.lands() {
             // Before bytes land, every editor says what is open in it right now.
             self.editors.look().await;
         }
         match job {
+            Job::Recall(question) => self.recall(*question).await,
             Job::Ask(mut ask) => {
                 ask.open = self.open_texts();
                 match self.agent.turn(&ask).await {

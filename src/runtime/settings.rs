@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::mission::Context;
 use crate::mission::conversation::Role;
 use crate::mission::fuel::{Limits, Prices};
 use crate::{gate, model};
@@ -115,6 +116,7 @@ struct File {
     seal: Seal,
     journal: Keep,
     missions: Missions,
+    memory: Memory,
     /// What models cost, by their names; a `price` of `[model]` or a role goes before.
     prices: std::collections::BTreeMap<String, model::Price>,
     model: Option<model::ModelSettings>,
@@ -127,6 +129,27 @@ struct File {
 struct Missions {
     second: Second,
 }
+
+/// `[memory]`, as it is written: what sessions are told of what is remembered, and when their conversations are cut.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Memory {
+    recall: bool,
+    /// Tokens.
+    high: u32,
+    low: u32,
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory { recall: true, high: HIGH, low: LOW }
+    }
+}
+
+/// The marks of a conversation, in tokens, chosen with `bench tokens`.
+pub(crate) const HIGH: u32 = 40_000;
+/// As [`HIGH`]; what is left after a cut stays within the tier of the task.
+pub(crate) const LOW: u32 = 8_000;
 
 /// `[seal]`, as it is written.
 #[derive(Debug, Deserialize)]
@@ -157,8 +180,10 @@ impl Settings {
         let models = model::Settings { default: file.model, roles: file.roles };
         let models = priced(model::Settings::from_env(models, lookup)?, &file.prices);
         let mutants = Duration::from_secs(file.seal.mutants);
+        let Memory { recall, high, low } = file.memory;
+        let context = Context { recall, high, low };
         Ok(Settings {
-            limits: Limits { prices: prices(&models), ..file.limits },
+            limits: Limits { prices: prices(&models), context, ..file.limits },
             models,
             gate: gate::Settings { additions: file.gate, ..gate::Settings::default() },
             mutants: Some(mutants).filter(|time| !time.is_zero()),

@@ -7,6 +7,7 @@
 mod changes;
 mod control;
 mod files;
+mod note;
 mod schema;
 
 use std::sync::{Arc, Mutex};
@@ -28,6 +29,7 @@ const TOOLS: &[Tool] = &[
     files::SEARCH,
     files::DIAGNOSTICS,
     changes::CHANGES,
+    note::NOTE,
     control::PROPOSE,
     control::TRIAGE,
     control::PLAN,

@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("tools", 3),
     ("gate", 2),
     ("model", 2),
+    ("memory", 2),
     ("workspace", 1),
     ("journal", 1),
     ("wire", 1),

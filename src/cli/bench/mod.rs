@@ -6,6 +6,7 @@ mod gate;
 mod journal;
 mod process;
 mod simulate;
+mod tokens;
 mod turns;
 
 use clap::Subcommand;
@@ -24,6 +25,8 @@ pub(super) enum Bench {
     Crash(crash::Args),
     /// How fast events become durable, and a long mission is folded from them again, beside SQLite itself.
     Journal(journal::Args),
+    /// Input tokens of recorded missions, with and without each way of keeping them few, and how many a cache serves.
+    Tokens(tokens::Args),
     /// Random missions by the thousand through the core: does each of them end, and hold every rule?
     Simulate(simulate::Args),
 }
@@ -35,6 +38,7 @@ pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
         Bench::Gate(args) => gate::run(&args, json),
         Bench::Crash(args) => crash::run(&args, json),
         Bench::Journal(args) => journal::run(&args, json),
+        Bench::Tokens(args) => tokens::run(&args, json),
         Bench::Simulate(args) => simulate::run(&args, json),
     }
 }

@@ -1,4 +1,9 @@
 //! The request body. Fields that never change within a session come first, the messages last.
+//!
+//! The vendor caches prefixes by itself, from 1,024 tokens on and in steps of 128; requests with the same
+//! `prompt_cache_key` come to the same machine, which makes a hit likely
+//! (<https://developers.openai.com/api/docs/guides/prompt-caching>). The key is the session's, hashed: nothing of it can
+//! be read. Compatible servers are not sent it, because some refuse fields that they do not know.
 
 use std::borrow::Cow;
 
@@ -7,6 +12,7 @@ use serde::{Serialize, Serializer};
 use crate::mission::conversation::{Message, ToolCall};
 use crate::model::endpoint::Endpoint;
 use crate::model::request::{Request, ToolSpec, wire_name};
+use crate::workspace::hash::sha256;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -19,6 +25,8 @@ struct Body<'a> {
     /// What compatible servers read.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Tools::is_empty")]
@@ -148,6 +156,10 @@ fn wire_call(call: &ToolCall) -> Call<'_> {
     }
 }
 
+fn cache_key(session: &str) -> String {
+    sha256(session.as_bytes())[..32].to_owned()
+}
+
 /// The body of a request to `endpoint`.
 pub(crate) fn encode(endpoint: &Endpoint, request: &Request<'_>) -> serde_json::Result<Vec<u8>> {
     let (max_completion_tokens, max_tokens) = if endpoint.at_vendor {
@@ -161,6 +173,7 @@ pub(crate) fn encode(endpoint: &Endpoint, request: &Request<'_>) -> serde_json::
         stream_options: StreamOptions { include_usage: true },
         max_completion_tokens,
         max_tokens,
+        prompt_cache_key: endpoint.at_vendor.then(|| cache_key(request.session)),
         temperature: endpoint.temperature,
         tools: Tools(request.tools),
         messages: Messages { system: request.system, messages: request.messages },
