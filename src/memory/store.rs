@@ -215,7 +215,9 @@ mod tests {
         let (early, late) = (weighed("1", 900, 10), weighed("2", 300, 20));
         for order in [[&early, &late], [&late, &early]] {
             let mut store = Store::default();
-            order.map(|mission| store.absorb(mission));
+            order.iter().for_each(|mission| {
+                store.absorb(mission);
+            });
             assert_eq!(store.notes[&key(text)].weight.unwrap().score, 300);
         }
     }

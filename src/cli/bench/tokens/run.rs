@@ -64,6 +64,7 @@ struct Run<'a> {
     sent: Sent,
     head: Piece,
     receipts: u64,
+    is_word_said: bool,
     /// Whether a cut has come since a person spoke: from then on their word is pinned.
     is_word_due: bool,
 }
@@ -82,7 +83,7 @@ pub(super) fn send(recording: &Recording, ways: Ways) -> Result<Sent, String> {
     let head = cache.piece(&format!("{}{tools}", instructions(Role::Worker)), tokens::encode)?;
     let turns = recording.turns(ways.items, ways.symbols, ways.marks.0 > 0);
     let (store, sent) = (earlier(), Sent::default());
-    let run = Run { recording, turns, ways, workspace, store, cache, sent, head, receipts: 0, is_word_due: false };
+    let run = Run { recording, turns, ways, workspace, store, cache, sent, head, receipts: 0, is_word_said: false, is_word_due: false };
     run.live()
 }
 
@@ -118,7 +119,8 @@ impl Run<'_> {
                 return Ok(self.sent);
             };
             next.push_back(Event::Finished { effect: effect.id, outcome });
-            if self.sent.requests == self.turns.len() as u64 / 2 && matches!(effect.act, Act::Ask { .. }) {
+            if !self.is_word_said && self.sent.requests >= self.turns.len() as u64 / 2 {
+                self.is_word_said = true;
                 next.push_front(word());
             }
         }
@@ -160,7 +162,7 @@ impl Run<'_> {
                     _ => match self.turns.get(self.sent.requests as usize).copied() {
                         None => return Ok(None),
                         Some(turn) => {
-                            let input = self.count(m, session)?;
+                            let input = self.count(session)?;
                             let number = self.sent.requests;
                             let mut outcome = said(turn.tool, &turn.arguments, number, input);
                             if let Outcome::Answered { turn: answer } = &mut outcome {
@@ -223,7 +225,7 @@ impl Run<'_> {
     }
 
     /// Counts a request as it would be sent, and looks for what must stand in it.
-    fn count(&mut self, m: &Mission, session: &Session) -> Result<u64, String> {
+    fn count(&mut self, session: &Session) -> Result<u64, String> {
         let mut request = vec![self.head.clone()];
         for message in &session.messages {
             request.push(self.cache.piece(&text_of(message), tokens::encode)?);
@@ -235,8 +237,7 @@ impl Run<'_> {
         self.sent.cached += cached as u64;
         self.sent.cuts += u64::from(!grows);
         self.sent.greatest = self.sent.greatest.max(tokens);
-        let is_told = m.findings.iter().any(|f| f.status != crate::mission::FindingStatus::Open);
-        self.is_word_due |= is_told && !grows;
+        self.is_word_due |= self.is_word_said && !grows;
         self.look_for_facts(session);
         Ok(tokens)
     }
