@@ -87,7 +87,8 @@ fn focus(question: &Question) -> BTreeSet<String> {
 
 /// All notes, in an order that does not change while none is added.
 fn entries(store: &Store, question: &Question) -> Vec<Entry> {
-    let kept = store.notes.iter().map(|(key, kept)| (key.clone(), (kept.text.as_str(), kept.weight)));
+    let kept =
+        store.notes.iter().map(|(key, kept)| (key.clone(), (kept.text.as_str(), kept.weight)));
     let mut project: BTreeMap<String, (&str, Option<Weight>)> = kept.collect();
     let own = question.notes.iter().filter(|note| note.keep == Keep::Project);
     for note in own {

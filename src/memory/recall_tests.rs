@@ -23,7 +23,10 @@ fn ask(question: &Question) -> Recalled {
 fn a_new_note_is_handed_out_and_an_old_one_only_while_it_matters() {
     let mut question = Question {
         goal: "mend the lexer".to_owned(),
-        notes: vec![note("the lexer drops tabs", Keep::Mission), note("the logo is blue", Keep::Mission)],
+        notes: vec![
+            note("the lexer drops tabs", Keep::Mission),
+            note("the logo is blue", Keep::Mission),
+        ],
         ..Question::default()
     };
     let mut told = Vec::new();

@@ -19,11 +19,12 @@ const HALF: f64 = 2.5;
 
 /// Words that say nothing of what a text is about.
 const STOP: &[&str] = &[
-    "about", "after", "all", "also", "and", "any", "are", "because", "been", "before", "but", "can", "carry", "does",
-    "each", "file", "files", "for", "from", "has", "have", "here", "how", "into", "its", "line", "lines", "may",
-    "more", "must", "not", "one", "only", "out", "same", "should", "some", "such", "task", "than", "that", "the",
-    "their", "them", "then", "there", "these", "they", "this", "use", "used", "was", "what", "when", "where", "which",
-    "while", "who", "will", "with", "would", "you",
+    "about", "after", "all", "also", "and", "any", "are", "because", "been", "before", "but",
+    "can", "carry", "does", "each", "file", "files", "for", "from", "has", "have", "here", "how",
+    "into", "its", "line", "lines", "may", "more", "must", "not", "one", "only", "out", "same",
+    "should", "some", "such", "task", "than", "that", "the", "their", "them", "then", "there",
+    "these", "they", "this", "use", "used", "was", "what", "when", "where", "which", "while",
+    "who", "will", "with", "would", "you",
 ];
 
 /// The terms of a text, lower-case: its words and identifiers, and the parts of those in `camelCase` and `snake_case`.
@@ -93,15 +94,24 @@ mod tests {
 
     #[test]
     fn identifiers_are_found_by_their_parts_and_whole() {
-        assert_eq!(terms("readConfig of max_line"), ["readconfig", "read", "config", "max_line", "max", "line"]
-            .into_iter().filter(|t| *t != "line").collect::<Vec<_>>());
+        assert_eq!(
+            terms("readConfig of max_line"),
+            ["readconfig", "read", "config", "max_line", "max", "line"]
+                .into_iter()
+                .filter(|t| *t != "line")
+                .collect::<Vec<_>>()
+        );
         assert_eq!(terms("the for and"), Vec::<String>::new());
         assert_eq!(terms("Größe_X straße"), ["größe_x", "größe", "straße"]);
     }
 
     #[test]
     fn what_shares_rare_terms_is_more_relevant() {
-        let notes = ["the parser keeps trailing commas", "the cache is cleared by `purge`", "tests need a parser fixture"];
+        let notes = [
+            "the parser keeps trailing commas",
+            "the cache is cleared by `purge`",
+            "tests need a parser fixture",
+        ];
         let found = of(&notes, "make the parser drop trailing commas");
         assert!(found[0] > found[2] && found[2] > 0, "{found:?}");
         assert_eq!(found[1], 0);

@@ -86,7 +86,9 @@ impl Store {
         let path = path(root);
         let not_read = |source| StoreError::Io { path: path.clone(), source };
         match std::fs::metadata(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Store::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Store::default());
+            }
             Err(error) => return Err(not_read(error)),
             Ok(file) if !file.is_file() || file.len() > MAX_BYTES => {
                 let why = format!("it is no file, or larger than {MAX_BYTES} bytes");
@@ -227,7 +229,10 @@ mod tests {
         let mut store = Store::default();
         for number in 0..3 {
             let notes: Vec<String> = (0..100).map(|n| format!("note {number} {n}")).collect();
-            store.absorb(&mission(&number.to_string(), &notes.iter().map(String::as_str).collect::<Vec<_>>()));
+            store.absorb(&mission(
+                &number.to_string(),
+                &notes.iter().map(String::as_str).collect::<Vec<_>>(),
+            ));
         }
         assert_eq!(store.len(), NOTES);
         let root = tempfile::tempdir().unwrap();

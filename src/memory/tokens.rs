@@ -135,7 +135,12 @@ mod tests {
 
     #[test]
     fn other_scripts_are_bounded_too() {
-        for text in ["这是一个测试，看看有多少个词。", "Ошибка компиляции: тип не подходит", "🦀🦀🦀 ok", "naïve café"] {
+        for text in [
+            "这是一个测试，看看有多少个词。",
+            "Ошибка компиляции: тип не подходит",
+            "🦀🦀🦀 ok",
+            "naïve café",
+        ] {
             assert!(bound(text) >= exact(text).unwrap(), "{text}");
         }
     }

@@ -107,7 +107,9 @@ pub(super) fn core(m: &Mission, item: Option<&ItemId>) -> String {
         section(&mut text, "plan", &render(plan));
     }
     let dismissed = m.findings.iter().filter_map(|f| match &f.status {
-        FindingStatus::Dismissed(why) => Some(format!("- not to be mended: {} ({why})", f.what.message)),
+        FindingStatus::Dismissed(why) => {
+            Some(format!("- not to be mended: {} ({why})", f.what.message))
+        }
         _ => None,
     });
     let accepted = receipts(m, item);

@@ -117,9 +117,11 @@ impl Session {
         counted.saturating_add(self.weight.saturating_sub(weight) as u64 / BYTES_PER_TOKEN)
     }
 
-    /// Notes what the provider counted of the turn that was heard.
+    /// Notes what the provider counted of the turn that was heard. Some report only what their cache did not serve: fewer
+    /// tokens than an eighth of the bytes are no count of the whole.
     pub(super) fn count(&mut self, usage: &Usage) {
-        if usage.input > 0 && !usage.estimated {
+        let is_whole = usage.input.saturating_mul(2 * BYTES_PER_TOKEN) >= self.weight as u64;
+        if usage.input > 0 && is_whole && !usage.estimated {
             self.counted = (usage.input.saturating_add(usage.output), self.weight);
         }
     }

@@ -91,9 +91,7 @@ fn woken(m: &mut Mission) {
         Act::Recall { session }
         | Act::Ask { session }
         | Act::Tool { session, .. }
-        | Act::Wait { session, .. } => {
-            sessions.contains_key(session)
-        }
+        | Act::Wait { session, .. } => sessions.contains_key(session),
         _ => true,
     });
     let pending = &m.pending;

@@ -163,8 +163,14 @@ mod tests {
     }
 
     fn turn(messages: &[Message], calls: Vec<CallDraft>) -> Result<Turn, Fault> {
-        let request =
-            Request { role: Role::Worker, session: "s", system: "", tools: &[], pinned: 0, messages };
+        let request = Request {
+            role: Role::Worker,
+            session: "s",
+            system: "",
+            tools: &[],
+            pinned: 0,
+            messages,
+        };
         Draft { calls, ..Draft::default() }.into_turn(&request, Usage::default())
     }
 

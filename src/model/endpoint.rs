@@ -260,8 +260,14 @@ mod tests {
     fn some_fields_are_for_the_vendor_itself() {
         let body = |json| -> serde_json::Value {
             let endpoint = resolve(json).unwrap();
-            let request =
-                Request { role: Role::Worker, session: "s", system: "", tools: &[], pinned: 0, messages: &[] };
+            let request = Request {
+                role: Role::Worker,
+                session: "s",
+                system: "",
+                tools: &[],
+                pinned: 0,
+                messages: &[],
+            };
             serde_json::from_slice(&endpoint.encode(&request).unwrap()).unwrap()
         };
         let openai =

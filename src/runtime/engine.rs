@@ -14,8 +14,8 @@ use super::dispatch::Dispatcher;
 use super::editors::Editors;
 use super::keeper::Keeper;
 use super::perform::Performer;
-use super::remember::Memory;
 use super::projection::Projection;
+use super::remember::Memory;
 use super::store::locked;
 use super::{
     Editor, Handle, Letter, Mail, Refused, Second, Settings, StartError, Wake, attach, reconcile,
@@ -503,7 +503,8 @@ impl Engine {
                 self.board.tell(Update::Notice(notice));
             }
         }
-        let told = changed.iter().filter_map(|id| self.missions.get(id)).map(|known| &known.mission);
+        let told =
+            changed.iter().filter_map(|id| self.missions.get(id)).map(|known| &known.mission);
         if let Some(notice) = self.memory.keep(told) {
             tracing::warn!("{notice}");
             self.board.tell(Update::Notice(notice));

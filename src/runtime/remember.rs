@@ -30,7 +30,9 @@ impl Memory {
                 self.complained = false;
                 None
             }
-            Err(error) => (!std::mem::replace(&mut self.complained, true)).then(|| error.to_string()),
+            Err(error) => {
+                (!std::mem::replace(&mut self.complained, true)).then(|| error.to_string())
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::memory::Tier;
 use crate::mission::Context;
 use crate::mission::conversation::Role;
 use crate::mission::fuel::{Limits, Prices};
@@ -147,9 +148,9 @@ impl Default for Memory {
 }
 
 /// The marks of a conversation, in tokens, chosen with `bench tokens`.
-pub(crate) const HIGH: u32 = 40_000;
+pub(crate) const HIGH: u32 = 30_000;
 /// As [`HIGH`]; what is left after a cut stays within the tier of the task.
-pub(crate) const LOW: u32 = 8_000;
+pub(crate) const LOW: u32 = 6_000;
 
 /// `[seal]`, as it is written.
 #[derive(Debug, Deserialize)]
@@ -181,6 +182,8 @@ impl Settings {
         let models = priced(model::Settings::from_env(models, lookup)?, &file.prices);
         let mutants = Duration::from_secs(file.seal.mutants);
         let Memory { recall, high, low } = file.memory;
+        // What a cut leaves stays within the tier of the task.
+        let low = low.min(Tier::Task.budget() as u32);
         let context = Context { recall, high, low };
         Ok(Settings {
             limits: Limits { prices: prices(&models), context, ..file.limits },

@@ -14,6 +14,7 @@ pub(super) const NOTE: Tool = Tool {
 };
 
 fn note() -> Value {
-    let keep = json!({"enum": ["mission", "project"], "description": "project: for later missions, too"});
+    let keep =
+        json!({"enum": ["mission", "project"], "description": "project: for later missions, too"});
     object(json!({"text": text("one or two sentences"), "keep": keep}), &["text"])
 }

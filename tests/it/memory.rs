@@ -91,16 +91,18 @@ fn a_session_goes_on_with_what_it_was_told_when_its_process_was_killed() {
 #[test]
 fn a_conversation_that_reached_its_mark_is_cut_and_keeps_its_brief() {
     let provider = Provider::answering(|asked| match (asked.role, asked.turns) {
-        (Role::Worker, turns) if turns < 12 => {
-            Reply::Call("read", json!({"path": "long.txt", "from": 40 * turns + 1, "to": 40 * turns + 40}))
-        }
+        (Role::Worker, turns) if turns < 12 => Reply::Call(
+            "read",
+            json!({"path": "long.txt", "from": 40 * turns + 1, "to": 40 * turns + 40}),
+        ),
         (Role::Worker, turns) => honest_in(FILE, &Request { turns: turns - 11, ..asked.clone() }),
         _ => honest_in(FILE, asked),
     });
     let stage = Stage::new(&provider);
     stage.configure("[memory]\nhigh = 4000\nlow = 1000");
     stage.project.write("AGENTS.md", RULE);
-    let lines: String = (0..600).map(|n| format!("{n}: the tide at that hour, in centimetres\n")).collect();
+    let lines: String =
+        (0..600).map(|n| format!("{n}: the tide at that hour, in centimetres\n")).collect();
     stage.project.write("long.txt", &lines);
     assert_eq!(stage.project.run(&["task", "alpha"]).code, 0);
     let requests = provider.requests();
@@ -112,7 +114,9 @@ fn a_conversation_that_reached_its_mark_is_cut_and_keeps_its_brief() {
     let cuts = worker.windows(2).filter(|pair| !grows(pair)).count();
     assert!((1..4).contains(&cuts), "{cuts} in {}", worker.len());
     for request in &worker {
-        assert!(request.brief.contains(RULE) && request.brief.contains("S1.1.1: the note is there"));
+        assert!(
+            request.brief.contains(RULE) && request.brief.contains("S1.1.1: the note is there")
+        );
     }
     let last = &worker.last().unwrap().body;
     assert!(last.contains("are left out here; call it again for what you need"), "{last}");

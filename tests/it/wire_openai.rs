@@ -99,6 +99,7 @@ async fn progress_is_shown_while_the_answer_arrives() {
         role: orchestrator_lsp::mission::conversation::Role::Reviewer,
         session: "s",
         system: "",
+        pinned: 0,
         tools: &[],
         messages: &messages,
     };
@@ -274,6 +275,7 @@ async fn a_dropped_future_closes_its_connection() {
             role: orchestrator_lsp::mission::conversation::Role::Worker,
             session: "s",
             system: "",
+            pinned: 0,
             tools: &[],
             messages: &messages,
         };

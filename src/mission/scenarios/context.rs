@@ -38,7 +38,10 @@ fn what_is_remembered_stands_around_the_brief_and_notes_reach_later_sessions() {
     });
     assert!(matches!(m.ended, Some(End::Sealed { .. })), "{:?}", m.ended);
     assert_eq!(m.notes.len(), 1);
-    assert_eq!((m.notes[0].text.as_str(), m.notes[0].keep), ("the lexer is generated", Keep::Project));
+    assert_eq!(
+        (m.notes[0].text.as_str(), m.notes[0].keep),
+        ("the lexer is generated", Keep::Project)
+    );
     assert!(seen.iter().all(|(_, text, pinned)| text.starts_with("SHARED\n\n") && *pinned == 8));
     let worker = seen.iter().find(|(role, ..)| *role == Role::Worker).unwrap();
     let parts = ["Carry out task T1.1", "<goal>\ng\n</goal>", "OWN", "<plan>", "### T1.2: b"];
@@ -79,7 +82,8 @@ fn long_mission(results: &[usize], context: (u32, u32)) -> (Mission, Vec<(u64, E
         m = stepped;
         events.push((at, event));
         queue.extend(effects);
-        let worker = |m: &Mission| m.sessions().find(|s| s.role == Role::Worker).map(|s| s.turns as usize);
+        let worker =
+            |m: &Mission| m.sessions().find(|s| s.role == Role::Worker).map(|s| s.turns as usize);
         if worker(&m).is_some_and(|turns| turns >= results.len()) {
             break;
         }

@@ -46,7 +46,8 @@ pub(super) fn outcome(
 
 fn recalled(dice: &mut Dice) -> Outcome {
     let text = |is_there: bool| if is_there { "remembered\n".to_owned() } else { String::new() };
-    let weighed = Weighed { key: "m:0".into(), score: dice.roll(1001) as u16, open: dice.once_in(2) };
+    let weighed =
+        Weighed { key: "m:0".into(), score: dice.roll(1001) as u16, open: dice.once_in(2) };
     Outcome::Recalled {
         shared: text(dice.once_in(2)),
         own: text(dice.once_in(2)),

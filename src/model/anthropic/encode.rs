@@ -253,7 +253,10 @@ mod tests {
         let wire = serde_json::to_value(Messages { messages: &messages, pinned: 7 }).unwrap();
         let mark = serde_json::json!({"type": "ephemeral"});
         let first = &wire[0]["content"];
-        assert_eq!(first[0], serde_json::json!({"type": "text", "text": "shared ", "cache_control": mark}));
+        assert_eq!(
+            first[0],
+            serde_json::json!({"type": "text", "text": "shared ", "cache_control": mark})
+        );
         assert_eq!(first[1], serde_json::json!({"type": "text", "text": "brief"}));
         assert_eq!(wire.as_array().unwrap().len(), 2);
         // A number that fits no text changes nothing.

@@ -353,8 +353,14 @@ pub fn client(provider: &str, url: &str, more: Value) -> Client {
 
 /// Asks as a worker.
 pub async fn ask(client: &Client, messages: &[Message], tools: &[ToolSpec]) -> Result<Turn, Fault> {
-    let request =
-        Request { role: Role::Worker, session: "s-1", system: "You work.", tools, pinned: 0, messages };
+    let request = Request {
+        role: Role::Worker,
+        session: "s-1",
+        system: "You work.",
+        tools,
+        pinned: 0,
+        messages,
+    };
     let turn = client.complete(&request, &mut |_| {}).await?;
     assert!(turn.by.is_some(), "a turn says who gave it");
     Ok(Turn { by: None, ..turn })

@@ -22,7 +22,11 @@ pub(super) struct Cache {
 
 impl Cache {
     /// The tokens of a text, counted once.
-    pub fn piece(&mut self, text: &str, encode: impl Fn(&str) -> Option<Vec<u32>>) -> Result<Piece, String> {
+    pub fn piece(
+        &mut self,
+        text: &str,
+        encode: impl Fn(&str) -> Option<Vec<u32>>,
+    ) -> Result<Piece, String> {
         if let Some(piece) = self.known.get(text) {
             return Ok(piece.clone());
         }

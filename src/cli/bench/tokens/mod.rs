@@ -40,7 +40,7 @@ const LONG: usize = 100;
 
 fn marks(text: &str) -> Result<(u32, u32), String> {
     let numbers = text.split_once(':').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-    numbers.ok_or_else(|| "write high:low, such as 40000:8000".to_owned())
+    numbers.ok_or_else(|| "write high:low, such as 30000:6000".to_owned())
 }
 
 /// One row: a mission, sent one way.
@@ -112,7 +112,16 @@ impl Row {
 fn table(rows: &[Row]) -> String {
     let mut text = format!(
         "{:>5}  {:<28} {:>8} {:>12} {:>8} {:>9} {:>11} {:>9} {:>5} {:>7}\n",
-        "turns", "", "requests", "tokens", "fewer", "cached", "not cached", "greatest", "cuts", "pinned"
+        "turns",
+        "",
+        "requests",
+        "tokens",
+        "fewer",
+        "cached",
+        "not cached",
+        "greatest",
+        "cuts",
+        "pinned"
     );
     let mut before = None;
     for row in rows {
@@ -122,8 +131,16 @@ fn table(rows: &[Row]) -> String {
         let s = &row.sent;
         text += &format!(
             "{:>5}  {:<28} {:>8} {:>12} {:>7.1}% {:>8.2}% {:>11} {:>9} {:>5} {:>6.1}%\n",
-            row.turns, row.way, s.requests, s.tokens, row.fewer(), s.share(), s.tokens - s.cached,
-            s.greatest, s.cuts, 100.0 * (1.0 - s.lost as f64 / s.facts.max(1) as f64)
+            row.turns,
+            row.way,
+            s.requests,
+            s.tokens,
+            row.fewer(),
+            s.share(),
+            s.tokens - s.cached,
+            s.greatest,
+            s.cuts,
+            100.0 * (1.0 - s.lost as f64 / s.facts.max(1) as f64)
         );
     }
     text += "\nTargets at 100 turns and more: 60 % fewer than the plain history, 98 % cached, all that is pinned in every request.";
@@ -149,7 +166,7 @@ mod tests {
         for (name, ways) in variants(12_000, 4_000) {
             let sent = run::send(&recording, ways).unwrap();
             assert!(sent.tokens < plain.tokens && sent.lost == 0, "{name}: {sent:?}");
-            assert_eq!(sent.cuts > 0, ways.marks.0 > 0 , "{name}: {sent:?}");
+            assert_eq!(sent.cuts > 0, ways.marks.0 > 0, "{name}: {sent:?}");
             assert_eq!(run::send(&recording, ways).unwrap(), sent, "{name}");
         }
     }

@@ -58,7 +58,11 @@ pub(super) struct Recording {
 impl Recording {
     /// A mission of so many turns, beside those that fetch something again.
     pub fn new(seed: u64, turns: usize) -> Recording {
-        let mut maker = Maker { random: Random::new(seed, "tokens"), seen: BTreeSet::new(), items: turns.div_ceil(CYCLE) };
+        let mut maker = Maker {
+            random: Random::new(seed, "tokens"),
+            seen: BTreeSet::new(),
+            items: turns.div_ceil(CYCLE),
+        };
         let mut steps = Vec::new();
         let mut item = 0;
         while steps.iter().filter(|step: &&Step| !step.again).count() < turns {
@@ -150,13 +154,27 @@ impl Maker {
     }
 
     fn says(&mut self, place: Place, what: &str) -> String {
-        let beginnings = ["Now", "Next", "Before I change it,", "To be sure,", "As the report says,", "For this item"];
+        let beginnings = [
+            "Now",
+            "Next",
+            "Before I change it,",
+            "To be sure,",
+            "As the report says,",
+            "For this item",
+        ];
         let beginning = self.random.pick(&beginnings).copied().unwrap_or("Now");
         format!("{beginning} I {what} `{}` in {}.", place.name, place.file.path)
     }
 
-    fn same(&mut self, text: String, tool: &'static str, arguments: Value, reply: impl Fn() -> Reply) -> Step {
-        let turn = || Turn { text: text.clone(), tool, arguments: arguments.clone(), reply: reply() };
+    fn same(
+        &mut self,
+        text: String,
+        tool: &'static str,
+        arguments: Value,
+        reply: impl Fn() -> Reply,
+    ) -> Step {
+        let turn =
+            || Turn { text: text.clone(), tool, arguments: arguments.clone(), reply: reply() };
         Step { plain: turn(), fine: turn(), again: false }
     }
 
@@ -165,7 +183,9 @@ impl Maker {
         let mut found = Vec::new();
         for file in SOURCES {
             let lines = file.text.lines().enumerate().filter(|(_, line)| line.contains(place.name));
-            found.extend(lines.map(|(at, line)| format!("{}:{}: {}", file.path, at + 1, line.trim())));
+            found.extend(
+                lines.map(|(at, line)| format!("{}:{}: {}", file.path, at + 1, line.trim())),
+            );
         }
         found.truncate(MATCHES);
         self.same(text, "search", json!({"pattern": place.name}), || Reply::Told(found.join("\n")))
@@ -175,7 +195,8 @@ impl Maker {
     fn read(&mut self, place: Place, again: bool) -> Step {
         let text = self.says(place, "read");
         let path = place.file.path;
-        let (arguments, told) = match self.seen.insert(path) {
+        let is_new = self.seen.insert(path);
+        let (arguments, told) = match is_new {
             true => (json!({"path": path}), place.lines(0, MAX_LINES)),
             false => {
                 let (from, to) = (place.from.saturating_sub(30), place.to + 30);
@@ -184,21 +205,30 @@ impl Maker {
         };
         let plain = Turn { text: text.clone(), tool: "read", arguments, reply: Reply::Told(told) };
         let symbol = json!({"path": path, "symbol": place.name});
-        let told = Reply::Told(format!("{path}:{}\n{}", place.from + 1, place.body()));
+        // Whoever looks at a file for the first time asks what is in it.
+        let outline = if is_new { outline(place.file) } else { String::new() };
+        let told = Reply::Told(format!("{outline}{path}:{}\n{}", place.from + 1, place.body()));
         Step { plain, fine: Turn { text, tool: "read", arguments: symbol, reply: told }, again }
     }
 
     fn propose(&mut self, place: Place, is_refused: bool) -> Step {
         let text = self.says(place, "change");
-        let lines: Vec<&str> = place.file.text.lines().skip(place.from).take((place.to - place.from).min(8)).collect();
+        let lines: Vec<&str> =
+            place.file.text.lines().skip(place.from).take((place.to - place.from).min(8)).collect();
         let old = lines.join("\n");
-        let new = format!("{}\n    // What a person can do is part of the message.\n    let hint = hint_of(\"{}\");", old, place.name);
+        let new = format!(
+            "{}\n    // What a person can do is part of the message.\n    let hint = hint_of(\"{}\");",
+            old, place.name
+        );
         let edit = json!({"old": old, "new": new});
-        let arguments = json!({"changes": [{"op": "edit", "path": place.file.path, "edits": [edit]}]});
+        let arguments =
+            json!({"changes": [{"op": "edit", "path": place.file.path, "edits": [edit]}]});
         let frame = place.lines(place.from, place.from + 6);
         let report = format!(
             "{}:{}: error[E0425] cannot find function `hint_of` in this scope\n\n{frame}\nhelp: consider importing one of these functions\nThe declaration concerned:\n{}",
-            place.file.path, place.from + 3, place.lines(place.from, place.from + 3)
+            place.file.path,
+            place.from + 3,
+            place.lines(place.from, place.from + 3)
         );
         let path = place.file.path.to_owned();
         self.same(text, "propose", arguments, || match is_refused {
@@ -212,7 +242,12 @@ impl Maker {
         let text = self.says(place, "ask the compiler about");
         let told = match self.random.below(2) {
             0 => "no errors, no warnings".to_owned(),
-            _ => format!("{}:{}: warning[dead_code] function `{}` is never used", place.file.path, place.from + 1, place.name),
+            _ => format!(
+                "{}:{}: warning[dead_code] function `{}` is never used",
+                place.file.path,
+                place.from + 1,
+                place.name
+            ),
         };
         self.same(text, "diagnostics", json!({}), || Reply::Told(told.clone()))
     }
@@ -220,21 +255,44 @@ impl Maker {
     /// The whole list written anew, or one item of it.
     fn todo(&mut self, item: usize) -> Step {
         let text = format!("Item {} is done.", item + 1);
-        let list = (0..self.items).map(|n| format!("- [{}] {}\n", if n <= item { 'x' } else { ' ' }, title(n)));
+        let list = (0..self.items)
+            .map(|n| format!("- [{}] {}\n", if n <= item { 'x' } else { ' ' }, title(n)));
         let whole = json!({"todo": list.collect::<String>()});
-        let plain = Turn { text: text.clone(), tool: "write_todo", arguments: whole, reply: Reply::Told("written".to_owned()) };
-        let one = json!({"item": format!("S1.1.{}", item + 1), "mark": "done", "version": item + 4});
-        let told = Reply::Told(format!("S1.1.{} is done; the list has version {}", item + 1, item + 5));
-        Step { plain, fine: Turn { text, tool: "update_todo", arguments: one, reply: told }, again: false }
+        let plain = Turn {
+            text: text.clone(),
+            tool: "write_todo",
+            arguments: whole,
+            reply: Reply::Told("written".to_owned()),
+        };
+        let one =
+            json!({"item": format!("S1.1.{}", item + 1), "mark": "done", "version": item + 4});
+        let told =
+            Reply::Told(format!("S1.1.{} is done; the list has version {}", item + 1, item + 5));
+        Step {
+            plain,
+            fine: Turn { text, tool: "update_todo", arguments: one, reply: told },
+            again: false,
+        }
     }
 
     fn plan(&self) -> String {
-        let mut text = "# Mission: words of errors\n## M1: all of them\n### T1.1: the errors\n".to_owned();
+        let mut text =
+            "# Mission: words of errors\n## M1: all of them\n### T1.1: the errors\n".to_owned();
         for n in 0..self.items {
             text += &format!("- [ ] S1.1.{}: {}\n", n + 1, title(n));
         }
         text + "### T1.2: the documentation | depends:T1.1\n- [ ] S1.2.1: docs say what each error asks for\n"
     }
+}
+
+/// The functions of a file, a line each.
+fn outline(file: &File) -> String {
+    let lines: Vec<&str> = file.text.lines().collect();
+    let of = |(_, from, to): (&str, usize, usize)| {
+        let first = lines.get(from).map_or("", |line| line.trim_end_matches(" {"));
+        format!("{}-{}: {first}\n", from + 1, to + 1)
+    };
+    functions(file).into_iter().map(of).collect()
 }
 
 fn title(n: usize) -> String {
@@ -252,10 +310,13 @@ mod tests {
         let plain = recording.turns(false, false, false);
         assert_eq!(plain.len(), 100);
         assert!(recording.turns(true, true, true).len() > 100);
-        let mut told: Vec<&str> = plain.iter().filter_map(|turn| match &turn.reply {
-            Reply::Told(text) if text.len() > 200 => Some(text.as_str()),
-            _ => None,
-        }).collect();
+        let mut told: Vec<&str> = plain
+            .iter()
+            .filter_map(|turn| match &turn.reply {
+                Reply::Told(text) if text.len() > 200 => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
         let all = told.len();
         told.sort_unstable();
         told.dedup();

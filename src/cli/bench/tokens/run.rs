@@ -13,7 +13,10 @@ use crate::memory::{self, Question, Recalled, Store, tokens};
 use crate::mission::conversation::{Message, Role, ToolCall, Turn, Usage};
 use crate::mission::event::{GateVerdict, TestVerdict};
 use crate::mission::fuel::Limits;
-use crate::mission::{Act, Command, Context, Effect, Event, Keep, Mission, MissionId, Mode, Note, Outcome, RULES, Session, step};
+use crate::mission::{
+    Act, Command, Context, Effect, Event, Keep, Mission, MissionId, Mode, Note, Outcome, RULES,
+    Session, step,
+};
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -83,7 +86,19 @@ pub(super) fn send(recording: &Recording, ways: Ways) -> Result<Sent, String> {
     let head = cache.piece(&format!("{}{tools}", instructions(Role::Worker)), tokens::encode)?;
     let turns = recording.turns(ways.items, ways.symbols, ways.marks.0 > 0);
     let (store, sent) = (earlier(), Sent::default());
-    let run = Run { recording, turns, ways, workspace, store, cache, sent, head, receipts: 0, is_word_said: false, is_word_due: false };
+    let run = Run {
+        recording,
+        turns,
+        ways,
+        workspace,
+        store,
+        cache,
+        sent,
+        head,
+        receipts: 0,
+        is_word_said: false,
+        is_word_due: false,
+    };
     run.live()
 }
 
@@ -155,9 +170,12 @@ impl Run<'_> {
                     return Err("a session that is not there was asked".to_owned());
                 };
                 match session.role {
-                    Role::Commander => {
-                        said("triage", &json!({"decision": "plan", "brief": self.recording.brief}), 0, 1)
-                    }
+                    Role::Commander => said(
+                        "triage",
+                        &json!({"decision": "plan", "brief": self.recording.brief}),
+                        0,
+                        1,
+                    ),
                     Role::Planner => said("plan", &json!({"todo": self.recording.plan}), 0, 1),
                     _ => match self.turns.get(self.sent.requests as usize).copied() {
                         None => return Ok(None),
@@ -174,13 +192,17 @@ impl Run<'_> {
                 }
             }
             Act::Tool { .. } => match self.reply() {
-                Some(Reply::Told(content)) => Outcome::Called { content: content.clone(), is_error: false },
+                Some(Reply::Told(content)) => {
+                    Outcome::Called { content: content.clone(), is_error: false }
+                }
                 _ => Outcome::Called { content: String::new(), is_error: true },
             },
             Act::Check { .. } => Outcome::Checked { verdict: self.verdict() },
             Act::Apply { .. } | Act::Undo { .. } => Outcome::Applied,
             Act::Baseline => Outcome::Baselined { baseline: String::new() },
-            Act::Test { .. } => Outcome::Tested { verdict: TestVerdict::Passed { summary: String::new() } },
+            Act::Test { .. } => {
+                Outcome::Tested { verdict: TestVerdict::Passed { summary: String::new() } }
+            }
             Act::Seal => return Ok(None),
             Act::Wait { .. } => Outcome::Waited,
         }))
@@ -195,9 +217,11 @@ impl Run<'_> {
         self.receipts += 1;
         let receipt = self.receipts;
         match self.reply() {
-            Some(Reply::Refused(report)) => {
-                GateVerdict::Refused { stage: "servers".to_owned(), report: report.clone(), problems: Vec::new() }
-            }
+            Some(Reply::Refused(report)) => GateVerdict::Refused {
+                stage: "servers".to_owned(),
+                report: report.clone(),
+                problems: Vec::new(),
+            },
             Some(Reply::Accepted(file)) => GateVerdict::Accepted {
                 receipt,
                 files: vec![file.clone()],
@@ -265,7 +289,11 @@ fn word() -> Event {
 
 fn said(tool: &str, arguments: &Value, number: u64, input: u64) -> Outcome {
     let arguments = arguments.as_object().cloned().unwrap_or_default();
-    let call = ToolCall { id: format!("call_{number}"), name: tool.to_owned(), arguments: arguments.into() };
+    let call = ToolCall {
+        id: format!("call_{number}"),
+        name: tool.to_owned(),
+        arguments: arguments.into(),
+    };
     let usage = Usage { input, output: 120, ..Usage::default() };
     Outcome::Answered { turn: Turn { calls: vec![call], usage, ..Turn::default() } }
 }
