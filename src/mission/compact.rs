@@ -48,14 +48,17 @@ pub(super) fn is_due(session: &Session, context: &Context) -> bool {
     context.high > 0 && session.tokens() >= high
 }
 
-/// Shortens the conversation to the low mark, or as far as it can be, and says how many pieces gave way; `None` when
+/// Shortens the conversation behind its first message to the low mark, or as far as it can be, and says how many pieces gave way; `None` when
 /// none did.
 pub(super) fn relieve(session: &mut Session, context: &Context) -> Option<usize> {
     let low = context.low.min(context.high / 2);
     let low = usize::try_from(u64::from(low) * BYTES_PER_TOKEN).unwrap_or(usize::MAX);
     session.weigh();
+    // The first message is pinned, and no part of what is cut.
+    let low = low.saturating_add(session.messages.first().map_or(0, Message::weight));
     let mut pieces = 0;
-    for kept in KEPT {
+    // What the newest turn brought was never seen by the agent: it would only ask for it again.
+    for kept in KEPT.into_iter().filter(|kept| *kept > 0) {
         let over = session.weight.saturating_sub(low);
         let cut = cut(&session.messages, kept);
         pieces += mask(&mut session.messages[..cut], over);

@@ -76,9 +76,9 @@ pub(super) fn functions(file: &File) -> Vec<(&'static str, usize, usize)> {
         };
         let name = after.split(['(', '<']).next().unwrap_or_default();
         let indent = line.len() - line.trim_start().len();
-        let closes = |end: &&str| end.len() == indent + 1 && end.ends_with('}');
+        let closes = |end: &str| end.len() == indent + 1 && end.ends_with('}');
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-        if let Some(length) = lines[at..].iter().position(|l| closes(&l)).filter(|_| is_name) {
+        if let Some(length) = lines[at..].iter().position(|l| closes(l)).filter(|_| is_name) {
             found.push((name, at, at + length));
         }
     }
