@@ -7,7 +7,7 @@
 //! | 5 | [`server`], [`cli`] | the faces: they translate, they decide nothing |
 //! | 4 | [`runtime`] | the one loop: write the event, run the effect, feed the result back |
 //! | 3 | [`agents`], [`tools`] | who answers a turn (a model, or the symbolic engine); what a role may call |
-//! | 2 | [`gate`], [`model`] | proof of a change-set; providers over HTTP |
+//! | 2 | [`gate`], [`model`], [`memory`] | proof of a change-set; providers over HTTP; what is remembered |
 //! | 1 | [`workspace`], [`journal`], [`wire`] | files and byte-exact edits; the durable log; JSON-RPC frames |
 //! | 0 | [`mission`], [`disk`] | what a mission is: state, events, effects, plan, fuel, pure; every change of a disk |
 
@@ -16,6 +16,7 @@ pub mod cli;
 pub mod disk;
 pub mod gate;
 pub mod journal;
+pub mod memory;
 pub mod mission;
 pub mod model;
 pub mod runtime;

@@ -7,6 +7,8 @@ mod model_agent;
 pub mod symbolic;
 mod symbolic_agent;
 
+pub use model_agent::instructions;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -32,6 +34,8 @@ pub struct Ask {
     pub goal: String,
     /// The task, where the session serves one.
     pub task: Option<Task>,
+    /// How many bytes of the first message stand in other sessions, too.
+    pub pinned: usize,
     /// What was said so far; the brief comes first.
     pub messages: Arc<Vec<Message>>,
     /// How many tasks wait for the one that is served.

@@ -14,7 +14,7 @@ use crate::model::{self, Client, Progress, Reaction, Request, ToolSpec};
 use crate::tools;
 
 /// The instructions of a role.
-pub(super) fn prompt(role: Role) -> &'static str {
+pub fn instructions(role: Role) -> &'static str {
     match role {
         Role::Commander => include_str!("prompts/commander.md"),
         Role::Planner => include_str!("prompts/planner.md"),
@@ -42,8 +42,9 @@ impl ModelAgent {
             role: ask.role,
             blocks: ask.blocks,
             session: &session,
-            system: prompt(ask.role),
+            system: instructions(ask.role),
             tools,
+            pinned: ask.pinned,
             messages: &ask.messages,
         };
         let mut told = |progress: Progress<'_>| match progress {
@@ -98,12 +99,22 @@ fn chance() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory;
+
+    /// The tier of the system, by the exact count.
+    #[test]
+    fn instructions_stay_within_their_tier() {
+        for role in Role::ALL {
+            let tokens = memory::tokens::exact(instructions(role)).unwrap();
+            assert!(tokens <= memory::Tier::System.budget(), "{role}: {tokens}");
+        }
+    }
 
     /// About four bytes a token: a role's instructions stay under 1,200 tokens.
     #[test]
     fn instructions_are_short() {
         for role in Role::ALL {
-            assert!(prompt(role).len() < 4_000, "{role}: {}", prompt(role).len());
+            assert!(instructions(role).len() < 4_000, "{role}: {}", instructions(role).len());
         }
     }
 
@@ -112,7 +123,7 @@ mod tests {
     fn instructions_and_tools_are_small_together() {
         for role in Role::ALL {
             let tools = serde_json::to_string(&tools::specs(role)).unwrap();
-            assert!(prompt(role).len() + tools.len() < 9_000, "{role}");
+            assert!(instructions(role).len() + tools.len() < 9_000, "{role}");
         }
     }
 }

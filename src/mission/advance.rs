@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::brief;
+use super::context;
 use super::control;
 use super::conversation::Role;
 use super::event::{Act, Effect, SessionId};
@@ -120,10 +121,12 @@ fn serve_gate(m: &mut Mission, effects: &mut Vec<Effect>) {
 }
 
 fn serve_session(m: &mut Mission, id: SessionId, effects: &mut Vec<Effect>) {
+    let notes = m.limits.context.recall;
     let Some(session) = m.sessions.get_mut(&id) else {
         return;
     };
     match &mut session.state {
+        SessionState::Fresh => effects.extend(context::recall(m, id)),
         SessionState::Ready => effects.extend(ask(m, id)),
         SessionState::Resting(ms) => {
             let ms = *ms;
@@ -144,6 +147,10 @@ fn serve_session(m: &mut Mission, id: SessionId, effects: &mut Vec<Effect>) {
                     // What a decision rests on comes first.
                     break;
                 }
+                if notes && calls[index].call.name == control::NOTE {
+                    // The mission answers it, once what stands before it is answered.
+                    continue;
+                }
                 if name == control::RUN && turn::waits_for_a_command(calls, index) {
                     // Commands run in the order in which they were asked for.
                     continue;
@@ -162,6 +169,7 @@ fn serve_session(m: &mut Mission, id: SessionId, effects: &mut Vec<Effect>) {
 
 /// Asks for a session's next turn, when there is fuel for it beside the turns that are under way.
 fn ask(m: &mut Mission, id: SessionId) -> Option<Effect> {
+    context::relieve(m, id);
     let session = m.sessions.get_mut(&id)?;
     let held = (!m.reserved.is_empty()).then(|| m.reserved.values().copied().sum());
     match m.limits.fuel(&m.spent, m.active_ms, held) {

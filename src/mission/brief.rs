@@ -99,6 +99,31 @@ pub(super) fn findings(findings: &[NewFinding]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// What a session must never lose, beside its goal and task: the plan, where it has more than one task; what was
+/// decided; the last request of a person; the findings that are open.
+pub(super) fn core(m: &Mission, item: Option<&ItemId>) -> String {
+    let mut text = String::new();
+    if let Some(plan) = m.plan.as_ref().filter(|plan| plan.tasks().count() > 1) {
+        section(&mut text, "plan", &render(plan));
+    }
+    let dismissed = m.findings.iter().filter_map(|f| match &f.status {
+        FindingStatus::Dismissed(why) => {
+            Some(format!("- not to be mended: {} ({why})", f.what.message))
+        }
+        _ => None,
+    });
+    let accepted = receipts(m, item);
+    let accepted = accepted.lines().map(|line| format!("- accepted {line}"));
+    let brief = Some(m.brief.trim()).filter(|brief| !brief.is_empty()).map(str::to_owned);
+    let decided: Vec<String> = brief.into_iter().chain(dismissed).chain(accepted).collect();
+    section(&mut text, "decisions", &decided.join("\n"));
+    section(&mut text, "request", &m.request);
+    let open = m.findings.iter().filter(|f| f.status == FindingStatus::Open);
+    let open = open.filter(|f| f.item.is_none() || f.item.as_ref() == item).map(|f| f.what.clone());
+    section(&mut text, "open-findings", &findings(&open.collect::<Vec<_>>()));
+    text
+}
+
 /// The open obligations, for the person who has to take over.
 pub(super) fn remaining(m: &Mission) -> String {
     let failed =

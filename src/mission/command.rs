@@ -9,9 +9,28 @@ use super::undo;
 use super::work::add_tasks;
 
 pub(super) fn obey(m: &mut Mission, command: &Command) {
+    if let Some(request) = request(command) {
+        m.request = request;
+    }
     heed(m, command);
     // What a person does to the plan is no progress of the mission's.
     progress::grown(m);
+}
+
+/// What later sessions are told of a person's word, where it says what is wanted.
+fn request(command: &Command) -> Option<String> {
+    match command {
+        Command::RunItem { item } => Some(format!("carry out {item}")),
+        Command::SetItem { item, mark, evidence } => {
+            let why = evidence.as_ref().map_or(String::new(), |why| format!(": {why}"));
+            Some(format!("{item} was marked {} by a person{why}", mark.symbol()))
+        }
+        Command::FixFinding { finding } => Some(format!("mend finding {finding}")),
+        Command::DismissFinding { finding, reason } => {
+            Some(format!("leave finding {finding} as it is: {reason}"))
+        }
+        _ => None,
+    }
 }
 
 fn heed(m: &mut Mission, command: &Command) {

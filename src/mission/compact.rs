@@ -1,15 +1,24 @@
 //! A conversation that is too long for its model is shortened: old results and long arguments give way to notes that say
 //! what they were. The brief, what the mission said, and the newest turns stay as they are.
 //!
+//! Two things bring it about: the model says that it is too long, or it has grown to its high mark. In the second case
+//! the oldest pieces give way, until it is down at the low mark. Between two cuts it only grows, so that a provider's
+//! cache serves all but the newest turn; what gave way once stands in front and stays as it is at the next cut. Where
+//! notes alone are too many, the oldest turns are left out whole, and counted behind the brief.
+//!
 //! What is shortened depends on the messages and on nothing else, so that a mission that is folded again from its events
-//! sends the same bytes. After a cut the conversation only grows again, until it is too long once more.
+//! sends the same bytes. No model is asked: a note says what stood there, and how to get it again.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::context::Context;
 use super::conversation::{Message, ToolCall};
-use super::session::Session;
+use super::session::{BYTES_PER_TOKEN, Session};
 
 /// How many of the newest turns stay whole, from the gentlest form to the smallest.
 const KEPT: [usize; 3] = [4, 1, 0];
@@ -24,13 +33,108 @@ pub(super) fn shorten(session: &mut Session) -> Option<usize> {
     while let Some(kept) = KEPT.get(session.shortened) {
         session.shortened += 1;
         let cut = cut(&session.messages, *kept);
-        let pieces = mask(&mut Arc::make_mut(&mut session.messages)[..cut]);
+        let pieces = mask(&mut Arc::make_mut(&mut session.messages)[..cut], usize::MAX);
         if pieces > 0 {
-            session.weight = session.messages.iter().map(Message::weight).sum();
+            session.weigh();
             return Some(pieces);
         }
     }
     None
+}
+
+/// Whether the conversation has grown to its high mark. That lies at least at twice of what the last cut left, or cuts
+/// that cannot go deep would follow each other, and each of them costs the cache.
+pub(super) fn is_due(session: &Session, context: &Context) -> bool {
+    let high = u64::from(context.high).max(session.floor.saturating_mul(2));
+    context.high > 0 && session.tokens() >= high
+}
+
+/// Shortens the conversation behind its first message to the low mark, or as far as it can be, and says how many pieces gave way; `None` when
+/// none did.
+pub(super) fn relieve(session: &mut Session, context: &Context) -> Option<usize> {
+    let low = context.low.min(context.high / 2);
+    let low = usize::try_from(u64::from(low) * BYTES_PER_TOKEN).unwrap_or(usize::MAX);
+    session.weigh();
+    // The first message is pinned, and no part of what is cut.
+    let low = low.saturating_add(session.messages.first().map_or(0, Message::weight));
+    let mut pieces = 0;
+    // What the newest turn brought was never seen by the agent: it would only ask for it again.
+    for kept in KEPT.into_iter().filter(|kept| *kept > 0) {
+        let over = session.weight.saturating_sub(low);
+        let cut = cut(&session.messages, kept);
+        pieces += mask(&mut Arc::make_mut(&mut session.messages)[..cut], over);
+        session.weigh();
+    }
+    pieces += leave_out(session, low);
+    session.weigh();
+    session.floor = session.tokens();
+    (pieces > 0).then_some(pieces)
+}
+
+/// Leaves the oldest turns out whole, until no more than `low` bytes are left or only the newest turns are, and says how many
+/// went.
+fn leave_out(session: &mut Session, low: usize) -> usize {
+    let newest = cut(&session.messages, KEPT[0]);
+    let (mut end, mut weight) = (1, session.weight);
+    while weight > low && end < newest {
+        let turn = session.messages[end..newest].iter().skip(1);
+        let length = 1 + turn.take_while(|m| !matches!(m, Message::Assistant { .. })).count();
+        weight -= session.messages[end..end + length].iter().map(Message::weight).sum::<usize>();
+        end += length;
+    }
+    if end == 1 {
+        return 0;
+    }
+    let before = session.left_out.turns;
+    let gone = Arc::make_mut(&mut session.messages).drain(1..end);
+    gone.for_each(|message| session.left_out.add(&message));
+    (session.left_out.turns - before) as usize
+}
+
+/// What was left out whole: how many turns, and what they called, how often.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct LeftOut {
+    pub turns: u32,
+    calls: BTreeMap<String, u32>,
+}
+
+/// The most characters of a call that is told of a turn that was left out, and of all of them.
+const CALL: usize = 72;
+const CALLS: usize = 2_000;
+
+impl LeftOut {
+    fn add(&mut self, message: &Message) {
+        if let Message::Assistant { calls, .. } = message {
+            self.turns += 1;
+            for call in calls {
+                let told = describe(call).chars().take(CALL).collect();
+                *self.calls.entry(told).or_default() += 1;
+            }
+        }
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.turns == 0 {
+            return Ok(());
+        }
+        let turns = self.turns;
+        write!(f, "\n<left-out>\n{turns} turns of this session are left out here. They called:")?;
+        let mut told = 0;
+        for (number, (call, times)) in self.calls.iter().enumerate() {
+            told += call.len();
+            if told > CALLS {
+                write!(f, "\n- and {} others", self.calls.len() - number)?;
+                break;
+            }
+            write!(f, "\n- {call}")?;
+            if *times > 1 {
+                write!(f, " ({times} times)")?;
+            }
+        }
+        f.write_str("\n</left-out>")
+    }
 }
 
 /// Where the newest `kept` turns begin.
@@ -46,10 +150,16 @@ fn cut(messages: &[Message], kept: usize) -> usize {
     }
 }
 
-fn mask(messages: &mut [Message]) -> usize {
+/// Puts notes in the place of long pieces, the oldest first, until `over` bytes have gone.
+fn mask(messages: &mut [Message], over: usize) -> usize {
     let mut pieces = 0;
+    let mut gone = 0;
     let mut calls: Vec<(String, String)> = Vec::new();
     for message in messages {
+        if gone >= over {
+            break;
+        }
+        let before = message.weight();
         match message {
             Message::User { .. } => {}
             Message::Assistant { text, calls: made } => {
@@ -74,6 +184,7 @@ fn mask(messages: &mut [Message]) -> usize {
                 }
             }
         }
+        gone += before.saturating_sub(message.weight());
     }
     pieces
 }

@@ -17,6 +17,9 @@ pub const RUN: &str = "run";
 /// The tool that ends a Worker's session with its task done.
 pub const DONE: &str = "done";
 
+/// The tool that notes something for later sessions. It ends nothing, and the mission answers it.
+pub const NOTE: &str = "note";
+
 /// The most findings that one call hands in.
 const MOST: usize = 100;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::context::Weighed;
 use super::conversation::{ToolCall, Turn, Usage};
 use super::fuel::Limits;
 use super::plan::{ItemId, Mark};
@@ -212,6 +213,11 @@ pub struct Effect {
 /// The kinds of effects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Act {
+    /// Find out what is remembered, before a session's first turn.
+    Recall {
+        /// The session.
+        session: SessionId,
+    },
     /// Ask whoever plays the session's role for one turn.
     Ask {
         /// The session.
@@ -287,6 +293,18 @@ pub enum Outcome {
     Answered {
         /// The turn.
         turn: Turn,
+    },
+    /// What is remembered, as a session is told it.
+    Recalled {
+        /// The same for all sessions at the same files; it goes before the brief.
+        #[serde(default)]
+        shared: String,
+        /// What was chosen for this session; it goes behind its brief.
+        #[serde(default)]
+        own: String,
+        /// How relevant each note is now.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        weighed: Vec<Weighed>,
     },
     /// No usable turn.
     Faulted {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::context::Context;
 use super::conversation::{Role, Usage};
 
 /// What a mission may spend. Every limit is finite, so that every mission ends.
@@ -45,6 +46,9 @@ pub struct Limits {
     /// What the models cost. Not a limit itself; it is known when the mission begins, and stays.
     #[serde(skip_serializing_if = "Prices::is_empty")]
     pub prices: Prices,
+    /// How the context of sessions is made. Not a limit of what is spent; it, too, stays as it was at the beginning.
+    #[serde(skip_serializing_if = "Context::is_off")]
+    pub context: Context,
 }
 
 impl Default for Limits {
@@ -65,6 +69,7 @@ impl Default for Limits {
             wait_ms: 10 * 60 * 1000,
             parallel: 4,
             prices: Prices::default(),
+            context: Context::default(),
         }
     }
 }

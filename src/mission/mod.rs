@@ -10,6 +10,7 @@ mod advance;
 mod brief;
 mod command;
 mod compact;
+mod context;
 pub mod control;
 pub mod conversation;
 pub mod event;
@@ -34,6 +35,7 @@ pub mod view;
 mod work;
 
 pub use advance::SYMBOLIC;
+pub use context::{Context, Keep, Note, Weighed, Weight};
 pub use event::{Act, Command, Effect, EffectId, Event, MissionId, Mode, Outcome, SessionId};
 pub use rules::RULES;
 pub use session::Session;

@@ -1,6 +1,7 @@
 //! Whole missions with scripted agents: who does what, and how it ends. Random ones are in [`super::simulation`].
 
 mod bounds;
+mod context;
 
 use serde_json::{Value, json};
 
@@ -30,6 +31,10 @@ fn accepted(receipt: u64) -> Outcome {
             summary: "ok".into(),
         },
     }
+}
+
+fn remembered(shared: &str, own: &str) -> Outcome {
+    Outcome::Recalled { shared: shared.into(), own: own.into(), weighed: Vec::new() }
 }
 
 fn tested(verdict: TestVerdict) -> Outcome {
@@ -82,6 +87,7 @@ fn good(m: &Mission, effect: &Effect) -> Outcome {
             };
             turn(vec![answer])
         }
+        Act::Recall { .. } => remembered("", ""),
         Act::Tool { .. } => Outcome::Called { content: "text".into(), is_error: false },
         Act::Check { .. } => accepted(m.receipts.len() as u64 + 1),
         Act::Apply { .. } | Act::Undo { .. } => Outcome::Applied,

@@ -5,9 +5,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Account;
-use super::conversation::{Message, Role, ToolCall};
+use super::compact::LeftOut;
+use super::conversation::{Message, Role, ToolCall, Usage};
 use super::event::SessionId;
 use super::plan::ItemId;
+
+/// Bytes of a token, about, where the provider has counted nothing.
+pub(super) const BYTES_PER_TOKEN: u64 = 4;
 
 /// One agent's conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,12 +23,23 @@ pub struct Session {
     /// The task that it serves, where it serves one.
     pub item: Option<ItemId>,
     /// What was said; it only grows, so that a provider's cache can serve the prefix, but for the moments at which it
-    /// was too long for its model and old results gave way to notes. Shared with the turn that is under way.
+    /// had grown to its high mark, or was too long for its model, and old results gave way to notes. Shared with the turn
+    /// that is under way.
     #[serde(
         serialize_with = "super::conversation::one_of_many",
         deserialize_with = "super::conversation::shared"
     )]
     pub messages: Arc<Vec<Message>>,
+    /// How many bytes of the first message are the same in other sessions, too: what the project says of itself.
+    pub pinned: usize,
+    /// Where the part of the first message begins that is written anew at a cut.
+    pub(super) renewed_at: usize,
+    /// Turns that were left out whole, and what they called.
+    pub(super) left_out: LeftOut,
+    /// The tokens that the provider counted last, and the weight of the conversation that it counted.
+    pub(super) counted: (u64, usize),
+    /// The tokens that the last cut left.
+    pub(super) floor: u64,
     /// The bytes of their texts, kept beside them: a reserve is reckoned with it at every turn.
     pub(super) weight: usize,
     /// Turns that were answered.
@@ -49,6 +64,8 @@ pub struct Session {
 /// What a session is at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum SessionState {
+    /// Nobody has told it yet what is remembered.
+    Fresh,
     /// Its next turn may be asked for.
     Ready,
     /// A fault was met; its turn is asked for again after a wait of that many milliseconds.
@@ -83,6 +100,11 @@ impl Session {
             role,
             item,
             messages: Arc::default(),
+            pinned: 0,
+            renewed_at: brief.len(),
+            left_out: LeftOut::default(),
+            counted: (0, 0),
+            floor: 0,
             weight: 0,
             turns: 0,
             account: Account::default(),
@@ -103,10 +125,53 @@ impl Session {
         Arc::make_mut(&mut self.messages).push(message);
     }
 
+    /// About how many tokens its next request has: what the provider counted last, and a quarter of the bytes since; a
+    /// quarter of all where nothing was counted.
+    pub fn tokens(&self) -> u64 {
+        let (counted, weight) = self.counted;
+        counted.saturating_add(self.weight.saturating_sub(weight) as u64 / BYTES_PER_TOKEN)
+    }
+
+    /// Notes what the provider counted of the turn that was heard. Some report only what their cache did not serve: fewer
+    /// tokens than an eighth of the bytes are no count of the whole.
+    pub(super) fn count(&mut self, usage: &Usage) {
+        let is_whole = usage.input.saturating_mul(2 * BYTES_PER_TOKEN) >= self.weight as u64;
+        if usage.input > 0 && is_whole && !usage.estimated {
+            self.counted = (usage.input.saturating_add(usage.output), self.weight);
+        }
+    }
+
+    /// Reckons the weight anew, when messages were changed: what was counted before does not hold any more.
+    pub(super) fn weigh(&mut self) {
+        self.weight = self.messages.iter().map(Message::weight).sum();
+        self.counted = (0, 0);
+    }
+
+    /// Puts what is remembered around the brief.
+    pub(super) fn remember(&mut self, shared: &str, own: &str, core: &str) {
+        if let Some(Message::User { text }) = Arc::make_mut(&mut self.messages).first_mut() {
+            *text = format!("{shared}{text}{own}");
+            self.pinned = shared.len();
+            self.renewed_at = text.len();
+        }
+        self.renew(core);
+    }
+
+    /// Writes the end of the first message anew: the stable core, and what was left out whole.
+    pub(super) fn renew(&mut self, core: &str) {
+        let left_out = self.left_out.to_string();
+        if let Some(Message::User { text }) = Arc::make_mut(&mut self.messages).first_mut() {
+            text.truncate(self.renewed_at);
+            text.push_str(core);
+            text.push_str(&left_out);
+        }
+        self.weigh();
+    }
+
     /// What it does now, in a word.
     pub fn activity(&self) -> &'static str {
         match &self.state {
-            SessionState::Ready | SessionState::Waiting => "thinking",
+            SessionState::Fresh | SessionState::Ready | SessionState::Waiting => "thinking",
             SessionState::Queued => "waiting for a slot",
             SessionState::Resting(_) => "waiting",
             SessionState::Calling(calls) => {

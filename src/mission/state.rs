@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Accounts;
+use super::context::{Note, Weight};
 use super::conversation::Role;
 use super::event::{Act, Effect, EffectId, Gravity, MissionId, Mode, NewFinding, SessionId};
 use super::fuel::{Limits, Reserve, Spent};
 use super::plan::{ItemId, Plan};
 use super::progress::Progress;
 use super::repetition::Ledgers;
-use super::session::Session;
+use super::session::{Session, SessionState};
 use super::undo::{Answer, Offer, Undone, Wish};
 
 /// How many lines of the story are kept.
@@ -114,6 +115,12 @@ pub struct Mission {
     pub(super) direct: bool,
     /// What its requests came to.
     pub accounts: Accounts,
+    /// What agents noted for those who come after them.
+    pub notes: Vec<Note>,
+    /// How relevant notes have been of late, by what the memory calls them.
+    pub weights: BTreeMap<String, Weight>,
+    /// The last request of a person beside the goal.
+    pub(super) request: String,
     /// The roles whose turns a fallback model gives at present.
     pub(super) on_fallback: BTreeSet<Role>,
 }
@@ -402,6 +409,9 @@ impl Mission {
             rounds: 0,
             direct: false,
             accounts: Accounts::default(),
+            notes: Vec::new(),
+            weights: BTreeMap::new(),
+            request: String::new(),
             on_fallback: BTreeSet::new(),
         }
     }
@@ -502,7 +512,11 @@ impl Mission {
     pub(super) fn open_session(&mut self, role: Role, item: Option<ItemId>, brief: String) {
         let id = self.next_session;
         self.next_session += 1;
-        self.sessions.insert(id, Session::new(id, role, item, brief));
+        let mut session = Session::new(id, role, item, brief);
+        if self.limits.context.recall && self.engine != super::SYMBOLIC {
+            session.state = SessionState::Fresh;
+        }
+        self.sessions.insert(id, session);
     }
 
     /// Ends the mission. What is being applied is left to end, and is recorded; every other effect is dropped, and

@@ -5,7 +5,7 @@ use super::command;
 use super::event::{Act, Effect, EffectId, Event, Outcome, SealVerdict};
 use super::session::SessionState;
 use super::state::{End, FoundBy, LineKind, Mission, Phase};
-use super::{foresight, progress, proposal, rules, turn, undo, work};
+use super::{context, foresight, progress, proposal, rules, turn, undo, work};
 
 /// Applies one event, stamped with the milliseconds since the epoch, and says what is to be done next.
 ///
@@ -89,9 +89,10 @@ fn woken(m: &mut Mission) {
     // Nobody waits any more for what a session had begun that is over.
     let sessions = &m.sessions;
     m.pending.retain(|_, act| match act {
-        Act::Ask { session } | Act::Tool { session, .. } | Act::Wait { session, .. } => {
-            sessions.contains_key(session)
-        }
+        Act::Recall { session }
+        | Act::Ask { session }
+        | Act::Tool { session, .. }
+        | Act::Wait { session, .. } => sessions.contains_key(session),
         _ => true,
     });
     let pending = &m.pending;
@@ -141,6 +142,10 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: Outcome) {
         (Act::Apply { .. }, _) if m.ended.is_some() => m.proposals.clear(),
         (Act::Undo { number, back, .. }, outcome) => undo::ended(m, number, back, &outcome),
         _ if m.ended.is_some() => {}
+        (Act::Recall { session }, Outcome::Recalled { shared, own, weighed }) => {
+            let told = context::Told { shared: &shared, own: &own };
+            context::recalled(m, session, &told, weighed);
+        }
         (Act::Ask { session }, Outcome::Answered { turn }) => turn::answered(m, session, turn),
         (Act::Ask { session }, Outcome::Faulted { fault }) => turn::faulted(m, session, &fault),
         (Act::Tool { session, index, .. }, Outcome::Called { content, is_error }) => {
@@ -213,6 +218,7 @@ fn unsettled(m: &mut Mission) {
 fn name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Answered { .. } => "an answer",
+        Outcome::Recalled { .. } => "what is remembered",
         Outcome::Faulted { .. } => "a fault",
         Outcome::Called { .. } => "a tool result",
         Outcome::Checked { .. } => "a gate verdict",

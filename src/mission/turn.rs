@@ -2,6 +2,7 @@
 
 use super::brief;
 use super::compact;
+use super::context;
 use super::control::{self, Control};
 use super::conversation::{Role, Turn, Usage};
 use super::event::{Fault, FaultKind, SessionId};
@@ -27,6 +28,7 @@ pub(super) fn answered(m: &mut Mission, id: SessionId, turn: Turn) {
     let (role, troubled) = (session.role, session.troubled);
     let calls = turn.calls.len();
     session.hear(turn.text, turn.calls);
+    session.count(&turn.usage);
     let (by, usage, took_ms) = (turn.by, turn.usage, turn.took_ms);
     provider::served(m, id, role, &Served { by, usage, took_ms, after_faults: troubled });
     let Some(session) = m.sessions.get_mut(&id) else {
@@ -45,6 +47,7 @@ pub(super) fn answered(m: &mut Mission, id: SessionId, turn: Turn) {
 /// Answers the calls that can be answered now. Control calls wait until the calls before them are answered, because
 /// what they decide may rest on the results.
 pub(super) fn settle(m: &mut Mission, id: SessionId) {
+    let takes_notes = m.limits.context.recall;
     loop {
         let Some(session) = m.sessions.get_mut(&id) else {
             return;
@@ -74,6 +77,8 @@ pub(super) fn settle(m: &mut Mission, id: SessionId) {
                 break;
             }
             propose(m, id, index);
+        } else if takes_notes && name == control::NOTE {
+            context::note(m, id, index);
         } else {
             break;
         }
@@ -241,6 +246,7 @@ fn ask_shorter(m: &mut Mission, id: SessionId, why: &str) {
         return work::session_failed(m, id, &text);
     };
     session.state = SessionState::Ready;
+    context::renew(m, id);
     let text = format!(
         "the conversation is too long for the model: {pieces} old pieces of it give way to notes"
     );

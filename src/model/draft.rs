@@ -170,6 +170,7 @@ mod tests {
             session: "s",
             system: "",
             tools: &[],
+            pinned: 0,
             messages,
         };
         Draft { calls, ..Draft::default() }.into_turn(&request, Usage::default())

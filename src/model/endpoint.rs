@@ -269,6 +269,7 @@ mod tests {
                 session: "s",
                 system: "",
                 tools: &[],
+                pinned: 0,
                 messages: &[],
             };
             serde_json::from_slice(&endpoint.encode(&request).unwrap()).unwrap()

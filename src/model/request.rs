@@ -33,12 +33,14 @@ pub struct Request<'a> {
     pub role: Role,
     /// How many tasks wait for the one that is served: whoever holds others up gets its slot sooner.
     pub blocks: u32,
-    /// The session's name. Sent to replay servers only, never to a provider.
+    /// The session's name. Sent to replay servers only; a provider sees a hash of it at most.
     pub session: &'a str,
     /// The system prompt, the same bytes in every turn of a session.
     pub system: &'a str,
     /// The tools, in the same order in every turn of a session.
     pub tools: &'a [ToolSpec],
+    /// How many bytes of the first message other sessions begin with, too; 0 where there are none.
+    pub pinned: usize,
     /// All messages of the session, oldest first.
     pub messages: &'a [Message],
 }

@@ -81,6 +81,10 @@ fn panicked(act: &Act, why: &str) -> Outcome {
     let reason = format!("internal error: {why}");
     tracing::error!(?act, why, "an effect panicked");
     match act {
+        Act::Recall { .. } => {
+            let (shared, own, weighed) = Default::default();
+            Outcome::Recalled { shared, own, weighed }
+        }
         Act::Ask { .. } => Outcome::Faulted { fault: Fault::new(FaultKind::Transient, reason) },
         Act::Tool { .. } => Outcome::Called { content: reason, is_error: true },
         Act::Check { .. } => Outcome::Checked { verdict: GateVerdict::Unverified { reason } },

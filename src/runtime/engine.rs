@@ -16,6 +16,7 @@ use super::keeper::Keeper;
 use super::pace::Pace;
 use super::perform::Performer;
 use super::projection::Projection;
+use super::remember::Memory;
 use super::store::locked;
 use super::{
     Editor, Handle, Letter, Mail, Refused, Second, Settings, StartError, Wake, attach, reconcile,
@@ -54,6 +55,7 @@ pub(super) fn start(
         projection: Projection::new(root),
         pace: Pace::default(),
         keeper: Keeper::new(root.to_path_buf(), settings.keep),
+        memory: Memory::new(root.to_path_buf()),
         missions: BTreeMap::new(),
         engine: label.clone(),
         limits: settings.limits.clone(),
@@ -156,6 +158,7 @@ pub(super) struct Engine {
     pub projection: Projection,
     pub pace: Pace,
     pub keeper: Keeper,
+    memory: Memory,
     pub missions: BTreeMap<MissionId, Known>,
     pub engine: String,
     pub limits: Limits,
@@ -525,6 +528,12 @@ impl Engine {
                 tracing::warn!("{notice}");
                 self.board.tell(Update::Notice(notice));
             }
+        }
+        let told =
+            changed.iter().filter_map(|id| self.missions.get(id)).map(|known| &known.mission);
+        if let Some(notice) = self.memory.keep(told) {
+            tracing::warn!("{notice}");
+            self.board.tell(Update::Notice(notice));
         }
         changed.iter().for_each(|id| self.pace.changed(id));
         let is_due = self.pace.left().is_some_and(|left| left.is_zero());

@@ -20,6 +20,7 @@ mod projection;
 mod prove;
 mod reconcile;
 mod recovery;
+mod remember;
 pub mod rerun;
 mod seal;
 pub mod settings;

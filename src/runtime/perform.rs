@@ -13,6 +13,7 @@ use crate::gate::gate::OpenServers;
 use crate::gate::servers::Servers;
 use crate::gate::{self, Baseline, Gate};
 use crate::journal::Journal;
+use crate::memory::{self, Question, Recalled, Store};
 use crate::mission::control::RUN;
 use crate::mission::conversation::{Message, ToolCall, Usage};
 use crate::mission::event::{Fault, FaultKind, SealVerdict, SessionId};
@@ -24,6 +25,7 @@ use crate::workspace::hash::sha256;
 
 /// An effect with all that it needs, taken from the mission when it begins.
 pub(super) enum Job {
+    Recall(Box<Question>),
     Ask(Box<Ask>),
     Tool {
         caller: Caller,
@@ -72,6 +74,9 @@ impl Job {
     pub fn of(m: &Mission, act: &Act) -> Job {
         let links = m.receipts.len();
         match act {
+            Act::Recall { session } => {
+                question(m, *session).map_or(Job::Impossible, |asked| Job::Recall(Box::new(asked)))
+            }
             Act::Ask { session } => {
                 ask(m, *session).map_or(Job::Impossible, |ask| Job::Ask(Box::new(ask)))
             }
@@ -133,6 +138,17 @@ fn has_run_before(messages: &[Message], call: &ToolCall) -> bool {
     })
 }
 
+fn question(m: &Mission, session: u32) -> Option<Question> {
+    let s = m.session(session)?;
+    Some(Question {
+        goal: m.goal.clone(),
+        task: s.item.as_ref().and_then(|id| m.plan.as_ref()?.task(id)).cloned(),
+        notes: m.notes.clone(),
+        weights: m.weights.clone(),
+        core: m.core(session),
+    })
+}
+
 fn ask(m: &Mission, session: u32) -> Option<Ask> {
     let s = m.session(session)?;
     let task = s.item.as_ref().and_then(|id| m.plan.as_ref()?.task(id)).cloned();
@@ -142,6 +158,7 @@ fn ask(m: &Mission, session: u32) -> Option<Ask> {
         role: s.role,
         goal: m.goal.clone(),
         task,
+        pinned: s.pinned,
         messages: s.messages.clone(),
         blocks: s.item.as_ref().zip(m.plan.as_ref()).map_or(0, |(id, plan)| plan.waiting_for(id)),
         open: OpenTexts::new(),
@@ -194,6 +211,19 @@ impl Performer {
         self.editor.as_ref().map(|e| e.open_texts()).unwrap_or_default()
     }
 
+    /// What cannot be read is not remembered; a session begins all the same.
+    async fn recall(&self, question: Question) -> Outcome {
+        let gate = self.gate.clone();
+        let recalled = tokio::task::spawn_blocking(move || {
+            let store = Store::load(gate.workspace().root()).unwrap_or_else(|error| {
+                tracing::warn!(%error, "no notes of earlier missions");
+                Store::default()
+            });
+            memory::recall(gate.workspace(), &store, &question)
+        });
+        let Recalled { shared, own, weighed } = recalled.await.unwrap_or_default();
+        Outcome::Recalled { shared, own, weighed }
+    }
     /// Performs it. `waits` is told when it has to wait for a slot, and when it no longer has to.
     pub async fn perform(&self, job: Job, waits: Waits<'_>) -> Outcome {
         if job.lands() {
@@ -201,6 +231,7 @@ impl Performer {
             self.editors.look().await;
         }
         match job {
+            Job::Recall(question) => self.recall(*question).await,
             Job::Ask(mut ask) => {
                 ask.open = self.open_texts();
                 match self.agent.turn(&ask, waits).await {

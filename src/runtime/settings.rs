@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::memory::Tier;
+use crate::mission::Context;
 use crate::mission::conversation::Role;
 use crate::mission::fuel::{Limits, Prices};
 use crate::tools::fetch;
@@ -120,6 +122,7 @@ struct File {
     slots: model::SlotSettings,
     missions: Missions,
     fetch: fetch::Settings,
+    memory: Memory,
     /// What models cost, by their names; a `price` of `[model]` or a role goes before.
     prices: std::collections::BTreeMap<String, model::Price>,
     model: Option<model::ModelSettings>,
@@ -132,6 +135,27 @@ struct File {
 struct Missions {
     second: Second,
 }
+
+/// `[memory]`, as it is written: what sessions are told of what is remembered, and when their conversations are cut.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Memory {
+    recall: bool,
+    /// Tokens.
+    high: u32,
+    low: u32,
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory { recall: true, high: HIGH, low: LOW }
+    }
+}
+
+/// The marks of a conversation, in tokens, chosen with `bench tokens`.
+pub(crate) const HIGH: u32 = 30_000;
+/// As [`HIGH`]; what is left after a cut stays within the tier of the task.
+pub(crate) const LOW: u32 = 6_000;
 
 /// `[seal]`, as it is written.
 #[derive(Debug, Deserialize)]
@@ -162,8 +186,12 @@ impl Settings {
         let models = model::Settings { default: file.model, roles: file.roles, slots: file.slots };
         let models = priced(model::Settings::from_env(models, lookup)?, &file.prices);
         let mutants = Duration::from_secs(file.seal.mutants);
+        let Memory { recall, high, low } = file.memory;
+        // What a cut leaves stays within the tier of the task.
+        let low = low.min(Tier::Task.budget() as u32);
+        let context = Context { recall, high, low };
         Ok(Settings {
-            limits: Limits { prices: prices(&models), ..file.limits },
+            limits: Limits { prices: prices(&models), context, ..file.limits },
             models,
             gate: gate::Settings { additions: file.gate, ..gate::Settings::default() },
             mutants: Some(mutants).filter(|time| !time.is_zero()),

@@ -10,6 +10,7 @@ mod control;
 pub mod fetch;
 mod files;
 mod git;
+mod note;
 mod results;
 mod run;
 mod schema;
@@ -46,6 +47,7 @@ const TOOLS: &[Tool] = &[
     run::JOB,
     git::GIT,
     fetch::FETCH,
+    note::NOTE,
     control::PROPOSE,
     control::TRIAGE,
     control::PLAN,

@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("tools", 3),
     ("gate", 2),
     ("model", 2),
+    ("memory", 2),
     ("workspace", 1),
     ("journal", 1),
     ("wire", 1),
@@ -138,7 +139,8 @@ fn the_core_is_pure() {
         "tracing::",
         "unsafe ",
     ];
-    let allowed = ["super", "crate", "std", "serde", "serde_json"];
+    // The last one makes up cases for tests; nothing that is shipped knows it.
+    let allowed = ["super", "crate", "std", "serde", "serde_json", "proptest"];
     for (name, text) in source_files().iter().filter(|(name, _)| name.starts_with("mission/")) {
         let code = code(text);
         for word in forbidden {

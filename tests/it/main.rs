@@ -29,6 +29,8 @@ mod gate_languages;
 mod gate_servers;
 mod house;
 mod journal;
+#[cfg(target_os = "linux")]
+mod memory;
 mod mission_rust;
 mod mission_tests;
 mod mission_typescript;

@@ -100,6 +100,7 @@ async fn progress_is_shown_while_the_answer_arrives() {
         blocks: 0,
         session: "s",
         system: "",
+        pinned: 0,
         tools: &[],
         messages: &messages,
     };
@@ -277,6 +278,7 @@ async fn a_dropped_future_closes_its_connection() {
             blocks: 0,
             session: "s",
             system: "",
+            pinned: 0,
             tools: &[],
             messages: &messages,
         };

@@ -7,6 +7,7 @@ mod journal;
 mod process;
 mod sessions;
 mod simulate;
+mod tokens;
 mod turns;
 
 use clap::Subcommand;
@@ -33,6 +34,8 @@ pub(super) enum Bench {
     /// The bare client of `sessions`, in a process of its own.
     #[command(hide = true)]
     Bare(sessions::bare::Args),
+    /// Input tokens of recorded missions, with and without each way of keeping them few, and how many a cache serves.
+    Tokens(tokens::Args),
     /// Random missions by the thousand through the core: does each of them end, and hold every rule?
     Simulate(simulate::Args),
 }
@@ -47,6 +50,7 @@ pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
         Bench::Sessions(args) => sessions::run(&args, json),
         Bench::Model(args) => sessions::model::run(&args),
         Bench::Bare(args) => sessions::bare::run(&args),
+        Bench::Tokens(args) => tokens::run(&args, json),
         Bench::Simulate(args) => simulate::run(&args, json),
     }
 }

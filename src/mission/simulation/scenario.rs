@@ -1,6 +1,7 @@
 //! What is fixed for one mission before it begins: its limits, its plan, the characters of its agents, and how often
 //! things go wrong around it.
 
+use super::super::Context;
 use super::super::conversation::Role;
 use super::super::fuel::{Limits, Price, Prices};
 use super::super::{Event, Mode};
@@ -41,7 +42,7 @@ impl Scenario {
             }
             _ => [(); 4].map(|()| Character::any(dice)),
         };
-        Scenario {
+        let mut scenario = Scenario {
             mode: if dice.once_in(4) { Mode::Plan } else { Mode::Task },
             limits: limits(dice),
             agents,
@@ -50,7 +51,11 @@ impl Scenario {
             absurd_usage: dice.once_in(20),
             is_looked_at_closely: dice.once_in(16),
             commands: dice.pick(&[0, 0, 3, 8, 16], 0),
-        }
+        };
+        // The marks are small enough to be reached.
+        let (high, low) = dice.pick(&[(0, 0), (60, 20), (400, 100), (1, 1)], (0, 0));
+        scenario.limits.context = Context { recall: dice.once_in(2), high, low };
+        scenario
     }
 
     pub fn started(&self) -> Event {
@@ -106,6 +111,7 @@ fn limits(dice: &mut Dice) -> Limits {
         replans: tight(&[0, 2, 3], 1) as u32,
         parallel: tight(&[0, 1, 2], 4) as u32,
         prices,
+        context: Context::default(),
     }
 }
 

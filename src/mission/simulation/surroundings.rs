@@ -2,7 +2,7 @@
 
 use super::super::event::{GateVerdict, Gravity, NewFinding, SealVerdict, TestVerdict};
 use super::super::plan::{ItemId, Mark, Plan};
-use super::super::{Act, Command, Effect, Outcome};
+use super::super::{Act, Command, Effect, Outcome, Weighed};
 use super::model;
 use super::random::Dice;
 use super::scenario::Scenario;
@@ -23,6 +23,7 @@ pub(super) fn outcome(
     let reason = || "a reason".to_owned();
     match &effect.act {
         Act::Ask { session } => model::turn(dice, scenario, world.m.session(*session)),
+        Act::Recall { .. } => recalled(dice),
         Act::Tool { .. } => {
             let content = format!("content {}", dice.roll(2));
             Outcome::Called { content, is_error: dice.once_in(6) }
@@ -47,6 +48,17 @@ pub(super) fn outcome(
         Act::Test { .. } => Outcome::Tested { verdict: tests(dice, bad) },
         Act::Seal => Outcome::Sealed { verdict: seal(dice, bad) },
         Act::Wait { .. } => Outcome::Waited,
+    }
+}
+
+fn recalled(dice: &mut Dice) -> Outcome {
+    let text = |is_there: bool| if is_there { "remembered\n".to_owned() } else { String::new() };
+    let weighed =
+        Weighed { key: "m:0".into(), score: dice.roll(1001) as u16, open: dice.once_in(2) };
+    Outcome::Recalled {
+        shared: text(dice.once_in(2)),
+        own: text(dice.once_in(2)),
+        weighed: vec![weighed],
     }
 }
 

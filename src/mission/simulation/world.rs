@@ -213,6 +213,7 @@ fn is_end_of(act: &Act, outcome: &Outcome, is_pending: bool) -> bool {
     match outcome {
         Aborted => !is_pending,
         Answered { .. } | Faulted { .. } => matches!(act, Act::Ask { .. }),
+        Recalled { .. } => matches!(act, Act::Recall { .. }),
         Called { .. } => matches!(act, Act::Tool { .. }),
         Checked { .. } => matches!(act, Act::Check { .. }),
         Applied | Stale { .. } | NotApplied { .. } => {

@@ -1,8 +1,10 @@
 //! The request body. Fields that never change within a session come first, the messages last.
 //!
-//! Cache marks stand at two places that never move, so they leave the prefix byte-identical: on the system prompt (or,
-//! without one, on the last tool), which caches tools and system; and, at the vendor itself, at the top level, which asks
-//! it to cache the conversation up to its last block.
+//! Cache marks stand at places that never move, so they leave the prefix byte-identical: on the system prompt (or,
+//! without one, on the last tool), which caches tools and system; behind what the first message has in common with other
+//! sessions, which is a block of its own for that; and, at the vendor itself, at the top level, which asks it to cache the
+//! conversation up to its last block. These are three of the four that are allowed
+//! (<https://platform.claude.com/docs/en/build-with-claude/prompt-caching>).
 
 use std::borrow::Cow;
 
@@ -100,12 +102,32 @@ struct WireMessage<'a> {
     content: Vec<Block<'a>>,
 }
 
-struct Messages<'a>(&'a [Message]);
+struct Messages<'a> {
+    messages: &'a [Message],
+    pinned: usize,
+}
 
 impl Serialize for Messages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(wire(self.0))
+        let (pinned, rest) = match self.messages {
+            [Message::User { text }, rest @ ..] => (split(text, self.pinned), rest),
+            _ => (None, self.messages),
+        };
+        match pinned {
+            Some(first) => serializer.collect_seq(std::iter::once(first).chain(wire(rest))),
+            None => serializer.collect_seq(wire(self.messages)),
+        }
     }
+}
+
+/// The first message in two blocks, the first of which is cached for other sessions as well.
+fn split(text: &str, pinned: usize) -> Option<WireMessage<'_>> {
+    let (shared, own) = text.split_at_checked(pinned)?;
+    if shared.trim().is_empty() || own.trim().is_empty() {
+        return None;
+    }
+    let shared = Block::Text { text: shared, cache_control: Some(EPHEMERAL) };
+    Some(user(vec![shared, Block::Text { text: own, cache_control: None }]))
 }
 
 /// The messages on the wire. All results between one assistant turn and the next go into one user message right after
@@ -177,7 +199,7 @@ pub(crate) fn encode(endpoint: &Endpoint, request: &Request<'_>) -> serde_json::
         tools: Tools { tools: request.tools, mark_last: !has_system },
         system: has_system
             .then_some([Block::Text { text: request.system, cache_control: Some(EPHEMERAL) }]),
-        messages: Messages(request.messages),
+        messages: Messages { messages: request.messages, pinned: request.pinned },
     })
 }
 
@@ -187,7 +209,7 @@ mod tests {
     use crate::mission::conversation::ToolCall;
 
     fn json(messages: &[Message]) -> Value {
-        serde_json::to_value(Messages(messages)).unwrap()
+        serde_json::to_value(Messages { messages, pinned: 0 }).unwrap()
     }
 
     fn user(text: &str) -> Message {
@@ -223,6 +245,25 @@ mod tests {
                 {"role": "user", "content": [{"type": "text", "text": "by the way"}]},
             ])
         );
+    }
+
+    #[test]
+    fn what_other_sessions_begin_with_is_a_block_with_a_mark_of_its_own() {
+        let messages = [user("shared brief"), user("x")];
+        let wire = serde_json::to_value(Messages { messages: &messages, pinned: 7 }).unwrap();
+        let mark = serde_json::json!({"type": "ephemeral"});
+        let first = &wire[0]["content"];
+        assert_eq!(
+            first[0],
+            serde_json::json!({"type": "text", "text": "shared ", "cache_control": mark})
+        );
+        assert_eq!(first[1], serde_json::json!({"type": "text", "text": "brief"}));
+        assert_eq!(wire.as_array().unwrap().len(), 2);
+        // A number that fits no text changes nothing.
+        for pinned in [0, 12, 99] {
+            let wire = serde_json::to_value(Messages { messages: &messages, pinned }).unwrap();
+            assert_eq!(wire, json(&messages));
+        }
     }
 
     #[test]

@@ -1,4 +1,9 @@
 //! The request body. Fields that never change within a session come first, the messages last.
+//!
+//! The vendor caches prefixes by itself, from 1,024 tokens on and in steps of 128; requests with the same
+//! `prompt_cache_key` come to the same machine, which makes a hit likely
+//! (<https://developers.openai.com/api/docs/guides/prompt-caching>). The key is the session's, hashed: nothing of it can
+//! be read. Compatible servers are not sent it, because some refuse fields that they do not know.
 
 use std::borrow::Cow;
 
@@ -21,10 +26,9 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    /// Brings the requests of a session to the machine that has their beginning in its cache.
-    #[serde(skip_serializing_if = "Option::is_none")]
     prompt_cache_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
     #[serde(skip_serializing_if = "Tools::is_empty")]
     tools: Tools<'a>,
     messages: Messages<'a>,
@@ -152,9 +156,8 @@ fn wire_call(call: &ToolCall) -> Call<'_> {
     }
 }
 
-/// The same in every turn of a session and another in every other session. It is a hash: it says nothing of either.
-fn cache_key(request: &Request<'_>) -> String {
-    sha256(request.session.as_bytes())[..32].to_owned()
+fn cache_key(session: &str) -> String {
+    sha256(session.as_bytes())[..32].to_owned()
 }
 
 /// The body of a request to `endpoint`.
@@ -170,8 +173,8 @@ pub(crate) fn encode(endpoint: &Endpoint, request: &Request<'_>) -> serde_json::
         stream_options: StreamOptions { include_usage: true },
         max_completion_tokens,
         max_tokens,
+        prompt_cache_key: endpoint.at_vendor.then(|| cache_key(request.session)),
         temperature: endpoint.temperature,
-        prompt_cache_key: endpoint.at_vendor.then(|| cache_key(request)),
         tools: Tools(request.tools),
         messages: Messages { system: request.system, messages: request.messages },
     })

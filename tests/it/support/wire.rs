@@ -359,6 +359,7 @@ pub async fn ask(client: &Client, messages: &[Message], tools: &[ToolSpec]) -> R
         session: "s-1",
         system: "You work.",
         tools,
+        pinned: 0,
         messages,
     };
     let turn = client.complete(&request, &mut |_| {}).await?;

@@ -42,8 +42,15 @@ async fn ask(
     session: &str,
     messages: &[Message],
 ) -> Result<Turn, Fault> {
-    let request =
-        Request { role, blocks: 0, session, system: "You are one of four.", tools: &[], messages };
+    let request = Request {
+        role,
+        blocks: 0,
+        session,
+        system: "You are one of four.",
+        tools: &[],
+        pinned: 0,
+        messages,
+    };
     client.complete(&request, &mut |_| {}).await
 }
 

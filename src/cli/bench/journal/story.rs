@@ -62,6 +62,9 @@ fn started() -> Event {
 fn answer(m: &Mission, act: &Act, reads: usize, number: usize) -> Outcome {
     match act {
         Act::Ask { session } => Outcome::Answered { turn: turn(m, *session, reads, number) },
+        Act::Recall { .. } => {
+            Outcome::Recalled { shared: String::new(), own: String::new(), weighed: Vec::new() }
+        }
         Act::Tool { .. } => {
             let line = format!("{number:>6}  let value = compute(input)?;\n");
             Outcome::Called { content: line.repeat(RESULT / line.len()), is_error: false }

@@ -100,6 +100,7 @@ async fn ask(client: &Client, kind: &str, number: usize) -> Option<bool> {
         session: &session,
         system: "",
         tools: &[],
+        pinned: 0,
         messages: &messages,
     };
     let asking = async {
