@@ -50,7 +50,12 @@ pub(super) fn start(
         board: board.clone(),
         mailbox,
         dispatcher,
-        projection: Projection::new(root),
+        projection: Projection::new(
+            root,
+            editors.clone(),
+            tokio::runtime::Handle::current(),
+            mail.clone(),
+        ),
         keeper: Keeper::new(root.to_path_buf(), settings.keep),
         missions: BTreeMap::new(),
         engine: label.clone(),
@@ -97,6 +102,14 @@ fn guarded(board: &Board, body: impl FnOnce() -> Result<(), JournalError>) {
     };
     tracing::error!(why, "the mission loop has stopped");
     board.halt(why);
+}
+
+/// The mission that the files show.
+fn newest(missions: &BTreeMap<MissionId, Known>) -> Option<&Known> {
+    missions.values().max_by_key(|known| {
+        let mission = &known.mission;
+        (mission.ended.is_none(), mission.started_at, mission.id.clone())
+    })
 }
 
 /// What a person says wins over an outcome that came with it: nothing more is begun after a cancel or a pause.
@@ -184,9 +197,7 @@ impl Engine {
             }
             events.extend(self.overdue());
             self.happen_with(events, &taken)?;
-            if self.projection.is_due() {
-                self.show(&[]);
-            }
+            self.take_edits()?;
             self.tidy()?;
         }
         if self.projection.is_behind() {
@@ -336,6 +347,11 @@ impl Engine {
             Mail::Letter(Letter::Wake) => self.wake_all().map(|()| None),
             Mail::Finished { mission, effect, outcome } => {
                 Ok(Some((mission, Event::Finished { effect, outcome })))
+            }
+            Mail::Woven { who, text } => {
+                let plan = self.newest().and_then(|known| known.mission.plan.clone());
+                self.projection.edited(&who, text.as_deref(), plan.as_ref());
+                Ok(None)
             }
             Mail::Stop => {
                 self.stopping = true;
@@ -488,12 +504,32 @@ impl Engine {
         }
     }
 
+    fn newest(&self) -> Option<&Known> {
+        newest(&self.missions)
+    }
+
+    /// Looks at what a person writes into `todo.md`, and lets the mission that it shows take it.
+    fn take_edits(&mut self) -> Result<(), JournalError> {
+        if self.projection.is_due() {
+            self.show(&[]);
+        }
+        let Some(known) = newest(&self.missions).filter(|known| known.seq > 0) else {
+            return Ok(());
+        };
+        let id = known.mission.id.clone();
+        for notice in self.projection.look(&known.mission) {
+            self.board.tell(Update::Notice(notice));
+        }
+        match self.projection.edits(&known.mission) {
+            Some(command) => self.happen(vec![(id, Event::Commanded { command })]),
+            None => Ok(()),
+        }
+    }
+
     /// Shows what changed, as files and to this process. The files come first: whoever waits for a mission's end hears
     /// before it of one that cannot be written.
     pub(super) fn show(&mut self, changed: &[MissionId]) {
-        let newest = self.missions.values().max_by_key(|k| {
-            (k.mission.ended.is_none(), k.mission.started_at, k.mission.id.clone())
-        });
+        let newest = newest(&self.missions);
         if let Some(known) = newest {
             for notice in self.projection.write(&known.mission, known.seq) {
                 tracing::warn!("{notice}");

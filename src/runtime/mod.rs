@@ -18,6 +18,7 @@ mod projection;
 mod prove;
 mod reconcile;
 mod recovery;
+mod replicas;
 pub mod rerun;
 mod seal;
 pub mod settings;
@@ -136,6 +137,8 @@ enum Mail {
     Letter(Letter),
     /// An effect ended.
     Finished { mission: MissionId, effect: u64, outcome: crate::mission::Outcome },
+    /// An editor has changed its buffer of `todo.md` to that text, or has not.
+    Woven { who: String, text: Option<String> },
     /// The process ends.
     Stop,
 }
@@ -221,7 +224,13 @@ impl Handle {
                 command,
                 Command::DismissFinding { .. } | Command::Undo { .. } | Command::Redo { .. }
             );
-            let mends = matches!(command, Command::Resume | Command::SetItem { .. });
+            let mends = matches!(
+                command,
+                Command::Resume
+                    | Command::SetItem { .. }
+                    | Command::Answer { .. }
+                    | Command::SettleItem { .. }
+            );
             let taken = harmless || (mends && end.name() == "blocked");
             if !taken {
                 let hint = match end.name() {
