@@ -219,7 +219,7 @@ fn fifty_updates_and_a_typing_user_lose_nothing() {
         });
         // Types until they are through, and the line to its end.
         while !is_done.load(Ordering::SeqCst)
-            || written.chars().count() % typed.chars().count() != 0
+            || !written.chars().count().is_multiple_of(typed.chars().count())
         {
             let key = keys.next().unwrap();
             let place = editor.text.find("\n\n## M1").unwrap();
