@@ -54,6 +54,7 @@ fn show(view: &MissionView, out: &Output) {
     if !taken_back.is_empty() {
         out.line(&format!("  taken back: change {}", taken_back.join(", ")));
     }
+    watch::questions(view).for_each(|line| out.line(&line));
     watch::notes(view).for_each(|note| out.line(&note));
     let usage = &view.spent.usage;
     out.line(&format!(

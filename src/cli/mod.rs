@@ -16,6 +16,7 @@
 //! | 9 | `check`: nothing was able to prove the change-set |
 //! | 10 | `verify --rerun`: a receipt cannot be proved again, because its tree cannot be rebuilt |
 //! | 11 | `undo`, `redo`: nothing was taken back; the reason is told, and a merge offered where one can be made |
+//! | 12 | `todo set`, `answer`: nothing was set or answered; the reason is told |
 //! | 130 | interrupted; the mission can be resumed |
 
 mod accounts;
@@ -26,6 +27,7 @@ mod demo;
 mod doctor;
 mod lsp;
 mod paint;
+mod todo;
 mod undo;
 mod verify;
 mod watch;
@@ -95,6 +97,11 @@ enum Command {
         /// The mission (default: every one that is open).
         mission: Option<String>,
     },
+    /// Show the plan's items, or mark one by hand.
+    #[command(subcommand)]
+    Todo(todo::Todo),
+    /// Answer what an agent asks; a mission that was blocked for it goes on with `resume` or where it runs.
+    Answer(todo::Reply),
     /// Take back what a mission did, byte for byte; where you have edited since it shows a merge instead.
     Undo(undo::Undo),
     /// Take the newest undo back.
@@ -197,6 +204,8 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Cancel { mission } => control::cancel(&root, mission.as_deref(), &out),
         Command::Pause { mission } => control::pause(&root, mission.as_deref(), &out),
         Command::Resume { mission } => control::resume(&root, mission.as_deref(), &out),
+        Command::Todo(args) => todo::todo(&root, &args, &out),
+        Command::Answer(args) => todo::answer(&root, &args, &out),
         Command::Undo(args) => undo::undo(&root, &args, &out),
         Command::Redo(args) => undo::redo(&root, &args, &out),
         Command::Check(args) => check::check(&root, &args, &out),

@@ -212,6 +212,17 @@ impl Watch<'_> {
     }
 }
 
+/// What agents ask, a line each.
+pub(super) fn questions(view: &MissionView) -> impl Iterator<Item = String> {
+    view.questions.iter().map(|question| {
+        let item = question.item.as_ref().map_or(String::new(), |item| format!(" ({item})"));
+        let (number, role) = (question.number, question.role);
+        format!(
+            "  question {number} of the {role}{item}: {question}; `orchestrator answer` answers it"
+        )
+    })
+}
+
 /// The open findings of a mission, a line each.
 pub(super) fn notes(view: &MissionView) -> impl Iterator<Item = String> {
     let open = view.findings.iter().filter(|f| f.status == FindingStatus::Open);

@@ -3,6 +3,7 @@
 use super::conversation::Role;
 use super::event::NewFinding;
 use super::plan::{ItemId, Plan, Step, Task, render};
+use super::question::answers;
 use super::state::{FindingStatus, Mission};
 
 pub(super) fn commander(m: &Mission) -> String {
@@ -12,13 +13,16 @@ pub(super) fn commander(m: &Mission) -> String {
             "Only a plan is wanted for this goal; nothing is to be changed yet."
         }
     };
-    format!("{mode}\n\n<goal>\n{}\n</goal>", m.goal)
+    let mut text = format!("{mode}\n\n<goal>\n{}\n</goal>", m.goal);
+    section(&mut text, "answers", &answers(m, None));
+    text
 }
 
 pub(super) fn planner(m: &Mission) -> String {
     let Some(plan) = &m.plan else {
         let mut text = format!("Plan this goal.\n\n<goal>\n{}\n</goal>", m.goal);
         section(&mut text, "commander", &m.brief);
+        section(&mut text, "answers", &answers(m, None));
         return text;
     };
     let mut text = "The work stands still. Plan anew what is left of this goal, another way; what is done stays done and is not planned again.\n".to_owned();
@@ -45,6 +49,7 @@ pub(super) fn worker(m: &Mission, task: &Task) -> String {
     let mut text = format!("Carry out task {}: {}\n{}", task.id, task.title, steps(task));
     section(&mut text, "goal", &m.goal);
     section(&mut text, "earlier-attempt", m.work.get(&task.id).map_or("", |w| &w.feedback));
+    section(&mut text, "answers", &answers(m, Some(&task.id)));
     text
 }
 
@@ -65,7 +70,8 @@ fn steps(task: &Task) -> String {
             files => format!(" (file: {})", files.join(", ")),
         };
         let issue = step.issue.as_ref().map_or(String::new(), |issue| format!(" (issue: {issue})"));
-        format!("- {}: {}{files}{issue}\n", step.id, step.title)
+        let note = step.note.as_ref().map_or(String::new(), |note| format!(" (note: {note})"));
+        format!("- {}: {}{files}{issue}{note}\n", step.id, step.title)
     };
     task.steps.iter().map(line).collect()
 }

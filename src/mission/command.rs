@@ -1,8 +1,10 @@
 //! What a person may tell a mission, whatever it is at. Cancel wins from every state.
 
+use super::edit;
 use super::event::{Command, Gravity};
 use super::plan::{ItemId, Level, Mark, one_line};
 use super::progress;
+use super::question;
 use super::rules;
 use super::state::{End, FindingStatus, FoundBy, LineKind, Mission, Phase, ProposalStage};
 use super::undo;
@@ -21,7 +23,7 @@ pub(super) fn obey(m: &mut Mission, command: &Command) {
 fn request(command: &Command) -> Option<String> {
     match command {
         Command::RunItem { item } => Some(format!("carry out {item}")),
-        Command::SetItem { item, mark, evidence } => {
+        Command::SetItem { item, mark, evidence, .. } => {
             let why = evidence.as_ref().map_or(String::new(), |why| format!(": {why}"));
             Some(format!("{item} was marked {} by a person{why}", mark.symbol()))
         }
@@ -29,6 +31,7 @@ fn request(command: &Command) -> Option<String> {
         Command::DismissFinding { finding, reason } => {
             Some(format!("leave finding {finding} as it is: {reason}"))
         }
+        Command::Answer { text, .. } => Some(text.clone()),
         _ => None,
     }
 }
@@ -41,11 +44,25 @@ fn heed(m: &mut Mission, command: &Command) {
         Command::DismissFinding { finding, reason } => dismiss(m, *finding, reason),
         Command::Undo { receipt, merge, ask } => undo::undo(m, *receipt, *merge, ask.as_deref()),
         Command::Redo { merge, ask } => undo::redo(m, *merge, ask.as_deref()),
-        Command::SetItem { item, mark, evidence }
-            if matches!(m.ended, None | Some(End::Blocked { .. })) =>
-        {
-            set_item(m, item, *mark, evidence.as_deref());
+        Command::SetItem { item, mark, evidence, version, ask } => {
+            let asks = ask.clone();
+            let is_open = matches!(m.ended, None | Some(End::Blocked { .. }));
+            let before = m.told;
+            let is_done = if is_open {
+                set_item_as_seen(m, item, *mark, evidence.as_deref(), version.as_deref())
+            } else {
+                m.tell(LineKind::Warning, None, Some(item), "the mission has ended");
+                false
+            };
+            undo::answer(m, asks, is_done, before);
         }
+        Command::Answer { question, text, ask } => {
+            question::answer(m, *question, text, ask.as_deref());
+        }
+        Command::EditPlan { .. } | Command::SettleItem { .. }
+            if !matches!(m.ended, None | Some(End::Blocked { .. })) => {}
+        Command::EditPlan { edits, order } => edit::edit_plan(m, edits, order),
+        Command::SettleItem { item, take } => edit::settle(m, item, *take),
         _ if m.ended.is_some() => {}
         Command::Pause => {
             if !m.paused {
@@ -54,7 +71,6 @@ fn heed(m: &mut Mission, command: &Command) {
             }
         }
         Command::RunItem { item } => run_item(m, item),
-        Command::SetItem { .. } => {}
         Command::FixFinding { finding } => fix(m, *finding),
     }
 }
@@ -68,6 +84,16 @@ fn resume(m: &mut Mission) {
         Some(End::Blocked { .. }) => reopen(m),
         Some(_) => return,
     }
+    resumed(m, held);
+}
+
+/// Goes on after what blocked the mission was given.
+pub(super) fn go_on(m: &mut Mission) {
+    reopen(m);
+    resumed(m, true);
+}
+
+fn resumed(m: &mut Mission, held: bool) {
     // Chosen tasks of a plan that waits were held up: they go on, and the plan still waits.
     let chosen = held && !(m.chosen.is_empty() && m.sessions.is_empty());
     if m.phase == Phase::Planned && !chosen {
@@ -122,20 +148,41 @@ fn reset(m: &mut Mission, id: &ItemId) {
     }
 }
 
-/// A person's mark counts as it is; one that closes a step says why.
-fn set_item(m: &mut Mission, item: &ItemId, mark: Mark, evidence: Option<&str>) {
+/// As [`set_item`], where the item is still that version.
+fn set_item_as_seen(
+    m: &mut Mission,
+    item: &ItemId,
+    mark: Mark,
+    evidence: Option<&str>,
+    version: Option<&str>,
+) -> bool {
+    let now = m.plan.as_ref().and_then(|plan| plan.version(item));
+    if let (Some(version), Some(now)) = (version, now)
+        && version != now
+    {
+        let text = format!("was changed meanwhile, and is version {now}: nothing was marked");
+        m.tell(LineKind::Warning, None, Some(item), text);
+        return false;
+    }
+    set_item(m, item, mark, evidence)
+}
+
+/// A person's mark counts as it is; one that closes a step says why. Says whether it was set.
+pub(super) fn set_item(m: &mut Mission, item: &ItemId, mark: Mark, evidence: Option<&str>) -> bool {
     let Some(id) = m.plan.as_ref().and_then(|p| p.task_of(item)).map(|t| t.id.clone()) else {
-        return m.tell(LineKind::Warning, None, Some(item), "there is no such task or step");
+        m.tell(LineKind::Warning, None, Some(item), "there is no such task or step");
+        return false;
     };
     if m.sessions.values().any(|s| s.item.as_ref() == Some(&id)) {
         if !m.paused {
             let text = "is being worked on; pause the mission first";
-            return m.tell(LineKind::Warning, None, Some(&id), text);
+            m.tell(LineKind::Warning, None, Some(&id), text);
+            return false;
         }
         take_over(m, &id);
     }
     let Some(task) = m.plan.as_mut().and_then(|p| p.task_mut(&id)) else {
-        return;
+        return false;
     };
     let whole = item.level() == Level::Task;
     for step in task.steps.iter_mut().filter(|s| whole || &s.id == item) {
@@ -156,6 +203,7 @@ fn set_item(m: &mut Mission, item: &ItemId, mark: Mark, evidence: Option<&str>) 
         (work.split_due, work.used_up) = (false, false);
     }
     m.tell(LineKind::Step, None, Some(item), format!("marked [{}] by hand", mark.symbol()));
+    true
 }
 
 /// A person takes a task out of the hands of the agents. What is being proved or applied is let end.

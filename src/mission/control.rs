@@ -20,6 +20,12 @@ pub const DONE: &str = "done";
 /// The tool that notes something for later sessions. It ends nothing, and the mission answers it.
 pub const NOTE: &str = "note";
 
+/// The tool by which a Worker says where its steps stand.
+pub const UPDATE_TODO: &str = "update_todo";
+
+/// The tool that asks the person.
+pub const ASK: &str = "ask";
+
 /// The most findings that one call hands in.
 const MOST: usize = 100;
 
@@ -36,6 +42,10 @@ pub enum Control {
     GiveUp(GiveUp),
     /// The Reviewer's judgement.
     Verdict(Verdict),
+    /// A Worker says where an item stands.
+    UpdateTodo(UpdateTodo),
+    /// An agent asks the person.
+    Ask(AskUser),
 }
 
 /// `triage`
@@ -100,6 +110,40 @@ pub struct Verdict {
     pub findings: Vec<NewFinding>,
 }
 
+/// `update_todo`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct UpdateTodo {
+    /// A step of the Worker's own task, or the task.
+    pub item: String,
+    /// `active` or `failed`.
+    #[serde(default)]
+    pub mark: Option<String>,
+    /// What is to be known of it.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// The version that it must have.
+    #[serde(default)]
+    pub version: Option<String>,
+}
+
+/// `ask`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct AskUser {
+    /// What is asked.
+    pub question: String,
+    /// Answers to choose from.
+    #[serde(default)]
+    pub choices: Vec<String>,
+}
+
+/// The control tools of a role that do not end its session.
+pub fn beside(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Worker => &[UPDATE_TODO, ASK],
+        _ => &[ASK],
+    }
+}
+
 /// The control tools of a role, the ones that end its session.
 pub fn of_role(role: Role) -> &'static [&'static str] {
     match role {
@@ -112,7 +156,12 @@ pub fn of_role(role: Role) -> &'static [&'static str] {
 
 /// Whether that name is a control tool of any role.
 pub fn is_control(name: &str) -> bool {
-    Role::ALL.iter().any(|role| of_role(*role).contains(&name))
+    Role::ALL.iter().any(|role| is_of(*role, name))
+}
+
+/// Whether that name is a control tool of that role.
+pub fn is_of(role: Role, name: &str) -> bool {
+    of_role(role).contains(&name) || beside(role).contains(&name)
 }
 
 /// Reads a control call of `role`.
@@ -120,7 +169,7 @@ pub fn is_control(name: &str) -> bool {
 /// # Errors
 /// A text for the agent: the tool is another role's, or its arguments do not fit.
 pub fn read(role: Role, call: &ToolCall) -> Result<Control, String> {
-    if !of_role(role).contains(&call.name.as_str()) {
+    if !is_of(role, &call.name) {
         return Err(format!("`{}` is not a tool of the {role}", call.name));
     }
     match call.name.as_str() {
@@ -131,6 +180,8 @@ pub fn read(role: Role, call: &ToolCall) -> Result<Control, String> {
             Control::Done(done)
         }),
         "give_up" => arguments(call).map(Control::GiveUp),
+        UPDATE_TODO => arguments(call).map(Control::UpdateTodo),
+        ASK => arguments(call).map(Control::Ask),
         _ => arguments(call).and_then(sound).map(Control::Verdict),
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::Weighed;
 use super::conversation::{ToolCall, Turn, Usage};
+use super::edit::{Edit, Side};
 use super::fuel::Limits;
 use super::plan::{ItemId, Mark};
 use super::undo::Back;
@@ -117,20 +118,17 @@ impl Event {
     }
 }
 
-/// [`Event::Finished`] without its tags.
 #[derive(Deserialize)]
 struct Plain<T> {
     effect: EffectId,
     outcome: T,
 }
 
-/// [`Outcome::Answered`] without its tag.
 #[derive(Deserialize)]
 struct Answered {
     turn: Turn,
 }
 
-/// [`Outcome::Called`] without its tag.
 #[derive(Deserialize)]
 struct Called {
     content: String,
@@ -165,6 +163,34 @@ pub enum Command {
         mark: Mark,
         /// Why, where it is set to done.
         evidence: Option<String>,
+        /// The version that the item must have; see [`super::plan::Plan::version`].
+        version: Option<String>,
+        /// What the answer is to be known by; see [`super::Answer`].
+        ask: Option<String>,
+    },
+    /// What a person has changed in `todo.md` since it was shown to them: all of it, each time.
+    EditPlan {
+        /// The items that were changed, added and removed.
+        edits: Vec<Edit>,
+        /// All items in their new order, where the order changed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        order: Vec<ItemId>,
+    },
+    /// Where a person and the mission changed an item in two ways: one of them counts.
+    SettleItem {
+        /// The item.
+        item: ItemId,
+        /// Which.
+        take: Side,
+    },
+    /// Answer a question of an agent's.
+    Answer {
+        /// Its number; `None` for the oldest.
+        question: Option<u32>,
+        /// The answer.
+        text: String,
+        /// As for a mark.
+        ask: Option<String>,
     },
     /// Make a task of an open finding.
     FixFinding {

@@ -41,6 +41,10 @@ pub struct Limits {
     pub replans: u32,
     /// The longest wait that a provider may ask for, in milliseconds.
     pub wait_ms: u64,
+    /// Questions that a mission may ask the person.
+    pub questions: u32,
+    /// How long it waits for an answer while nothing else can be done, in milliseconds; then it is blocked.
+    pub answer_ms: u64,
     /// Tasks that are worked on at once.
     pub parallel: u32,
     /// What the models cost. Not a limit itself; it is known when the mission begins, and stays.
@@ -67,6 +71,8 @@ impl Default for Limits {
             stalls: 10,
             replans: 1,
             wait_ms: 10 * 60 * 1000,
+            questions: 8,
+            answer_ms: 30 * 60 * 1000,
             parallel: 4,
             prices: Prices::default(),
             context: Context::default(),

@@ -219,7 +219,7 @@ pub(super) fn replanned(m: &mut Mission, rest: Plan) -> Result<(), String> {
 }
 
 /// Takes tasks out of a plan, with all that names them.
-fn keep(plan: &mut Plan, dropped: &[ItemId]) {
+pub(super) fn keep(plan: &mut Plan, dropped: &[ItemId]) {
     for milestone in &mut plan.milestones {
         milestone.tasks.retain(|task| !dropped.contains(&task.id));
     }

@@ -1,5 +1,6 @@
 //! Whole missions with scripted agents: who does what, and how it ends. Random ones are in [`super::simulation`].
 
+mod asking;
 mod bounds;
 mod context;
 
@@ -378,7 +379,13 @@ fn nothing_is_sealed_over_the_head_of_a_person_who_adds_work() {
     let sealing = |_: &Mission, act: &Act| *act == Act::Seal;
     for (m, effect) in [run_to(Mode::Task, judging), run_to(Mode::Task, sealing)] {
         let item = plan::ItemId::parse("S1.2.1").unwrap();
-        let again = Command::SetItem { item, mark: plan::Mark::Pending, evidence: None };
+        let again = Command::SetItem {
+            item,
+            mark: plan::Mark::Pending,
+            evidence: None,
+            version: None,
+            ask: None,
+        };
         let (m, effects) = tell(m, again);
         assert!(effects.is_empty());
         let m = run(m, vec![effect], good);
@@ -392,7 +399,8 @@ fn a_person_takes_a_task_over_from_a_paused_or_blocked_mission() {
     let asks = |m: &Mission, act: &Act| m.phase == Phase::Working && matches!(act, Act::Ask { .. });
     let (m, ask) = run_to(Mode::Task, asks);
     let item = plan::ItemId::parse("T1.1").unwrap();
-    let by_hand = Command::SetItem { item, mark: plan::Mark::Done, evidence: None };
+    let by_hand =
+        Command::SetItem { item, mark: plan::Mark::Done, evidence: None, version: None, ask: None };
     let (refused, _) = tell(m.clone(), by_hand.clone());
     assert_eq!(refused.plan.as_ref().unwrap().progress().0, 0);
     let mut blocked = m.clone();

@@ -88,6 +88,11 @@ pub(super) struct OpenCall {
 }
 
 impl OpenCall {
+    /// Whether it waits for a person's answer.
+    fn is_asking(&self) -> bool {
+        self.call.name == super::control::ASK && self.begun && self.result.is_none()
+    }
+
     pub(super) fn is_refused(&self) -> bool {
         matches!(self.result, Some((_, true)))
     }
@@ -174,6 +179,7 @@ impl Session {
             SessionState::Fresh | SessionState::Ready | SessionState::Waiting => "thinking",
             SessionState::Queued => "waiting for a slot",
             SessionState::Resting(_) => "waiting",
+            SessionState::Calling(calls) if calls.iter().any(|c| c.is_asking()) => "asking",
             SessionState::Calling(calls) => {
                 match calls.iter().any(|c| c.call.name == super::control::PROPOSE) {
                     true => "at the gate",

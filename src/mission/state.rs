@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::accounts::Accounts;
 use super::context::{Note, Weight};
 use super::conversation::Role;
+use super::edit::Held;
 use super::event::{Act, Effect, EffectId, Gravity, MissionId, Mode, NewFinding, SessionId};
 use super::fuel::{Limits, Reserve, Spent};
 use super::plan::{ItemId, Plan};
 use super::progress::Progress;
+use super::question::{self, Answered, Open};
 use super::repetition::Ledgers;
 use super::session::{Session, SessionState};
 use super::undo::{Answer, Offer, Undone, Wish};
@@ -107,6 +109,16 @@ pub struct Mission {
     pub undos: Vec<Undone>,
     /// What could not be taken back without a merge, when that was the last that was tried.
     pub offer: Option<Offer>,
+    /// What a person wrote into `todo.md` and the plan has not taken.
+    pub held: Vec<Held>,
+    /// The open questions, the oldest first.
+    pub(super) questions: Vec<Open>,
+    /// How many were asked in all.
+    pub(super) asked: u32,
+    /// What was answered.
+    pub(super) answered: Vec<Answered>,
+    /// The stamp since which nothing goes on before a person answers.
+    pub(super) waits_since: Option<u64>,
     /// Attempts at the plan.
     pub(super) plannings: u32,
     /// Review rounds and red seals so far.
@@ -405,6 +417,11 @@ impl Mission {
             answers: VecDeque::new(),
             undos: Vec::new(),
             offer: None,
+            held: Vec::new(),
+            questions: Vec::new(),
+            asked: 0,
+            answered: Vec::new(),
+            waits_since: None,
             plannings: 0,
             rounds: 0,
             direct: false,
@@ -436,8 +453,12 @@ impl Mission {
         self.pending.iter().map(|(id, act)| Effect { id: *id, act: act.clone() })
     }
 
-    /// When the wall-clock limit strikes, milliseconds since the epoch; `None` when nothing is running.
+    /// When the wall-clock limit strikes, or that of the wait for an answer, milliseconds since the epoch; `None` when
+    /// nothing is running.
     pub fn deadline(&self) -> Option<u64> {
+        if let Some(since) = self.waits_since {
+            return Some(since.saturating_add(self.limits.answer_ms));
+        }
         let left = self.limits.wall_ms.saturating_sub(self.active_ms);
         let running = self.phase != Phase::New && !self.is_idle();
         running.then(|| self.stamp.saturating_add(left))
@@ -447,6 +468,7 @@ impl Mission {
     pub fn is_idle(&self) -> bool {
         self.ended.is_some()
             || (self.pending.is_empty() && (self.paused || self.phase == Phase::Planned))
+            || question::is_waiting(self)
     }
 
     /// Open items, error-level findings: what stands between the mission and its seal.

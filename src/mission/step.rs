@@ -5,7 +5,7 @@ use super::command;
 use super::event::{Act, Effect, EffectId, Event, Outcome, SealVerdict};
 use super::session::SessionState;
 use super::state::{End, FoundBy, LineKind, Mission, Phase};
-use super::{context, foresight, progress, proposal, rules, turn, undo, work};
+use super::{context, edit, foresight, progress, proposal, question, rules, turn, undo, work};
 
 /// Applies one event, stamped with the milliseconds since the epoch, and says what is to be done next.
 ///
@@ -20,7 +20,8 @@ pub fn take(mut mission: Mission, at: u64, event: Event) -> (Mission, Vec<Effect
     let since = at.saturating_sub(m.stamp);
     m.stamp = at;
     m.now = m.now.max(at);
-    if m.phase != Phase::New && !m.is_idle() && !is_gap(&event) {
+    let is_gap = is_gap(&event);
+    if m.phase != Phase::New && !m.is_idle() && !is_gap {
         m.active_ms += since;
     }
     match event {
@@ -45,13 +46,19 @@ pub fn take(mut mission: Mission, at: u64, event: Event) -> (Mission, Vec<Effect
         Event::Taken { rules } => rules::taken(m, rules),
         Event::Woken => woken(m),
         Event::Recovered { lost } => recovered(m, &lost),
+        Event::TimeUp if question::time_up(m) => {}
         Event::TimeUp => {
             let limit = format!("{} seconds of wall time", m.limits.wall_ms / 1000);
             m.end(End::Exhausted { limit });
         }
     }
+    edit::retry(m);
     progress::observe(m);
     let mut effects = advance(m);
+    if is_gap {
+        m.waits_since = None;
+    }
+    question::observe(m);
     effects.retain(|effect| m.pending.contains_key(&effect.id));
     (mission, effects)
 }

@@ -8,9 +8,11 @@ use super::conversation::{Role, Turn, Usage};
 use super::event::{Fault, FaultKind, SessionId};
 use super::fuel::{Reserve, backoff_ms};
 use super::provider::{self, Served};
+use super::question;
 use super::repetition;
 use super::session::{OpenCall, SessionState};
 use super::state::{End, LineKind, Mission, Proposal, ProposalStage};
+use super::todo;
 use super::work;
 
 /// Answers that could not be used, in a row, before a session is given up.
@@ -134,9 +136,21 @@ fn decide(m: &mut Mission, id: SessionId, index: usize, decision: Control) {
     match decision {
         Control::Triage(triage) => work::triaged(m, id, triage),
         Control::Plan(text) => work::planned(m, id, index, &text.todo),
-        Control::Done(done) => work::done(m, id, done),
+        Control::Done(done) => match todo::failed_step(m, id) {
+            Some(step) => {
+                let text = format!(
+                    "not taken: you marked {step} as failed; mend it and mark it active, or give up"
+                );
+                if let Some(session) = m.sessions.get_mut(&id) {
+                    session.answer(index, text, true);
+                }
+            }
+            None => work::done(m, id, done),
+        },
         Control::GiveUp(why) => work::gave_up(m, id, &why.reason),
         Control::Verdict(verdict) => work::judged(m, id, verdict),
+        Control::UpdateTodo(call) => todo::update(m, id, index, &call),
+        Control::Ask(call) => question::ask(m, id, index, &call),
     }
 }
 

@@ -64,7 +64,7 @@ pub struct Offer {
     pub diff: String,
 }
 
-/// What became of a person's word to take something back, for who gave it.
+/// What became of a person's word, for who gave it: to take something back, to set a mark, an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// What was given with the command.
@@ -76,10 +76,15 @@ pub struct Answer {
 }
 
 /// How many answers are kept.
-const ANSWERS: usize = 16;
+const ANSWERS: usize = 128;
 
 /// Answers those who asked with what was told since line `before`.
-fn answer(m: &mut Mission, asks: impl IntoIterator<Item = String>, is_done: bool, before: u64) {
+pub(super) fn answer(
+    m: &mut Mission,
+    asks: impl IntoIterator<Item = String>,
+    is_done: bool,
+    before: u64,
+) {
     let told = m.story.iter().filter(|line| line.number > before);
     let said: Vec<String> = told.map(|line| line.text.clone()).collect();
     for ask in asks {
@@ -90,7 +95,7 @@ fn answer(m: &mut Mission, asks: impl IntoIterator<Item = String>, is_done: bool
 }
 
 /// Says why nothing is taken back, and answers with it.
-fn refuse(m: &mut Mission, asks: impl IntoIterator<Item = String>, text: String) {
+pub(super) fn refuse(m: &mut Mission, asks: impl IntoIterator<Item = String>, text: String) {
     let before = m.told;
     m.tell(LineKind::Warning, None, None, text);
     answer(m, asks, false, before);

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::Account;
 use super::conversation::Role;
+use super::edit::Held;
 use super::event::{MissionId, Mode};
 use super::fuel::Spent;
 use super::plan::{ItemId, Plan};
+use super::question::Question;
 use super::state::{Accepted, End, Finding, Line, Mission, Phase, nothing_stands};
 use super::undo::{Answer, Offer, Undone};
 
@@ -41,7 +43,13 @@ pub struct MissionView {
     /// What could not be taken back without a merge, and what the merge would do.
     #[serde(default)]
     pub offer: Option<Offer>,
-    /// What became of the newest words to take something back.
+    /// What a person wrote into `todo.md` and the plan has not taken, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Held>,
+    /// Questions that wait for an answer, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<Question>,
+    /// What became of the newest words that wanted an answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Answer>,
     /// The open sessions.
@@ -102,6 +110,8 @@ impl MissionView {
             receipts: m.receipts.clone(),
             undos: m.undos.clone(),
             offer: m.offer.clone(),
+            held: m.held.clone(),
+            questions: m.questions.iter().map(|open| open.question.clone()).collect(),
             answers: m.answers.iter().cloned().collect(),
             sessions: m.sessions().map(session).collect(),
             spent: m.spent,

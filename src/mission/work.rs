@@ -7,6 +7,7 @@ use super::event::{Gravity, Mode, NewFinding, SessionId, TestVerdict};
 use super::plan::{self, ItemId, Mark, Milestone, Plan, Step, Task};
 use super::progress;
 use super::state::{End, FoundBy, LineKind, Mission, Phase};
+use super::todo;
 
 pub(super) fn triaged(m: &mut Mission, id: SessionId, triage: Triage) {
     m.sessions.remove(&id);
@@ -54,6 +55,7 @@ fn new_step(id: ItemId, title: String) -> Step {
         files: Vec::new(),
         issue: None,
         evidence: None,
+        note: None,
     }
 }
 
@@ -293,6 +295,7 @@ pub(super) fn session_failed(m: &mut Mission, id: SessionId, why: &str) {
             }
         }
         (Role::Worker, Some(item)) => {
+            todo::forget_failed(m, &item);
             attempt_failed(m, &item, format!("The last attempt ended because {why}."))
         }
         (Role::Reviewer, Some(item)) => {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -290,6 +291,13 @@ enum Who {
 }
 
 impl Who {
+    fn name(&self) -> String {
+        match self {
+            Who::Own(_) => "own".to_owned(),
+            Who::Guest(other) => other.folder.display().to_string(),
+        }
+    }
+
     fn texts(&self) -> OpenTexts {
         match self {
             Who::Own(editor) => editor.open_texts(),
@@ -336,19 +344,51 @@ impl Editors {
         self.own.as_ref()
     }
 
+    /// A number that changes when any editor's texts may have.
+    pub fn print(&self) -> u64 {
+        let mut print = DefaultHasher::new();
+        self.own.as_ref().map(|own| own.revision()).hash(&mut print);
+        for guest in self.folders() {
+            let told = std::fs::metadata(guest.folder.join(OPEN)).ok();
+            let told = told.and_then(|told| Some((told.modified().ok()?, told.len())));
+            (&guest.folder, told, guest.lives()).hash(&mut print);
+        }
+        print.finish()
+    }
+
+    /// Every buffer of a file, each with a name for the editor that has it.
+    pub fn buffers(&self, path: &RelPath) -> Vec<(String, OpenText)> {
+        let open = self.all().into_iter();
+        open.filter_map(|who| Some((who.name(), who.texts().remove(path)?))).collect()
+    }
+
+    /// Asks one editor to change a file, for the version that the edit names. When it says that it has, what it has open
+    /// is known anew.
+    pub async fn edit_one(&self, name: &str, edit: VersionedEdit) -> Result<(), String> {
+        let who = self.all().into_iter().find(|who| who.name() == name).ok_or(GONE)?;
+        who.edit(&[edit]).await?;
+        if let Who::Guest(other) = &who {
+            other.look().await;
+        }
+        Ok(())
+    }
+
     /// Waits until every guest has said what is open right now.
     pub async fn look(&self) {
         futures_util::future::join_all(self.guests().iter().map(Other::look)).await;
     }
 
     fn guests(&self) -> Vec<Other> {
+        self.folders().into_iter().filter(Other::lives).collect()
+    }
+
+    fn folders(&self) -> Vec<Other> {
         if !is_real_folder(&self.folder) {
             return Vec::new();
         }
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let folders = entries.map(|entry| entry.path()).filter(|path| is_real_folder(path));
-        let others = folders.map(|folder| Other { lock: folder.with_extension("lock"), folder });
-        others.filter(Other::lives).collect()
+        folders.map(|folder| Other { lock: folder.with_extension("lock"), folder }).collect()
     }
 
     fn all(&self) -> Vec<Who> {

@@ -52,7 +52,12 @@ pub(super) fn start(
         board: board.clone(),
         mailbox,
         dispatcher,
-        projection: Projection::new(root),
+        projection: Projection::new(
+            root,
+            editors.clone(),
+            tokio::runtime::Handle::current(),
+            mail.clone(),
+        ),
         pace: Pace::default(),
         keeper: Keeper::new(root.to_path_buf(), settings.keep),
         memory: Memory::new(root.to_path_buf()),
@@ -101,6 +106,14 @@ fn guarded(board: &Board, body: impl FnOnce() -> Result<(), JournalError>) {
     };
     tracing::error!(why, "the mission loop has stopped");
     board.halt(why);
+}
+
+/// The mission that the files show.
+fn newest(missions: &BTreeMap<MissionId, Known>) -> Option<&Known> {
+    missions.values().max_by_key(|known| {
+        let mission = &known.mission;
+        (mission.ended.is_none(), mission.started_at, mission.id.clone())
+    })
 }
 
 /// What a person says wins over an outcome that came with it: nothing more is begun after a cancel or a pause.
@@ -190,9 +203,10 @@ impl Engine {
             }
             events.extend(self.overdue());
             self.happen_with(events, &taken)?;
-            if self.projection.is_due() || self.pace.left().is_some_and(|left| left.is_zero()) {
-                self.show(&[]);
+            if self.pace.left().is_some_and(|left| left.is_zero()) {
+                self.show_views();
             }
+            self.take_edits()?;
             self.tidy()?;
         }
         if self.projection.is_behind() {
@@ -350,6 +364,11 @@ impl Engine {
                 let known = self.missions.get(&mission);
                 let is_pending = known.is_some_and(|known| known.mission.is_pending(effect));
                 Ok(is_pending.then_some((mission, Event::Waits { effect, waits })))
+            }
+            Mail::Woven { who, text } => {
+                let plan = self.newest().and_then(|known| known.mission.plan.clone());
+                self.projection.edited(&who, text.as_deref(), plan.as_ref());
+                Ok(None)
             }
             Mail::Stop => {
                 self.stopping = true;
@@ -517,12 +536,32 @@ impl Engine {
         }
     }
 
+    fn newest(&self) -> Option<&Known> {
+        newest(&self.missions)
+    }
+
+    /// Looks at what a person writes into `todo.md`, and lets the mission that it shows take it.
+    fn take_edits(&mut self) -> Result<(), JournalError> {
+        if self.projection.is_due() {
+            self.show(&[]);
+        }
+        let Some(known) = newest(&self.missions).filter(|known| known.seq > 0) else {
+            return Ok(());
+        };
+        let id = known.mission.id.clone();
+        for notice in self.projection.look(&known.mission) {
+            self.board.tell(Update::Notice(notice));
+        }
+        match self.projection.edits(&known.mission) {
+            Some(command) => self.happen(vec![(id, Event::Commanded { command })]),
+            None => Ok(()),
+        }
+    }
+
     /// Shows what changed, as files and to this process. The files come first: whoever waits for a mission's end hears
     /// before it of one that cannot be written.
     pub(super) fn show(&mut self, changed: &[MissionId]) {
-        let newest = self.missions.values().max_by_key(|k| {
-            (k.mission.ended.is_none(), k.mission.started_at, k.mission.id.clone())
-        });
+        let newest = newest(&self.missions);
         if let Some(known) = newest {
             for notice in self.projection.write(&known.mission, known.seq) {
                 tracing::warn!("{notice}");

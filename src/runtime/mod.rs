@@ -21,6 +21,7 @@ mod prove;
 mod reconcile;
 mod recovery;
 mod remember;
+mod replicas;
 pub mod rerun;
 mod seal;
 pub mod settings;
@@ -141,6 +142,8 @@ enum Mail {
     Finished { mission: MissionId, effect: u64, outcome: crate::mission::Outcome },
     /// A turn waits for a slot, or no longer does.
     Waits { mission: MissionId, effect: u64, waits: bool },
+    /// An editor has changed its buffer of `todo.md` to that text, or has not.
+    Woven { who: String, text: Option<String> },
     /// The process ends.
     Stop,
 }
@@ -226,7 +229,13 @@ impl Handle {
                 command,
                 Command::DismissFinding { .. } | Command::Undo { .. } | Command::Redo { .. }
             );
-            let mends = matches!(command, Command::Resume | Command::SetItem { .. });
+            let mends = matches!(
+                command,
+                Command::Resume
+                    | Command::SetItem { .. }
+                    | Command::Answer { .. }
+                    | Command::SettleItem { .. }
+            );
             let taken = harmless || (mends && end.name() == "blocked");
             if !taken {
                 let hint = match end.name() {

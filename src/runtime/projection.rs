@@ -1,28 +1,29 @@
 //! The readable projections of the journal: `.opencode/todo.md` and `.opencode/mission_loop.json`.
 //!
-//! A `todo.md` that somebody else wrote or edited is never lost: it is set aside before it is written over.
+//! A `todo.md` that a person edits is merged with the plan, see [`super::replicas`]; one that was nobody's plan here is
+//! set aside before it is written over.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::store::now_ms;
+use super::Mail;
+use super::editors::Editors;
+use super::replicas::Replicas;
 use crate::disk;
-use crate::mission::plan::{Plan, render};
+use crate::mission::plan::Plan;
 use crate::mission::view::{is_running, state};
-use crate::mission::{End, Mission, MissionId};
-use crate::workspace::hash::sha256;
+use crate::mission::{Command, End, Mission, MissionId};
 
 /// How often the snapshot is written while nothing but counts and times change.
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) struct Projection {
     folder: PathBuf,
-    /// The hash of the `todo.md` that was written last, perhaps by an earlier process.
-    todo: Option<String>,
-    /// The plan that it shows; `None` before this process has written one.
-    plan: Option<Plan>,
+    replicas: Replicas,
     snapshot: Option<Snapshot>,
     /// Whether a newer snapshot waits for its time.
     waiting: bool,
@@ -36,32 +37,39 @@ struct Snapshot {
 }
 
 impl Projection {
-    pub fn new(root: &Path) -> Projection {
+    pub fn new(
+        root: &Path,
+        editors: Arc<Editors>,
+        tokio: tokio::runtime::Handle,
+        mail: Sender<Mail>,
+    ) -> Projection {
         let folder = root.join(".opencode");
-        let todo = std::fs::read_to_string(folder.join("mission_loop.json"))
-            .ok()
-            .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
-            .and_then(|snapshot| snapshot["todoHash"].as_str().map(str::to_owned));
-        Projection { folder, todo, plan: None, snapshot: None, waiting: false, complained: false }
+        let replicas = Replicas::new(&folder, editors, tokio, mail);
+        Projection { folder, replicas, snapshot: None, waiting: false, complained: false }
     }
 
     /// Writes what changed of a mission that has so many events. Answers what a person should know: that a file was set aside, that one cannot be written.
     pub fn write(&mut self, mission: &Mission, events: u64) -> Vec<String> {
         let mut notices = Vec::new();
         let written = self
-            .write_plan(mission, &mut notices)
+            .replicas
+            .write(mission, &mut notices)
             .and_then(|()| self.write_snapshot(mission, events));
         match written {
             Ok(()) => self.complained = false,
             Err(error) if !self.complained => {
                 self.complained = true;
                 self.waiting = true;
+                self.replicas.again();
                 notices.push(format!(
                     "failed to write {}: {error}; the journal is not affected",
                     self.folder.display()
                 ));
             }
-            Err(_) => self.waiting = true,
+            Err(_) => {
+                self.waiting = true;
+                self.replicas.again();
+            }
         }
         notices
     }
@@ -76,57 +84,31 @@ impl Projection {
         self.waiting && self.snapshot.as_ref().is_none_or(|last| last.at.elapsed() >= PAUSE)
     }
 
-    fn write_plan(&mut self, mission: &Mission, notices: &mut Vec<String>) -> std::io::Result<()> {
-        let Some(plan) = mission.plan.as_ref().filter(|plan| self.plan.as_ref() != Some(plan))
-        else {
-            return Ok(());
-        };
-        self.write_todo(&render(plan), notices)?;
-        self.plan = Some(plan.clone());
-        Ok(())
+    /// Looks whether somebody changed `todo.md`, and brings it to the plan. Answers as [`Projection::write`].
+    pub fn look(&mut self, mission: &Mission) -> Vec<String> {
+        let mut notices = Vec::new();
+        if self.replicas.write(mission, &mut notices).is_err() {
+            // It is said when the mission is shown, and tried again.
+            self.waiting = true;
+            self.replicas.again();
+        }
+        notices
     }
 
-    fn write_todo(&mut self, text: &str, notices: &mut Vec<String>) -> std::io::Result<()> {
-        let hash = sha256(text.as_bytes());
-        if self.todo.as_ref() == Some(&hash) {
-            return Ok(());
-        }
-        let path = self.folder.join("todo.md");
-        if let Some(aside) = self.set_aside(&path, &hash)? {
-            notices.push(format!(
-                "todo.md was changed by somebody else; their text is kept as {}",
-                aside.display()
-            ));
-        }
-        disk::replace(&path, text.as_bytes())?;
-        self.todo = Some(hash);
-        Ok(())
+    /// Takes note of an editor's answer.
+    pub fn edited(&mut self, who: &str, text: Option<&str>, plan: Option<&Plan>) {
+        self.replicas.edited(who, text, plan);
     }
 
-    /// Moves a `todo.md` away that is neither what was written last nor what is to be written.
-    fn set_aside(&self, path: &Path, wanted: &str) -> std::io::Result<Option<PathBuf>> {
-        match std::fs::symlink_metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-            Ok(_) => {}
-        }
-        let found = std::fs::read(path).map(|bytes| sha256(&bytes)).ok();
-        if found.is_some() && (found.as_deref() == Some(wanted) || found == self.todo) {
-            return Ok(None);
-        }
-        let archive = self.folder.join("archive");
-        disk::create_dir_all(&archive)?;
-        let aside = (now_ms()..)
-            .map(|number| archive.join(format!("todo-{number}.md")))
-            .find(|free| std::fs::symlink_metadata(free).is_err())
-            .unwrap_or_else(|| archive.join("todo.md"));
-        disk::rename(path, &aside)?;
-        Ok(Some(aside))
+    /// What a person has changed in `todo.md`, where that is news.
+    pub fn edits(&mut self, mission: &Mission) -> Option<Command> {
+        self.replicas.edits(mission)
     }
 
     fn write_snapshot(&mut self, mission: &Mission, events: u64) -> std::io::Result<()> {
         let progress = mission.plan.as_ref().map_or((0, 0), Plan::progress);
-        let of = (mission.id.clone(), state(mission), progress, self.todo.clone());
+        let of =
+            (mission.id.clone(), state(mission), progress, self.replicas.hash().map(str::to_owned));
         let same = |last: &Snapshot| last.of == of && last.at.elapsed() < PAUSE;
         self.waiting = self.snapshot.as_ref().is_some_and(same);
         if self.waiting {
@@ -151,7 +133,7 @@ impl Projection {
             "lastActivity": mission.now,
             "progress": mission.plan.as_ref().map_or((0, 0), Plan::progress),
             "needs": match &mission.ended { Some(End::Blocked { needs }) => Some(needs), _ => None },
-            "todoHash": self.todo,
+            "todoHash": self.replicas.hash(),
         });
         format!("{snapshot:#}\n")
     }
@@ -160,33 +142,87 @@ impl Projection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mission::plan::parse;
 
-    #[test]
-    fn a_todo_of_somebody_else_is_set_aside() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = root.path().join(".opencode");
-        std::fs::create_dir(&folder).unwrap();
-        std::fs::write(folder.join("todo.md"), b"\xff mine").unwrap();
-        let mut projection = Projection::new(root.path());
-        let mut notices = Vec::new();
-        projection.write_todo("# Mission: a\n", &mut notices).unwrap();
-        assert_eq!(notices.len(), 1);
-        let kept = std::fs::read_dir(folder.join("archive")).unwrap().next().unwrap().unwrap();
-        assert_eq!(std::fs::read(kept.path()).unwrap(), b"\xff mine");
-        projection.write_todo("# Mission: b\n", &mut notices).unwrap();
-        assert_eq!(notices.len(), 1, "our own text is not set aside");
-        std::fs::write(folder.join("todo.md"), "typed").unwrap();
-        projection.write_todo("# Mission: c\n", &mut notices).unwrap();
-        assert_eq!(notices.len(), 2);
-        assert_eq!(std::fs::read_to_string(folder.join("todo.md")).unwrap(), "# Mission: c\n");
+    const PLAN: &str = "# Mission: g\n\n## M1: a\n\n### T1.1: b | agent:Worker\n- [ ] S1.1.1: c\n- [ ] S1.1.2: d\n";
+
+    fn projection(root: &Path) -> Projection {
+        let (mail, _) = std::sync::mpsc::channel();
+        let editors = Arc::new(Editors::new(root, None));
+        Projection::new(root, editors, tokio::runtime::Handle::current(), mail)
     }
 
-    #[test]
-    fn counts_alone_do_not_write_the_snapshot_again_at_once() {
+    fn mission() -> Mission {
+        let mut mission = Mission::new(MissionId("m".into()));
+        mission.plan = Some(parse(PLAN).unwrap());
+        mission
+    }
+
+    fn todo(root: &Path) -> PathBuf {
+        root.join(".opencode/todo.md")
+    }
+
+    fn folder() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join(".opencode")).unwrap();
+        root
+    }
+
+    #[tokio::test]
+    async fn a_todo_that_was_nobodys_plan_is_set_aside() {
+        let root = folder();
+        std::fs::write(todo(root.path()), b"\xff mine").unwrap();
+        let mut projection = projection(root.path());
+        assert_eq!(projection.write(&mission(), 1).len(), 1);
+        let archive = root.path().join(".opencode/archive");
+        let kept = std::fs::read_dir(archive).unwrap().next().unwrap().unwrap();
+        assert_eq!(std::fs::read(kept.path()).unwrap(), b"\xff mine");
+        assert_eq!(std::fs::read_to_string(todo(root.path())).unwrap(), PLAN);
+    }
+
+    /// Waits until what was written into the file is taken for said.
+    fn said(projection: &mut Projection, mission: &Mission) -> Command {
+        for _ in 0..10_000 {
+            projection.write(mission, 1);
+            if let Some(command) = projection.edits(mission) {
+                return command;
+            }
+            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        panic!("nothing was heard");
+    }
+
+    #[tokio::test]
+    async fn what_a_person_wrote_stays_and_what_they_changed_is_said_also_to_the_next_process() {
+        for restarts in [false, true] {
+            let root = folder();
+            let mut first = projection(root.path());
+            let mut mission = mission();
+            assert!(first.write(&mission, 1).is_empty());
+            let theirs =
+                PLAN.replace("S1.1.1: c", "S1.1.1: C").replace("## M1", "my own line\n## M1");
+            std::fs::write(todo(root.path()), &theirs).unwrap();
+            // Meanwhile the mission goes on.
+            let id = crate::mission::plan::ItemId::parse("T1.1").unwrap();
+            mission.plan.as_mut().unwrap().task_mut(&id).unwrap().steps[1].mark =
+                crate::mission::plan::Mark::Active;
+            let mut second = if restarts { projection(root.path()) } else { first };
+            assert!(second.write(&mission, 1).is_empty());
+            let now = std::fs::read_to_string(todo(root.path())).unwrap();
+            assert_eq!(now, theirs.replace("[ ] S1.1.2", "[/] S1.1.2"), "{restarts}");
+            let Command::EditPlan { edits, order } = said(&mut second, &mission) else { panic!() };
+            let items: Vec<String> = edits.iter().map(|edit| edit.item.to_string()).collect();
+            assert_eq!((items, order.len()), (vec!["S1.1.1".to_owned()], 0));
+            assert!(!root.path().join(".opencode/archive").exists());
+        }
+    }
+
+    #[tokio::test]
+    async fn counts_alone_do_not_write_the_snapshot_again_at_once() {
+        let root = folder();
         let path = root.path().join(".opencode/mission_loop.json");
-        let mut projection = Projection::new(root.path());
+        let mut projection = projection(root.path());
         let mut mission = Mission::new(MissionId("m".into()));
         assert!(projection.write(&mission, 1).is_empty());
         let first = std::fs::read_to_string(&path).unwrap();

@@ -12,6 +12,7 @@ use super::session::Session;
 use super::todo;
 use super::todo::outline::{Item, Kind, outline};
 use crate::mission::Back;
+use crate::mission::edit::Hold;
 
 /// The kind of actions that mend nothing by themselves.
 pub const KIND: CodeActionKind = CodeActionKind::new("refactor.orchestrator");
@@ -29,6 +30,9 @@ pub fn actions(session: &Session, params: &CodeActionParams) -> CodeActionRespon
         offers.extend(
             items.filter(|item| lines.contains(&item.line)).flat_map(|item| on_item(&item)),
         );
+    }
+    if is_plan(session, &document) {
+        offers.extend(on_held(session, &document, params));
     }
     let slashes = document.text.lines().enumerate().skip(*lines.start() as usize);
     let slashes = slashes.take_while(|(line, _)| *line <= *lines.end() as usize);
@@ -100,6 +104,32 @@ fn on_item(item: &Item) -> Vec<Offer> {
     let marks =
         [set("done", "done", 'x'), set("failed", "failed", '-'), set("pending", "pending", ' ')];
     std::iter::once(run).chain(marks.into_iter().flatten()).collect()
+}
+
+/// Where the person and the mission changed an item in two ways: either side can be taken.
+fn on_held(session: &Session, document: &Document, params: &CodeActionParams) -> Vec<Offer> {
+    let lines = params.range.start.line..=params.range.end.line;
+    let mut offers = Vec::new();
+    for (mission, held) in diagnostics::held(&session.views()) {
+        if held.hold == Hold::UnderWay
+            || !lines.contains(&diagnostics::line_of_held(&document.text, &held))
+        {
+            continue;
+        }
+        let id = &held.edit.item;
+        let mends = params.context.diagnostics.iter().find(|d| d.message == held.why);
+        for (title, take) in [
+            (format!("Keep {id} as it is here"), "text"),
+            (format!("Take {id} as the mission has it"), "plan"),
+        ] {
+            let argument = json!({ "mission": mission, "item": id, "take": take });
+            let mut offer = Offer::new(title, "orchestrator.todo.settle", argument);
+            offer.kind = CodeActionKind::QUICKFIX;
+            offer.mends = mends.cloned();
+            offers.push(offer);
+        }
+    }
+    offers
 }
 
 /// What could not be taken back from this file without a merge.

@@ -8,7 +8,7 @@ use crate::mission::plan::{ItemId, Mark};
 use crate::mission::{Command, MissionId, Mode};
 
 /// Every command, as announced to the client.
-pub const COMMANDS: [&str; 16] = [
+pub const COMMANDS: [&str; 18] = [
     "orchestrator.task",
     "orchestrator.plan",
     "orchestrator.pause",
@@ -18,6 +18,8 @@ pub const COMMANDS: [&str; 16] = [
     "orchestrator.agents",
     "orchestrator.todo.run",
     "orchestrator.todo.set",
+    "orchestrator.todo.settle",
+    "orchestrator.answer",
     "orchestrator.finding.fix",
     "orchestrator.finding.dismiss",
     "orchestrator.change.show",
@@ -120,9 +122,24 @@ pub fn read(command: &str, arguments: Vec<Value>) -> Result<Ask, BadAsk> {
             fields.tell(Command::RunItem { item: fields.item()? })
         }
         "todo.set" => {
-            let fields = fields(&["item", "mark", "evidence"]);
+            let fields = fields(&["item", "mark", "evidence", "version"]);
             let (item, mark) = (fields.item()?, fields.mark()?);
-            fields.tell(Command::SetItem { item, mark, evidence: fields.text("evidence") })
+            let (evidence, version) = (fields.text("evidence"), fields.text("version"));
+            let ask = fields.text("ask");
+            fields.tell(Command::SetItem { item, mark, evidence, version, ask })
+        }
+        "todo.settle" => {
+            let fields = fields(&["item", "take"]);
+            let side = fields.values.get("take").cloned().unwrap_or_default();
+            let take = serde_json::from_value(side)
+                .map_err(|_| fields.bad("needs what to `take`: text or plan"))?;
+            fields.tell(Command::SettleItem { item: fields.any_item()?, take })
+        }
+        "answer" => {
+            let fields = fields(&["text", "question"]);
+            let text = fields.text("text").ok_or_else(|| fields.bad("needs a `text`"))?;
+            let question = fields.number("question").and_then(|n| u32::try_from(n).ok());
+            fields.tell(Command::Answer { question, text, ask: fields.text("ask") })
         }
         "finding.fix" => {
             let fields = fields(&["finding"]);
@@ -196,6 +213,11 @@ impl<'a> Fields<'a> {
         Ok(Ask::Tell { mission: self.mission(), command })
     }
 
+    fn any_item(&self) -> Result<ItemId, BadAsk> {
+        let item = self.text("item").and_then(|text| ItemId::parse(&text));
+        item.ok_or_else(|| self.bad("needs an `item` such as M1, T1.2 or S1.2.3"))
+    }
+
     fn item(&self) -> Result<ItemId, BadAsk> {
         let item = self.text("item").and_then(|text| ItemId::parse(&text));
         item.ok_or_else(|| self.bad("needs an `item` such as T1.2 or S1.2.3"))
@@ -250,7 +272,9 @@ mod tests {
     #[test]
     fn fields_come_by_name_or_in_order() {
         let item = ItemId::parse("S1.1.1").unwrap();
-        let command = Command::SetItem { item, mark: Mark::Done, evidence: Some("seen".into()) };
+        let evidence = Some("seen".into());
+        let command =
+            Command::SetItem { item, mark: Mark::Done, evidence, version: None, ask: None };
         let named = json!([{"mission": "m", "item": "S1.1.1", "mark": "x", "evidence": "seen"}]);
         let mission = Some(MissionId("m".into()));
         let wanted = Ask::Tell { mission, command: command.clone() };

@@ -15,6 +15,7 @@ use super::actions::summary;
 use super::diagnostics;
 use super::outbox::Weight;
 use super::progress::{Created, Progress};
+use super::question::Questions;
 use super::session::Session;
 use crate::mission::view::MissionView;
 use crate::mission::{End, MissionId};
@@ -34,6 +35,7 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
     let (created, mut answers) = mpsc::unbounded_channel();
     let mut shown = HashMap::new();
     let mut said = HashSet::new();
+    let mut questions = Questions::default();
     for notice in runtime.notices() {
         said.insert(notice.clone());
         say(&session, MessageType::WARNING, notice);
@@ -41,6 +43,7 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
     // What ended before this session is old news.
     let old = runtime.views();
     refresh(&session, &old, &mut shown, &created, false);
+    old.iter().for_each(|view| questions.follow(&session, &runtime, view));
     loop {
         tokio::select! {
             update = updates.recv() => {
@@ -59,7 +62,9 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
                 }
                 // Updates that came too fast to be seen one by one are seen together.
                 if updates.is_empty() {
-                    refresh(&session, &runtime.views(), &mut shown, &created, true);
+                    let views = runtime.views();
+                    refresh(&session, &views, &mut shown, &created, true);
+                    views.iter().for_each(|view| questions.follow(&session, &runtime, view));
                 }
             }
             Some(answer) = answers.recv() => begin(&session, &mut shown, answer),

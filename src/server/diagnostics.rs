@@ -25,7 +25,9 @@ use super::outbox::Weight;
 use super::session::Session;
 use super::text::Lines;
 use super::todo::{self, outline::outline};
+use crate::mission::edit::{Held, Hold};
 use crate::mission::event::Gravity;
+use crate::mission::plan::sheet::with_ids;
 use crate::mission::view::MissionView;
 use crate::mission::{Finding, FindingStatus, FoundBy};
 use crate::workspace::path::RelPath;
@@ -134,7 +136,10 @@ fn current(session: &Session) -> ByUri {
     }
     for (path, document) in open.iter().filter(|(path, _)| path.as_str() == todo::TODO_PATH) {
         tracing::trace!("checking {path}");
-        let errors = plan_errors(session, document);
+        let mut errors = plan_errors(session, document);
+        errors.extend(
+            held(&session.views()).map(|(_, held)| held_diagnostic(session, document, &held)),
+        );
         if !errors.is_empty() {
             current.entry(document.uri.clone()).or_default().extend(errors);
         }
@@ -195,12 +200,49 @@ fn diagnostic(placed: &Placed, range: Range) -> Diagnostic {
     }
 }
 
+/// What persons wrote into the plan of missions at work, and the plan has not taken; with the mission's id.
+pub fn held(views: &[Arc<MissionView>]) -> impl Iterator<Item = (String, Held)> {
+    let is_at_work = |view: &&Arc<MissionView>| view.end.is_none() || view.state == "blocked";
+    views.iter().filter(is_at_work).flat_map(|view| {
+        let held = view.held.iter().filter(|held| !held.yields);
+        held.map(|held| (view.id.0.clone(), held.clone()))
+    })
+}
+
+/// The 0-based line where something that is held is shown: its item's, or that of what the item stood under.
+pub fn line_of_held(text: &str, held: &Held) -> u32 {
+    let items = outline(text);
+    let line = |id: &str| items.iter().find(|item| item.id == id).map(|item| item.line);
+    let id = held.edit.item.to_string();
+    let above = format!("T{}", id.trim_start_matches(['M', 'T', 'S']));
+    let above = above.rsplit_once('.').map(|(above, _)| above.to_owned());
+    line(&id).or_else(|| line(&above?)).unwrap_or(0)
+}
+
+fn held_diagnostic(session: &Session, document: &Document, held: &Held) -> Diagnostic {
+    let (severity, code) = match held.hold {
+        Hold::Conflict => (DiagnosticSeverity::ERROR, "conflict"),
+        Hold::Invalid => (DiagnosticSeverity::ERROR, "plan"),
+        Hold::UnderWay => (DiagnosticSeverity::INFORMATION, "under-way"),
+    };
+    Diagnostic {
+        range: line_range(session, document, line_of_held(&document.text, held)),
+        severity: Some(severity),
+        code: Some(NumberOrString::String(code.to_owned())),
+        source: Some(SOURCE.to_owned()),
+        message: held.why.clone(),
+        ..Diagnostic::default()
+    }
+}
+
 /// What the plan's own parser says of an open `todo.md`; an empty one is no plan yet.
 fn plan_errors(session: &Session, document: &Document) -> Vec<Diagnostic> {
     if document.text.trim().is_empty() {
         return Vec::new();
     }
-    let errors = crate::mission::plan::parse(&document.text).err().unwrap_or_default();
+    // What has no id yet is given one.
+    let text = with_ids(&document.text, &BTreeSet::new(), Some(&|_| false));
+    let errors = crate::mission::plan::parse(&text).err().unwrap_or_default();
     let errors = errors.into_iter().map(|error| Diagnostic {
         range: line_range(session, document, error.line),
         severity: Some(DiagnosticSeverity::ERROR),

@@ -124,7 +124,10 @@ fn workspace_edit(session: &Session, wanted: &[(Document, String)]) -> Workspace
 async fn echoed(session: &Session, wanted: &[(Document, String)]) {
     let mut changes = session.documents.changes();
     let is_there = |(document, text): &(Document, String)| {
-        session.documents.get(&document.uri).is_some_and(|now| *now.text == **text)
+        // Where the client checks versions, a later one has the edit in it, whatever was typed since.
+        let is_later = |now: i32| session.client().versioned_edits && now > document.version;
+        let now = session.documents.get(&document.uri);
+        now.is_some_and(|now| *now.text == **text || is_later(now.version))
     };
     while !wanted.iter().all(is_there) {
         if changes.changed().await.is_err() {

@@ -19,6 +19,7 @@ pub mod peer;
 #[cfg(debug_assertions)]
 mod probe;
 pub mod progress;
+pub mod question;
 pub mod raw;
 pub mod root;
 pub mod session;

@@ -1,9 +1,10 @@
-//! The schemas of the calls that decide: `triage`, `plan`, `done`, `give_up`, `verdict`, and `propose`. What becomes of
+//! The schemas of the calls that decide: `triage`, `plan`, `done`, `give_up`, `verdict`, and `propose`; and of those
+//! that a mission answers beside them: `update_todo` and `ask`. What becomes of
 //! them is the mission's and the gate's business; here they are only described.
 
 use serde_json::{Value, json};
 
-use super::schema::{Tool, object, plain, text};
+use super::schema::{ALL, Tool, object, plain, text};
 use crate::mission::control;
 use crate::mission::conversation::Role;
 
@@ -23,6 +24,10 @@ pub(super) const GIVE_UP: Tool =
     decision("give_up", "It cannot be done.", give_up, &[Role::Planner, Role::Worker]);
 pub(super) const VERDICT: Tool = decision("verdict", "The judgement.", verdict, &[Role::Reviewer]);
 
+pub(super) const UPDATE_TODO: Tool =
+    decision(control::UPDATE_TODO, "Updates your steps.", update_todo, &[Role::Worker]);
+pub(super) const ASK: Tool = decision(control::ASK, "Asks the user.", ask, ALL);
+
 const fn decision(
     name: &'static str,
     description: &'static str,
@@ -34,6 +39,22 @@ const fn decision(
 
 fn plan() -> Value {
     object(json!({"todo": text("the whole text of todo.md")}), &["todo"])
+}
+
+fn update_todo() -> Value {
+    let mark = json!({"enum": ["active", "failed"]});
+    let plain = json!({"type": "string"});
+    brief(json!({"item": plain, "mark": mark, "note": plain, "version": plain}), "item")
+}
+
+fn ask() -> Value {
+    let choices = json!({"type": "array", "items": {"type": "string"}});
+    brief(json!({"question": {"type": "string"}, "choices": choices}), "question")
+}
+
+/// As [`object`], in fewer bytes: what is said beyond it does no harm.
+fn brief(properties: Value, required: &str) -> Value {
+    json!({"type": "object", "properties": properties, "required": [required]})
 }
 
 fn give_up() -> Value {

@@ -54,6 +54,8 @@ const TOOLS: &[Tool] = &[
     control::DONE,
     control::GIVE_UP,
     control::VERDICT,
+    control::UPDATE_TODO,
+    control::ASK,
 ];
 
 fn of_role(role: Role) -> impl Iterator<Item = &'static Tool> {
@@ -229,10 +231,21 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(allows(role, decisions::PROPOSE), role == Role::Worker);
             for tool in TOOLS.iter().filter(|tool| decisions::is_control(tool.name)) {
-                let own = decisions::of_role(role).contains(&tool.name);
+                let own = decisions::is_of(role, tool.name);
                 assert_eq!(allows(role, tool.name), own, "{role} {}", tool.name);
             }
         }
+    }
+
+    /// What a Worker can say beside its work costs it little.
+    #[test]
+    fn the_calls_beside_the_work_are_small() {
+        let added = specs(Role::Worker)
+            .into_iter()
+            .filter(|spec| [decisions::UPDATE_TODO, decisions::ASK].contains(&spec.name.as_str()));
+        let bytes: usize = added.map(|spec| serde_json::to_string(&spec).unwrap().len()).sum();
+        // The format of a provider adds an envelope of some 38 bytes to each.
+        assert!(bytes > 200 && bytes + 2 * 38 <= 500, "{bytes}");
     }
 
     #[test]

@@ -51,6 +51,7 @@ mod rules;
 mod simulate;
 mod support;
 mod symbolic_engine;
+mod todo;
 mod undo;
 mod undo_editor;
 mod vscode;

@@ -101,6 +101,7 @@ fn task_of(id: ItemId, title: &str, issue: &str, file: Option<&str>) -> Task {
         files: file.map(str::to_owned).into_iter().collect(),
         issue: Some(issue.to_owned()),
         evidence: None,
+        note: None,
     };
     Task { id, title: title.to_owned(), agent: None, depends: Vec::new(), steps: vec![step] }
 }

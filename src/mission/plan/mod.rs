@@ -4,10 +4,13 @@
 //! the text format and what makes a plan valid; it knows nothing of who carries it out.
 
 mod id;
+mod item;
 mod parse;
 mod render;
+pub mod sheet;
 
 pub use id::{ItemId, Level};
+pub use item::{Aspect, Item};
 pub(super) use parse::MAX_TASKS;
 pub use parse::{PlanError, parse};
 pub(super) use render::one_line;
@@ -117,6 +120,9 @@ pub struct Step {
     pub issue: Option<String>,
     /// What showed that it is done.
     pub evidence: Option<String>,
+    /// What a Worker or a person noted at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Whether a step can declare that file: relative, with `/` between parts, and writable as a tag of one line.

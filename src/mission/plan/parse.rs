@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ItemId, Level, Mark, Milestone, Plan, Size, Step, Task};
+use super::{Item as PlanItem, ItemId, Level, Mark, Milestone, Plan, Size, Step, Task};
 
 /// The longest title, in characters.
 const MAX_TITLE: usize = 1_000;
@@ -35,6 +35,76 @@ pub fn parse(text: &str) -> Result<Plan, Vec<PlanError>> {
         reader.read(line.trim_end());
     }
     reader.finish()
+}
+
+/// What one line of `todo.md` is by itself.
+#[derive(Debug, PartialEq)]
+pub(super) enum Read {
+    /// An item.
+    Item(PlanItem),
+    /// A line of an item, with its id as far as it can be seen, that is not valid.
+    Broken(Option<ItemId>),
+    /// An item without an id; the byte at which its title begins.
+    Nameless(Level, usize),
+    /// A line of the person's own, or of the mission's head.
+    Other,
+}
+
+impl Read {
+    pub fn id(&self) -> Option<&ItemId> {
+        match self {
+            Read::Item(item) => Some(item.id()),
+            Read::Broken(id) => id.as_ref(),
+            _ => None,
+        }
+    }
+
+    pub fn level(&self) -> Option<Level> {
+        match self {
+            Read::Nameless(level, _) => Some(*level),
+            other => other.id().map(ItemId::level),
+        }
+    }
+}
+
+/// Reads one line by itself.
+pub(super) fn read_line(line: &str) -> Read {
+    let text = line.trim_start();
+    let indent = line.len() - text.len();
+    let heads = [
+        ("### ", Level::Task),
+        ("## ", Level::Milestone),
+        ("- [", Level::Step),
+        ("* [", Level::Step),
+    ];
+    let Some((head, level)) = heads.into_iter().find(|(head, _)| text.starts_with(head)) else {
+        return Read::Other;
+    };
+    let rest = &text[head.len()..];
+    let mut reader = Reader::default();
+    let item = match level {
+        Level::Milestone => reader.read_milestone(rest).map(PlanItem::Milestone),
+        Level::Task => reader.read_task(rest).map(PlanItem::Task),
+        Level::Step => reader.read_step(rest).map(PlanItem::Step),
+    };
+    if let Some(item) = item.filter(|_| reader.errors.is_empty()) {
+        return Read::Item(item);
+    }
+    let named = match level {
+        Level::Step => rest.split_once(']').map_or("", |(_, named)| named),
+        _ => rest,
+    };
+    let word = named.trim_start();
+    let id: String = word.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
+    let is_marked = level != Level::Step
+        || rest.get(1..2) == Some("]") && Mark::from_symbol(&rest[..1]).is_some();
+    // `S1` is an id that is being written, `Solve it` is not.
+    let is_id =
+        id.starts_with(['M', 'T', 'S']) && id[1..].starts_with(|c: char| c.is_ascii_digit());
+    if is_id || !is_marked || word.is_empty() {
+        return Read::Broken(ItemId::parse(&id).filter(|id| id.level() == level));
+    }
+    Read::Nameless(level, indent + text.len() - word.len())
 }
 
 #[derive(Default)]
@@ -80,26 +150,28 @@ impl Reader {
     }
 
     fn milestone(&mut self, rest: &str) {
-        let Some(mut item) = self.item(rest, Level::Milestone, &["depends", "status"]) else {
-            return;
-        };
+        let milestone = self.read_milestone(rest);
+        self.milestones.extend(milestone);
+    }
+
+    fn read_milestone(&mut self, rest: &str) -> Option<Milestone> {
+        let mut item = self.item(rest, Level::Milestone, &["depends", "status"])?;
         let depends = self.depends(&mut item);
-        self.milestones.push(Milestone {
-            id: item.id,
-            title: item.title,
-            depends,
-            tasks: Vec::new(),
-        });
+        Some(Milestone { id: item.id, title: item.title, depends, tasks: Vec::new() })
+    }
+
+    fn read_task(&mut self, rest: &str) -> Option<Task> {
+        let known = ["agent", "depends", "parallel-group", "status", "issue", "size", "file"];
+        let mut item = self.item(rest, Level::Task, &known)?;
+        let depends = self.depends(&mut item);
+        let agent = item.tags.remove("agent").filter(|a| a != "Worker");
+        Some(Task { id: item.id, title: item.title, agent, depends, steps: Vec::new() })
     }
 
     fn task(&mut self, rest: &str) {
-        let known = ["agent", "depends", "parallel-group", "status", "issue", "size", "file"];
-        let Some(mut item) = self.item(rest, Level::Task, &known) else {
+        let Some(task) = self.read_task(rest) else {
             return;
         };
-        let depends = self.depends(&mut item);
-        let agent = item.tags.remove("agent").filter(|a| a != "Worker");
-        let task = Task { id: item.id, title: item.title, agent, depends, steps: Vec::new() };
         match self.milestones.last_mut() {
             Some(m) if task.id.is_child_of(&m.id) => m.tasks.push(task),
             Some(m) => {
@@ -111,20 +183,20 @@ impl Reader {
         }
     }
 
-    fn step(&mut self, rest: &str) {
+    fn read_step(&mut self, rest: &str) -> Option<Step> {
         let Some((mark, rest)) = rest.split_once(']') else {
-            return self.error("a list item without `]`; write `- [ ] S1.1.1: …`");
+            self.error("a list item without `]`; write `- [ ] S1.1.1: …`");
+            return None;
         };
         let Some(mark) = Mark::from_symbol(mark) else {
-            return self.error(format!("`[{mark}]` is no mark; write [ ], [/], [x] or [-]"));
+            self.error(format!("`[{mark}]` is no mark; write [ ], [/], [x] or [-]"));
+            return None;
         };
-        let known = ["size", "file", "issue", "status", "verified", "evidence"];
-        let Some(mut item) = self.item(rest, Level::Step, &known) else {
-            return;
-        };
+        let known = ["size", "file", "issue", "status", "verified", "evidence", "note"];
+        let mut item = self.item(rest, Level::Step, &known)?;
         let size = self.size(&mut item);
         let files = self.files(&mut item);
-        let step = Step {
+        Some(Step {
             id: item.id,
             title: item.title,
             mark,
@@ -132,6 +204,13 @@ impl Reader {
             files,
             issue: item.tags.remove("issue"),
             evidence: item.tags.remove("evidence"),
+            note: item.tags.remove("note"),
+        })
+    }
+
+    fn step(&mut self, rest: &str) {
+        let Some(step) = self.read_step(rest) else {
+            return;
         };
         match self.milestones.last_mut().and_then(|m| m.tasks.last_mut()) {
             Some(t) if step.id.is_child_of(&t.id) => t.steps.push(step),

@@ -145,7 +145,13 @@ fn a_blocked_mission_asks_nobody_until_a_person_resumes() {
     let words = [
         Command::Pause,
         Command::RunItem { item: item.clone() },
-        Command::SetItem { item, mark: plan::Mark::Pending, evidence: None },
+        Command::SetItem {
+            item,
+            mark: plan::Mark::Pending,
+            evidence: None,
+            version: None,
+            ask: None,
+        },
         Command::FixFinding { finding: 1 },
         Command::DismissFinding { finding: 1, reason: "r".into() },
     ];

@@ -133,7 +133,7 @@ impl Watch {
         Before {
             ended: m.ended.clone(),
             paused: m.paused,
-            resumes: command(|c| *c == Command::Resume),
+            resumes: command(|c| matches!(c, Command::Resume | Command::Answer { .. })),
             undoes: command(|c| matches!(c, Command::Undo { .. } | Command::Redo { .. })),
             ends: match event {
                 Event::Finished { effect, .. } => Some((*effect, m.is_pending(*effect))),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::control::{DONE, PROPOSE};
+use super::super::control::{ASK, DONE, PROPOSE, UPDATE_TODO};
 use super::super::conversation::{Message, Role, ToolCall, Turn, Usage};
 use super::super::event::{Fault, FaultKind};
 use super::super::{Outcome, Session};
@@ -154,7 +154,7 @@ fn refusal(role: Role) -> ToolCall {
 
 /// Calls that anybody might make.
 fn some(dice: &mut Dice) -> Vec<ToolCall> {
-    let one = |dice: &mut Dice| match dice.roll(9) {
+    let one = |dice: &mut Dice| match dice.roll(11) {
         0 => call("triage", json!({"decision": "plan"})),
         1 => call("plan", json!({"todo": "nonsense"})),
         2 => call("plan", json!({"todo": plan(dice)})),
@@ -163,6 +163,11 @@ fn some(dice: &mut Dice) -> Vec<ToolCall> {
         5 => call("give_up", json!({"reason": ""})),
         6 => lie(Role::Reviewer),
         7 => refusal(Role::Reviewer),
+        8 => call(ASK, json!({"question": "may I?", "choices": ["yes", "no"]})),
+        9 => {
+            let mark = dice.pick(&["active", "failed", "done", ""], "");
+            call(UPDATE_TODO, json!({"item": "S1.1.1", "mark": mark, "note": "seen | \\ "}))
+        }
         _ => call("read", json!({"path": "b.rs", "from": dice.roll(5)})),
     };
     (0..dice.roll(CALLS as u64 + 1)).map(|_| one(dice)).collect()

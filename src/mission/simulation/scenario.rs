@@ -109,6 +109,8 @@ fn limits(dice: &mut Dice) -> Limits {
         wait_ms: tight(&[0, 4_000], 600_000),
         stalls: tight(&[0, 1, 2], 6) as u32,
         replans: tight(&[0, 2, 3], 1) as u32,
+        questions: tight(&[0, 1], 3) as u32,
+        answer_ms: tight(&[0, 1_000], 1_800_000),
         parallel: tight(&[0, 1, 2], 4) as u32,
         prices,
         context: Context::default(),

@@ -128,13 +128,15 @@ pub(super) fn command(dice: &mut Dice, world: &World) -> Command {
         1..=7 => Command::Pause,
         8..=17 => Command::Resume,
         18..=22 => Command::RunItem { item: item(dice, world) },
-        23..=29 => {
+        23..=24 => Command::Answer { question: None, text: "yes".to_owned(), ask: None },
+        25..=29 => {
             let mark = dice.pick(
                 &[Mark::Pending, Mark::Active, Mark::Done, Mark::Done, Mark::Failed],
                 Mark::Done,
             );
             let evidence = dice.once_in(2).then(|| "saw it | \n".to_owned());
-            Command::SetItem { item: item(dice, world), mark, evidence }
+            let item = item(dice, world);
+            Command::SetItem { item, mark, evidence, version: None, ask: None }
         }
         30..=32 => Command::FixFinding { finding },
         33 => Command::Undo { receipt: None, merge: dice.once_in(2), ask: None },
@@ -150,7 +152,7 @@ pub(super) fn command(dice: &mut Dice, world: &World) -> Command {
 /// What a person may say to a mission that has ended, without meaning to take it up again.
 pub(super) fn command_after(dice: &mut Dice, world: &World) -> Command {
     match command(dice, world) {
-        Command::Resume => Command::Pause,
+        Command::Resume | Command::Answer { .. } => Command::Pause,
         other => other,
     }
 }
