@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,6 @@ use super::{
 use crate::journal::{Batch, Journal, JournalError, Record};
 use crate::mission::event::EffectId;
 use crate::mission::fuel::Limits;
-use crate::mission::view::{MissionView, state};
 use crate::mission::{Command, Effect, Event, Mission, MissionId, Mode, RULES, step};
 
 /// How often the inbox is looked at, and the clock.
@@ -109,7 +108,7 @@ fn guarded(board: &Board, body: impl FnOnce() -> Result<(), JournalError>) {
 }
 
 /// The mission that the files show.
-fn newest(missions: &BTreeMap<MissionId, Known>) -> Option<&Known> {
+pub(super) fn newest(missions: &BTreeMap<MissionId, Known>) -> Option<&Known> {
     missions.values().max_by_key(|known| {
         let mission = &known.mission;
         (mission.ended.is_none(), mission.started_at, mission.id.clone())
@@ -171,7 +170,7 @@ pub(super) struct Engine {
     pub projection: Projection,
     pub pace: Pace,
     pub keeper: Keeper,
-    memory: Memory,
+    pub memory: Memory,
     pub missions: BTreeMap<MissionId, Known>,
     pub engine: String,
     pub limits: Limits,
@@ -556,47 +555,6 @@ impl Engine {
             Some(command) => self.happen(vec![(id, Event::Commanded { command })]),
             None => Ok(()),
         }
-    }
-
-    /// Shows what changed, as files and to this process. The files come first: whoever waits for a mission's end hears
-    /// before it of one that cannot be written.
-    pub(super) fn show(&mut self, changed: &[MissionId]) {
-        let newest = newest(&self.missions);
-        if let Some(known) = newest {
-            for notice in self.projection.write(&known.mission, known.seq) {
-                tracing::warn!("{notice}");
-                self.board.tell(Update::Notice(notice));
-            }
-        }
-        let told =
-            changed.iter().filter_map(|id| self.missions.get(id)).map(|known| &known.mission);
-        if let Some(notice) = self.memory.keep(told) {
-            tracing::warn!("{notice}");
-            self.board.tell(Update::Notice(notice));
-        }
-        changed.iter().for_each(|id| self.pace.changed(id));
-        let is_due = self.pace.left().is_some_and(|left| left.is_zero());
-        if is_due || changed.iter().any(|id| self.is_news(id)) {
-            self.show_views();
-        }
-    }
-
-    /// Whether a mission is at something else than what is shown of it.
-    fn is_news(&self, id: &MissionId) -> bool {
-        let views = self.board.views();
-        let shown = views.iter().find(|view| &view.id == id);
-        let known = self.missions.get(id);
-        known.is_some_and(|known| shown.is_none_or(|view| view.state != state(&known.mission)))
-    }
-
-    fn show_views(&mut self) {
-        let began = Instant::now();
-        for id in self.pace.take() {
-            if let Some(known) = self.missions.get(&id) {
-                self.board.show(MissionView::of(&known.mission));
-            }
-        }
-        self.pace.shown(began.elapsed());
     }
 }
 

@@ -25,6 +25,7 @@ mod replicas;
 pub mod rerun;
 mod seal;
 pub mod settings;
+mod show;
 mod store;
 mod trees;
 mod undo;

@@ -79,7 +79,16 @@ mod tests {
 
     fn caller(mission: &str) -> Caller {
         let (mission, open) = (MissionId(mission.to_owned()), OpenTexts::new());
-        Caller { mission, role: Role::Worker, item: None, applied: 0, open }
+        Caller {
+            mission,
+            session: 1,
+            role: Role::Worker,
+            item: None,
+            applied: 0,
+            settled: Vec::new(),
+            has_run: false,
+            open,
+        }
     }
 
     #[test]

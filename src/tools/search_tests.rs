@@ -22,8 +22,11 @@ fn caller() -> Caller {
     Caller {
         mission: MissionId("m".to_owned()),
         role: crate::mission::conversation::Role::Worker,
+        session: 1,
         item: None,
         applied: 0,
+        settled: Vec::new(),
+        has_run: false,
         open: OpenTexts::new(),
     }
 }
