@@ -25,7 +25,7 @@ pub(super) const GIVE_UP: Tool =
 pub(super) const VERDICT: Tool = decision("verdict", "The judgement.", verdict, &[Role::Reviewer]);
 
 pub(super) const UPDATE_TODO: Tool =
-    decision(control::UPDATE_TODO, "Updates your steps.", update_todo, &[Role::Worker]);
+    decision(control::UPDATE_TODO, "Marks a step.", update_todo, &[Role::Worker]);
 pub(super) const ASK: Tool = decision(control::ASK, "Asks the user.", ask, ALL);
 
 const fn decision(

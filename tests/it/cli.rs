@@ -274,6 +274,10 @@ fn a_full_disk_stops_the_mission_and_loses_nothing() {
     });
     let project = model.serving(Project::empty());
     project.write("long.txt", "A line of some length, to fill a journal with.\n".repeat(500));
+    // The model knows its turn by the number of its answers: none of them is to be left out.
+    let config = project.root().parent().unwrap().join("config.toml");
+    std::fs::write(&config, "[memory]\nhigh = 1000000\n").unwrap();
+    let project = project.with("ORCHESTRATOR_CONFIG", config);
     // No file may grow beyond 256 blocks; the signal is ignored, so that writes fail as they do on a full disk.
     let script = format!(
         "trap '' XFSZ; ulimit -f 256; exec '{}' task alpha",

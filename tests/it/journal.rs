@@ -268,7 +268,7 @@ fn the_bench_prints_ours_beside_sqlite() {
     assert_eq!(said.code, 0, "{said:?}");
     let figures = said.last();
     let figures = figures.as_array().unwrap();
-    assert_eq!(figures.len(), 4);
+    assert_eq!(figures.len(), 5);
     assert!(
         figures.iter().all(|f| f["ours"].as_f64() > Some(0.0) && f["sqlite"].as_f64() > Some(0.0))
     );

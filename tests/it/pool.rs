@@ -50,6 +50,14 @@ fn honest(asked: &Request) -> Reply {
     }
 }
 
+/// The plan, with the evidence in it, is everybody's: it is the mission's, and no session's.
+fn without_plan(body: &str) -> String {
+    match (body.find("<plan>"), body.find("</plan>")) {
+        (Some(begin), Some(end)) if begin < end => format!("{}{}", &body[..begin], &body[end..]),
+        _ => body.to_owned(),
+    }
+}
+
 /// No request of a session holds a word of another one's conversation: a task's text, a tool's result, an answer.
 #[test]
 fn a_later_session_shows_no_trace_of_an_earlier_one() {
@@ -58,7 +66,7 @@ fn a_later_session_shows_no_trace_of_an_earlier_one() {
     let requests = seen.clone();
     let model = LocalModel::answering(move |asked| {
         let task = task_of(&asked.brief);
-        requests.lock().unwrap().push((asked.role, task, asked.turns, asked.body.clone()));
+        requests.lock().unwrap().push((asked.role, task, asked.turns, without_plan(&asked.body)));
         let (name, arguments) = match (asked.role, asked.turns) {
             (Role::Commander, _) => ("triage", json!({"decision": "plan"})),
             (Role::Planner, _) => ("plan", plan(TASKS, |n| format!("CANARY-TASK-{n}"))),
@@ -88,8 +96,7 @@ fn a_later_session_shows_no_trace_of_an_earlier_one() {
         for n in 1..=TASKS {
             let read = *role == Role::Worker && n == *task && *turns > 0;
             assert_eq!(holds(format!("CANARY-FILE-{n}")), read, "{role} {task}: {body}");
-            // Evidence is a part of the plan, which the last review is about.
-            assert!(*task == 0 || !holds(format!("CANARY-VERDICT-{n}")), "{role}: {body}");
+            assert!(!holds(format!("CANARY-VERDICT-{n}")), "{role}: {body}");
             let judged = *role == Role::Reviewer && n == *task;
             assert_eq!(holds(format!("CANARY-SUMMARY-{n}")), judged, "{role} {task}: {body}");
         }

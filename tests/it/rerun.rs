@@ -26,7 +26,7 @@ fn model(between: impl Fn() -> &'static str + Send + Sync + 'static) -> LocalMod
         (Role::Commander, _) => ("triage", json!({"decision": "plan"})),
         (Role::Planner, _) => ("plan", json!({"todo": PLAN})),
         (Role::Worker, 0) => {
-            let second = asked.brief.contains("three");
+            let second = asked.brief.contains("task T1.2");
             let (old, name, body) = match second {
                 true => ("pub fn two", "three", between()),
                 false => ("pub fn one", "two", "2"),

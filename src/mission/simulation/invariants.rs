@@ -152,6 +152,7 @@ impl Watch {
         self.check_end(before, m, begun)?;
         for effect in begun {
             match &effect.act {
+                Act::Recall { session } => self.check_opening(m, *session)?,
                 Act::Ask { session } => self.check_ask(m, *session)?,
                 Act::Apply { receipt } => hold(
                     self.proved.contains(receipt),
@@ -245,12 +246,17 @@ impl Watch {
         let has_money = self.micro_usd < limits.micro_usd || self.micro_usd == 0;
         hold(has_money, rule, || format!("{} micro-dollars", self.micro_usd))?;
         hold(m.active_ms < limits.wall_ms, rule, || format!("{} ms", m.active_ms))?;
+        self.check_opening(m, session)
+    }
+
+    /// A session begins with what is remembered for it, or with its first turn.
+    fn check_opening(&mut self, m: &Mission, session: SessionId) -> Result<(), Violation> {
         let Some(open) = m.session(session) else {
             return hold(false, "a turn belongs to an open session", || format!("{session}"));
         };
         if session > self.sessions {
             self.sessions = session;
-            check_side_by_side(m, limits)?;
+            check_side_by_side(m, &self.limits)?;
             if let (Role::Worker, Some(item)) = (open.role, &open.item) {
                 check_ready(m, item)?;
             }

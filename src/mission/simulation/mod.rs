@@ -155,11 +155,11 @@ impl Run {
             }
             Some(_) => Some(Move::Pass { ms: 1 }),
             // Nobody answers what was asked.
-            None if world.m.deadline().is_some() => {
-                let ms = world.m.deadline().unwrap_or(0).saturating_sub(world.m.stamp);
-                Some(Move::Pass { ms: i64::try_from(ms).unwrap_or(i64::MAX) })
-            }
-            None => Some(Move::Tell { command: super::Command::Resume }),
+            None => Some(match world.until_deadline() {
+                // Nobody answers what was asked.
+                Some(ms) => Move::Pass { ms },
+                None => Move::Tell { command: super::Command::Resume },
+            }),
         }
     }
 }

@@ -81,6 +81,12 @@ impl World {
         }
     }
 
+    /// How long it is until the mission's deadline, in milliseconds, where it has one; also when the clock was set back.
+    pub fn until_deadline(&self) -> Option<i64> {
+        let left = self.m.deadline()?.saturating_sub(self.now);
+        Some(i64::try_from(left).unwrap_or(i64::MAX))
+    }
+
     pub fn take(&mut self, next: Move) -> Result<(), Violation> {
         self.now += 10;
         if self.m.deadline().is_some_and(|at| at <= self.now) {

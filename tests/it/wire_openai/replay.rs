@@ -70,11 +70,9 @@ async fn sessions_of_a_script_run_side_by_side() {
     assert_eq!(two.unwrap().text, "other");
     let first = one_turn.unwrap();
     assert_eq!(first.calls.len(), 2);
-    assert_eq!(
-        first,
-        ask(&client, Role::Worker, "w1", &one).await.unwrap(),
-        "asked again, answered the same"
-    );
+    let again = ask(&client, Role::Worker, "w1", &one).await.unwrap();
+    let again = Turn { took_ms: first.took_ms, ..again };
+    assert_eq!(first, again, "asked again, answered the same");
     let id = first.calls[0].id.clone();
     let next = [
         one[0].clone(),
