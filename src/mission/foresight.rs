@@ -20,14 +20,14 @@ const LINES: usize = 20;
 const NAMES: usize = 16;
 
 /// The names in backticks in the titles of a task and its steps: the last part of a path, without an argument list.
-pub(super) fn names(task: &Task) -> BTreeSet<String> {
+pub(super) fn names(task: &Task) -> BTreeSet<&str> {
     let titles = std::iter::once(&task.title).chain(task.steps.iter().map(|step| &step.title));
     let quoted = titles.flat_map(|title| title.split('`').skip(1).step_by(2));
     quoted.filter_map(name).take(NAMES).collect()
 }
 
 /// The name at the end of `Parser::parse()`, `parser.parse` or `parse`; `None` where it is something else.
-fn name(text: &str) -> Option<String> {
+fn name(text: &str) -> Option<&str> {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
     let text = text.split('(').next().unwrap_or_default();
     if !text.chars().all(|c| is_plain(c) || matches!(c, ':' | '.' | '#')) {
@@ -35,7 +35,7 @@ fn name(text: &str) -> Option<String> {
     }
     let last = text.rsplit([':', '.', '#']).next().unwrap_or_default();
     let begins = last.chars().next().is_some_and(|c| !c.is_numeric());
-    (begins && last.chars().count() >= SHORT).then(|| last.to_owned())
+    (begins && last.chars().count() >= SHORT).then_some(last)
 }
 
 fn is_open(task: &&Task) -> bool {
@@ -44,18 +44,20 @@ fn is_open(task: &&Task) -> bool {
 
 /// Begins to find out where the names of the open tasks stand, as far as that is not known.
 pub(super) fn look(m: &mut Mission) -> Option<Effect> {
-    let plan = m.plan.as_ref()?;
-    let open: Vec<&Task> = plan.tasks().filter(is_open).collect();
-    if open.len() < 2 || m.limits.parallel < 2 || is_looking(m) {
+    // It is asked after every event: what is cheap to know comes first, and nothing is copied before it is needed.
+    if m.limits.parallel < 2 || is_looking(m) {
         return None;
     }
-    let wanted: BTreeSet<String> = open.iter().flat_map(|task| names(task)).collect();
-    let unknown: Vec<String> =
-        wanted.into_iter().filter(|name| !m.reach.contains_key(name)).collect();
+    let open = || m.plan.iter().flat_map(Plan::tasks).filter(is_open);
+    // One task alone is in nobody's way.
+    open().nth(1)?;
+    let unknown: BTreeSet<&str> =
+        open().flat_map(names).filter(|name| !m.reach.contains_key(*name)).collect();
     if unknown.is_empty() {
         return None;
     }
-    Some(m.begin(Act::Foresee { names: unknown }))
+    let names = unknown.into_iter().map(str::to_owned).collect();
+    Some(m.begin(Act::Foresee { names }))
 }
 
 /// Whether that is being found out.
@@ -69,7 +71,7 @@ pub(super) fn touched<'a>(m: &'a Mission, task: &'a Task) -> Vec<&'a str> {
     if m.reach.is_empty() {
         return declared.collect();
     }
-    let reached = names(task).into_iter().filter_map(|name| m.reach.get(&name)).flatten();
+    let reached = names(task).into_iter().filter_map(|name| m.reach.get(name)).flatten();
     declared.chain(reached.map(String::as_str)).collect()
 }
 
@@ -120,7 +122,7 @@ mod tests {
             "# Mission: g\n## M1: m\n### T1.1: change `area` and `Parser::parse()`\n- [ ] S1.1.1: `self.rows`, `src/a.rs`, `a b`, `42`, `id`, plain | size:S\n- [ ] S1.1.2: an open ` tick\n",
         )
         .unwrap();
-        let found: Vec<String> = names(plan.tasks().next().unwrap()).into_iter().collect();
+        let found: Vec<&str> = names(plan.tasks().next().unwrap()).into_iter().collect();
         assert_eq!(found, ["area", "parse", "rows"]);
     }
 }

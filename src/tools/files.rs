@@ -10,6 +10,7 @@ use crate::gate::Gate;
 use crate::gate::code::outline::find;
 use crate::gate::code::{line_at, outline};
 use crate::workspace::RelPath;
+use crate::workspace::resolve::{BaseTexts, Overlaid};
 
 /// The most lines that one `read` hands back.
 const MAX_LINES: usize = 600;
@@ -125,10 +126,8 @@ fn cut(line: &str) -> std::borrow::Cow<'_, str> {
 }
 
 pub(super) fn text(gate: &Gate, caller: &Caller, path: &RelPath) -> Result<Option<String>, String> {
-    if let Some(open) = caller.open.get(path) {
-        return Ok(Some(open.text.clone()));
-    }
-    gate.workspace().read(path).map(|file| file.map(|f| f.text)).map_err(|e| e.to_string())
+    let base = Overlaid { workspace: gate.workspace(), open: &caller.open };
+    base.read(path).map(|file| file.map(|f| f.text)).map_err(|e| e.to_string())
 }
 
 pub(super) fn list(gate: &Gate, args: &ListArgs) -> ToolResult {

@@ -7,7 +7,8 @@ use regex::Regex;
 use tree_sitter::Node;
 
 use crate::gate::prepare::syntax::Grammar;
-use crate::workspace::{OpenTexts, Workspace, WorkspaceError};
+use crate::workspace::resolve::{BaseTexts, Overlaid};
+use crate::workspace::{FileText, OpenTexts, Workspace, WorkspaceError};
 
 /// The most files that are told of one name. A name that stands in more is a word of the project: it says nothing.
 const MOST: usize = 200;
@@ -23,17 +24,14 @@ pub(in crate::gate) fn files_with(
     let Ok(any) = Regex::new(&any) else {
         return Ok(found);
     };
+    let base = Overlaid { workspace, open };
     for path in workspace.paths()? {
         let Some(grammar) = Grammar::for_path(&path) else {
             continue;
         };
-        let text = match open.get(&path) {
-            Some(open) => open.text.clone(),
-            // What is no text holds no name.
-            None => match workspace.read(&path) {
-                Ok(Some(file)) => file.text,
-                _ => continue,
-            },
+        // What is no text holds no name.
+        let Ok(Some(FileText { text, .. })) = base.read(&path) else {
+            continue;
         };
         if !any.is_match(&text) {
             continue;
