@@ -17,10 +17,12 @@ pub mod disk;
 pub mod gate;
 pub mod journal;
 pub mod memory;
-pub mod mission;
 pub mod model;
 pub mod runtime;
 pub mod server;
 pub mod tools;
 pub mod wire;
 pub mod workspace;
+
+/// Floor 0, a crate of its own.
+pub use orchestrator_mission as mission;

@@ -225,7 +225,7 @@ fn mask_text(text: &mut String) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mission::conversation::Role;
+    use crate::conversation::Role;
 
     fn turn(number: usize, result: &str) -> [Message; 2] {
         let id = format!("c{number}");

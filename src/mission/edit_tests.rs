@@ -1,10 +1,10 @@
 //! Three sides of an item: what was shown, what the person made of it, what the mission has.
 
 use super::*;
-use crate::mission::event::{Command, Event, MissionId};
-use crate::mission::plan::sheet::{edits, items};
-use crate::mission::plan::{parse, render};
-use crate::mission::{Mission, Phase, RULES, step};
+use crate::event::{Command, Event, MissionId};
+use crate::plan::sheet::{edits, items};
+use crate::plan::{parse, render};
+use crate::{Mission, Phase, RULES, step};
 
 const BASE: &str = "# Mission: g\n\n## M1: a\n\n### T1.1: b | agent:Worker\n- [ ] S1.1.1: one\n- [ ] S1.1.2: two\n\n### T1.10: c | agent:Worker\n- [ ] S1.10.1: three\n";
 
@@ -116,7 +116,7 @@ fn what_would_make_the_plan_invalid_is_held_as_a_whole() {
 #[test]
 fn what_is_being_worked_on_is_taken_when_that_ends() {
     let mut m = mission(BASE);
-    m.open_session(crate::mission::conversation::Role::Worker, ItemId::parse("T1.1"), "b".into());
+    m.open_session(crate::conversation::Role::Worker, ItemId::parse("T1.1"), "b".into());
     let theirs = BASE.replace("- [ ] S1.1.2: two\n", "").replace("[ ] S1.10.1", "[-] S1.10.1");
     let (edits, order) = edits(&items(BASE), &items(&theirs));
     let mut m = tell(m, Command::EditPlan { edits, order });

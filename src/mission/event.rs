@@ -511,7 +511,7 @@ impl FaultKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mission::conversation::ToolCall;
+    use crate::conversation::ToolCall;
 
     /// What earlier versions wrote is read, and is known for what it is.
     #[test]

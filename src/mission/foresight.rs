@@ -114,7 +114,7 @@ fn in_the_way<'a>(m: &'a Mission, plan: &'a Plan) -> Vec<(&'a Task, &'a Task, &'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mission::plan::parse;
+    use crate::plan::parse;
 
     #[test]
     fn names_are_what_stands_in_backticks_and_is_a_name() {

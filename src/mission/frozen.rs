@@ -61,7 +61,7 @@ pub(super) mod pairs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mission::MissionId;
+    use crate::MissionId;
 
     #[test]
     fn what_another_version_wrote_is_not_read() {

@@ -80,8 +80,8 @@ fn open_item(m: &Mission) -> ItemId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mission::event::{Act, Command, Event, MissionId, TestVerdict};
-    use crate::mission::{Effect, step};
+    use crate::event::{Act, Command, Event, MissionId, TestVerdict};
+    use crate::{Effect, step};
 
     fn told(m: Mission, at: u64, event: Event) -> (Mission, Vec<Effect>) {
         step(m, at, &event)

@@ -48,7 +48,7 @@ fn begin(mode: Mode, limits: fuel::Limits) -> (Mission, Vec<Effect>) {
         mode,
         engine: "test".into(),
         limits,
-        rules: crate::mission::RULES,
+        rules: crate::RULES,
     };
     step(Mission::new(MissionId("m".into())), 1_000, &event)
 }

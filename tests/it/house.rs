@@ -205,7 +205,7 @@ fn every_module_says_what_it_is_for() {
 fn the_code_is_formatted() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = std::process::Command::new(cargo)
-        .args(["fmt", "--check"])
+        .args(["fmt", "--all", "--check"])
         .current_dir(checkout())
         .output()
         .unwrap();

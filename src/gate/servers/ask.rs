@@ -202,8 +202,7 @@ impl Session {
         let mut items = Vec::new();
         for command in ["syntacticDiagnosticsSync", "semanticDiagnosticsSync"] {
             let file = path.in_root(self.documents.root()).to_string_lossy().replace('\\', "/");
-            let params = json!({ "command": "typescript.tsserverRequest", "arguments": [command, { "file": file }] });
-            let answer = self.patiently("workspace/executeCommand", params).await?;
+            let answer = self.tsserver(command, json!({ "file": file })).await?;
             let body = answer["body"].as_array();
             let body = body.ok_or_else(|| {
                 Trouble::Unfit(format!("{} gave no diagnostics for {path}", self.name()))

@@ -109,8 +109,8 @@ impl Documents {
     }
 
     /// Shows the server the disk with `overlay` over it, and nothing else; `opened` are opened too. A file that the
-    /// overlay deletes must be off the disk.
-    pub fn show(&mut self, client: &Client, overlay: &Overlay, opened: &[RelPath]) {
+    /// overlay deletes must be off the disk. Whether folders were made for it.
+    pub fn show(&mut self, client: &Client, overlay: &Overlay, opened: &[RelPath]) -> bool {
         let turn = self.clock;
         self.bring_back(client, overlay);
         let candidates = self.open.iter().filter(|(_, open)| !open.of_disk);
@@ -119,7 +119,7 @@ impl Documents {
             self.put_back(client, &path);
         }
         self.remove_folders(overlay);
-        self.make_folders(client, overlay);
+        let folders = self.make_folders(client, overlay);
         for (path, text) in overlay {
             match text {
                 Some(text) => self.put(client, path, text.clone(), false),
@@ -136,9 +136,10 @@ impl Documents {
             }
         }
         self.close_some(client, turn);
+        folders
     }
 
-    fn make_folders(&mut self, client: &Client, overlay: &Overlay) {
+    fn make_folders(&mut self, client: &Client, overlay: &Overlay) -> bool {
         let texts = overlay.iter().filter(|(_, text)| text.is_some());
         let mut made = Vec::new();
         for place in texts.map(|(path, _)| path.in_root(&self.root)) {
@@ -149,6 +150,7 @@ impl Documents {
         // Outer ones come first in their order.
         made.sort_unstable();
         made.dedup();
+        let any = !made.is_empty();
         for folder in made {
             if let Err(error) = std::fs::create_dir(&folder) {
                 tracing::debug!("failed to make {}: {error}", folder.display());
@@ -158,6 +160,7 @@ impl Documents {
             client.notify("workspace/didChangeWatchedFiles", Some(json!({ "changes": [event] })));
             self.folders.insert(folder);
         }
+        any
     }
 
     /// Removes the folders that were made and that no file of `overlay` stands in; those that are not empty stay.

@@ -127,10 +127,24 @@ impl Session {
     /// Shows the server the disk with `overlay` over it, and nothing else.
     ///
     /// # Errors
-    /// When a file that the server knew does not vanish.
+    /// When a file that the server knew does not vanish, or it ends.
     pub async fn show(&mut self, overlay: &Overlay, opened: &[RelPath]) -> Result<(), Trouble> {
-        self.documents.show(&self.client, overlay, opened);
+        let folders = self.documents.show(&self.client, overlay, opened);
+        if folders && self.spec.diagnostics == DiagnosticsBy::TsserverRequest {
+            // tsserver remembers which folders there are, and would hear of these from its own watchers: some time.
+            self.tsserver("reloadProjects", json!({})).await?;
+        }
         self.await_ghosts().await
+    }
+
+    /// A request of tsserver's own protocol, through the server that stands before it.
+    ///
+    /// # Errors
+    /// When it refuses, or ends.
+    pub(super) async fn tsserver(&self, command: &str, file: Value) -> Result<Value, CallError> {
+        let params =
+            json!({ "command": "typescript.tsserverRequest", "arguments": [command, file] });
+        self.patiently("workspace/executeCommand", params).await
     }
 
     /// Waits until the server refuses to speak of files that are not there. Until then it might still resolve them.

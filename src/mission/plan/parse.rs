@@ -7,7 +7,7 @@ use super::{Item as PlanItem, ItemId, Level, Mark, Milestone, Plan, Size, Step, 
 /// The longest title, in characters.
 const MAX_TITLE: usize = 1_000;
 /// The most tasks that one plan may have.
-pub(in crate::mission) const MAX_TASKS: usize = 500;
+pub(crate) const MAX_TASKS: usize = 500;
 
 /// One thing that is wrong with a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]

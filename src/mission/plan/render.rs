@@ -62,6 +62,6 @@ fn escape(text: &str) -> String {
     one_line(text).replace('\\', "\\\\").replace('|', "\\|")
 }
 
-pub(in crate::mission) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

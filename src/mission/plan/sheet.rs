@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::parse::{Read, read_line};
 use super::{Aspect, Item, ItemId, Level, Plan};
-use crate::mission::edit::Edit;
+use crate::edit::Edit;
 
 /// Numbers that are given stay below this.
 const LIMIT: u32 = 100_000;

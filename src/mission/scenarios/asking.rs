@@ -1,7 +1,7 @@
 //! What an agent does beside its work: it says where its steps stand, and asks the person.
 
 use super::*;
-use crate::mission::conversation::Message;
+use crate::conversation::Message;
 
 const STEPS: &str = "## M1: m\n### T1.1: a\n- [ ] S1.1.1: x\n- [ ] S1.1.2: y\n### T1.10: b | depends:T1.1\n- [ ] S1.10.1: z\n";
 

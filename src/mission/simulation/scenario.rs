@@ -64,7 +64,7 @@ impl Scenario {
             mode: self.mode,
             engine: "a model".to_owned(),
             limits: self.limits.clone(),
-            rules: crate::mission::RULES,
+            rules: crate::RULES,
         }
     }
 
