@@ -12,6 +12,7 @@ pub use model_agent::instructions;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 use crate::gate::Gate;
 use crate::mission::MissionId;
@@ -42,6 +43,8 @@ pub struct Ask {
     pub blocks: u32,
     /// Unsaved texts of the editor.
     pub open: OpenTexts,
+    /// True while the mission is paused: what was not sent yet is not sent then.
+    pub held: watch::Receiver<bool>,
 }
 
 /// Is told whether a turn waits for a slot.

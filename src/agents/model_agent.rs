@@ -46,6 +46,7 @@ impl ModelAgent {
             tools,
             pinned: ask.pinned,
             messages: &ask.messages,
+            held: Some(&ask.held),
         };
         let mut told = |progress: Progress<'_>| match progress {
             Progress::Waits => waits(true),

@@ -172,6 +172,7 @@ mod tests {
             tools: &[],
             pinned: 0,
             messages,
+            held: None,
         };
         Draft { calls, ..Draft::default() }.into_turn(&request, Usage::default())
     }

@@ -271,6 +271,7 @@ mod tests {
                 tools: &[],
                 pinned: 0,
                 messages: &[],
+                held: None,
             };
             serde_json::from_slice(&endpoint.encode(&request).unwrap()).unwrap()
         };

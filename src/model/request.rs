@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::mission::conversation::{Message, Role};
 use crate::workspace::hash::sha256;
@@ -43,9 +44,29 @@ pub struct Request<'a> {
     pub pinned: usize,
     /// All messages of the session, oldest first.
     pub messages: &'a [Message],
+    /// True while nothing may be sent: what still waits for a slot goes on waiting, and is sent when it is false again.
+    pub held: Option<&'a watch::Receiver<bool>>,
 }
 
 impl Request<'_> {
+    /// Whether it may not be sent now.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.is_some_and(|held| *held.borrow())
+    }
+
+    /// Waits until it may not be sent, or until it may.
+    pub(crate) async fn until_held(&self, is_held: bool) {
+        let Some(held) = self.held else {
+            return if is_held {
+                std::future::pending().await
+            };
+        };
+        // Whoever held it is gone, with the mission: it is dropped soon.
+        if held.clone().wait_for(|now| *now == is_held).await.is_err() && is_held {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// The ids of all calls made so far in the session.
     pub(crate) fn call_ids(&self) -> impl Iterator<Item = &str> {
         self.messages

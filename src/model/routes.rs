@@ -101,24 +101,40 @@ impl Routes {
         self.0.first()
     }
 
-    /// Waits for a slot of the first way that is open, and goes in.
+    /// Waits for a slot of the first way that is open, and goes in; while the request is held it takes none.
     pub(crate) async fn enter(
         &self,
         request: &Request<'_>,
         on_progress: &mut OnProgress<'_>,
     ) -> Result<Entered<'_>, Fault> {
+        let mut waits = false;
         loop {
+            request.until_held(false).await;
             let route = self.open(Instant::now())?;
-            let mut tell = |told| {
-                on_progress(match told {
-                    Told::Waits => Progress::Waits,
-                    Told::Goes => Progress::Goes,
-                });
+            let mut tell = |told| match told {
+                Told::Waits if !waits => {
+                    waits = true;
+                    on_progress(Progress::Waits);
+                }
+                Told::Waits => {}
+                Told::Goes => {
+                    waits = false;
+                    on_progress(Progress::Goes);
+                }
             };
-            let place = route.entrance.enter(request.role, request.blocks, &mut tell).await;
+            let place = tokio::select! {
+                place = route.entrance.enter(request.role, request.blocks, &mut tell) => place,
+                () = request.until_held(true) => continue,
+            };
             let place = place.map_err(|shut| shut_out(route, &shut))?;
+            if request.is_held() {
+                continue;
+            }
             // While it waited, the breaker may have opened: then it looks again, and its slot is another's.
             if route.lock().admit(Instant::now()).is_ok() {
+                if waits {
+                    on_progress(Progress::Goes);
+                }
                 return Ok(Entered { route, permit: Permit(Some(&route.breaker)), place });
             }
         }

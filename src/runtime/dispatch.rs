@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Mail;
@@ -43,9 +44,15 @@ impl Dispatcher {
         self.performer.toolbox.keep(&mission.id, |id| mission.session(id).is_some());
     }
 
-    /// Begins an effect. `stop` is cancelled when the mission ends.
-    pub fn begin(&self, mission: &Mission, effect: Effect, stop: &CancellationToken) {
-        let job = Job::of(mission, &effect.act);
+    /// Begins an effect. `stop` is cancelled when the mission ends, `held` is true while it is paused.
+    pub fn begin(
+        &self,
+        mission: &Mission,
+        effect: Effect,
+        stop: &CancellationToken,
+        held: &watch::Receiver<bool>,
+    ) {
+        let job = Job::of(mission, &effect.act, held);
         let (performer, alive) = (self.performer.clone(), self.alive.clone());
         let (mail, id, number) = (self.mail.clone(), mission.id.clone(), effect.id);
         let (waiting, who) = (mail.clone(), id.clone());

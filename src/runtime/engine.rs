@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Reached, Update};
@@ -127,6 +128,8 @@ pub(super) struct Known {
     pub seq: u64,
     /// Cancelled when the mission ends; every effect but an application watches it.
     pub stop: CancellationToken,
+    /// Whether it is paused; a turn that was not sent yet watches it.
+    pub held: watch::Sender<bool>,
     /// Whether this process carries it on.
     pub awake: bool,
     /// Whether this process has written of it; what it writes first says so.
@@ -139,7 +142,8 @@ impl Known {
     /// A mission that was read, or is about to begin.
     pub fn new(mission: Mission, seq: u64, awake: bool) -> Known {
         let (stop, begun) = (CancellationToken::new(), BTreeSet::new());
-        Known { mission, seq, stop, awake, taken: seq == 0, begun }
+        let held = watch::Sender::new(mission.paused);
+        Known { mission, seq, stop, held, awake, taken: seq == 0, begun }
     }
 
     /// Steps the mission. Answers with the effects, and whether it has ended, where that changed.
@@ -151,6 +155,8 @@ impl Known {
         let mission = std::mem::replace(&mut self.mission, Mission::new(record.mission.clone()));
         let (mission, effects) = step(mission, record.at, &record.event);
         self.mission = mission;
+        let paused = self.mission.paused;
+        self.held.send_if_modified(|held| std::mem::replace(held, paused) != paused);
         let is_ended = self.mission.ended.is_some();
         (effects, (is_ended != was_ended).then_some(is_ended))
     }
@@ -530,7 +536,7 @@ impl Engine {
             // its end, and the rest when it wakes.
             let is_due = known.awake || effect.act.lands();
             if is_due && known.mission.is_pending(effect.id) && known.begun.insert(effect.id) {
-                self.dispatcher.begin(&known.mission, effect, &known.stop);
+                self.dispatcher.begin(&known.mission, effect, &known.stop, &known.held.subscribe());
             }
         }
     }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::editors::Editors;
 use super::settings::TestsWhen;
 use super::{Editor, Settings, StartError, baseline, seal};
@@ -71,14 +73,15 @@ impl Job {
         matches!(self, Job::Apply { .. } | Job::Undo { .. })
     }
 
-    pub fn of(m: &Mission, act: &Act) -> Job {
+    /// `held` is true while the mission is paused.
+    pub fn of(m: &Mission, act: &Act, held: &watch::Receiver<bool>) -> Job {
         let links = m.receipts.len();
         match act {
             Act::Recall { session } => {
                 question(m, *session).map_or(Job::Impossible, |asked| Job::Recall(Box::new(asked)))
             }
             Act::Ask { session } => {
-                ask(m, *session).map_or(Job::Impossible, |ask| Job::Ask(Box::new(ask)))
+                ask(m, *session, held).map_or(Job::Impossible, |ask| Job::Ask(Box::new(ask)))
             }
             Act::Tool { session, call, .. } => m.session(*session).map_or(Job::Impossible, |s| {
                 Job::Tool { caller: caller(m, s, call), call: call.clone() }
@@ -149,7 +152,7 @@ fn question(m: &Mission, session: u32) -> Option<Question> {
     })
 }
 
-fn ask(m: &Mission, session: u32) -> Option<Ask> {
+fn ask(m: &Mission, session: u32, held: &watch::Receiver<bool>) -> Option<Ask> {
     let s = m.session(session)?;
     let task = s.item.as_ref().and_then(|id| m.plan.as_ref()?.task(id)).cloned();
     Some(Ask {
@@ -162,6 +165,7 @@ fn ask(m: &Mission, session: u32) -> Option<Ask> {
         messages: s.messages.clone(),
         blocks: s.item.as_ref().zip(m.plan.as_ref()).map_or(0, |(id, plan)| plan.waiting_for(id)),
         open: OpenTexts::new(),
+        held: held.clone(),
     })
 }
 

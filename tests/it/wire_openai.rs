@@ -103,6 +103,7 @@ async fn progress_is_shown_while_the_answer_arrives() {
         pinned: 0,
         tools: &[],
         messages: &messages,
+        held: None,
     };
     let mut on_progress = |progress: Progress<'_>| match progress {
         Progress::Text(piece) => text.push_str(piece),
@@ -281,6 +282,7 @@ async fn a_dropped_future_closes_its_connection() {
             pinned: 0,
             tools: &[],
             messages: &messages,
+            held: None,
         };
         client
             .complete(&request, &mut |_| {

@@ -264,12 +264,18 @@ impl Watch {
         Ok(())
     }
 
-    /// A process took up what another had begun: its turns are asked for once more, and are paid for.
-    pub fn begun_again(&mut self, m: &Mission, open: &[Effect]) -> Result<(), Violation> {
+    /// A process took up what another had begun: its turns are asked for once more, and are paid for; those that still
+    /// were `queued` are paid for already.
+    pub fn begun_again(
+        &mut self,
+        m: &Mission,
+        open: &[Effect],
+        queued: &BTreeSet<EffectId>,
+    ) -> Result<(), Violation> {
         for effect in open {
             match &effect.act {
                 Act::Ask { session } => {
-                    self.asks += 1;
+                    self.asks += u64::from(!queued.contains(&effect.id));
                     hold(
                         self.asks <= self.limits.calls,
                         "fuel is checked before it is spent",

@@ -17,7 +17,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use super::{Effect, Event, Mission};
+use super::{Act, Effect, Event, Mission};
 use invariants::Violation;
 use random::Dice;
 pub use random::split_mix;
@@ -146,6 +146,9 @@ impl Run {
         if !at_rest {
             let which = dice.roll(world.open.len() as u64);
             let effect = world.open.get(which as usize)?;
+            if matches!(effect.act, Act::Ask { .. }) && dice.once_in(16) {
+                return Some(Move::Queue { which, waits: dice.once_in(2) });
+            }
             let outcome = surroundings::outcome(dice, scenario, world, effect);
             return Some(Move::Finish { which, outcome });
         }

@@ -1,11 +1,15 @@
 //! The world of one mission: its events so far, the effects that a process has begun, and the moves that change them.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::super::frozen;
 use super::super::plan;
 use super::super::view::MissionView;
-use super::super::{Act, Command, Effect, Event, Mission, MissionId, Outcome, Phase, RULES};
+use super::super::{
+    Act, Command, Effect, EffectId, Event, Mission, MissionId, Outcome, Phase, RULES,
+};
 use super::invariants::{Violation, Watch};
 use super::scenario::Scenario;
 use super::{Step, Tally};
@@ -17,6 +21,8 @@ use super::{Step, Tally};
 pub(super) enum Move {
     /// An effect ends; also one that was dropped in the meantime.
     Finish { which: u64, outcome: Outcome },
+    /// A turn that was asked for waits for a slot, or waits no longer.
+    Queue { which: u64, waits: bool },
     /// The last outcome comes a second time.
     Again,
     /// A person speaks.
@@ -33,6 +39,8 @@ pub(super) struct World {
     pub m: Mission,
     events: Vec<(u64, Event)>,
     pub open: Vec<Effect>,
+    /// Turns that wait for a slot: nothing was sent.
+    queued: BTreeSet<EffectId>,
     /// Where the last outcome stands among the events.
     last: Option<usize>,
     now: u64,
@@ -53,6 +61,7 @@ impl World {
             m: unborn(),
             events: Vec::new(),
             open: Vec::new(),
+            queued: BTreeSet::new(),
             last: None,
             now: 1_700_000_000_000,
             crashes: 0,
@@ -97,6 +106,17 @@ impl World {
         }
         match next {
             Move::Finish { which, outcome } => self.finish(which, outcome),
+            Move::Queue { which, waits } => match self.open.get(which as usize) {
+                Some(effect) => {
+                    let effect = effect.id;
+                    match waits {
+                        true => self.queued.insert(effect),
+                        false => self.queued.remove(&effect),
+                    };
+                    self.happen(Event::Waits { effect, waits })
+                }
+                None => Ok(()),
+            },
             Move::Again => match self.last.and_then(|at| self.events.get(at)) {
                 Some((_, event)) => self.happen(event.clone()),
                 None => Ok(()),
@@ -152,8 +172,9 @@ impl World {
         if !self.open.is_empty() {
             self.happen(Event::Woken)?;
             self.open.retain(|effect| self.m.is_pending(effect.id));
-            self.watch.begun_again(&self.m, &self.open)?;
+            self.watch.begun_again(&self.m, &self.open, &self.queued)?;
         }
+        self.queued.clear();
         Ok(())
     }
 

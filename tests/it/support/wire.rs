@@ -361,6 +361,7 @@ pub async fn ask(client: &Client, messages: &[Message], tools: &[ToolSpec]) -> R
         tools,
         pinned: 0,
         messages,
+        held: None,
     };
     let turn = client.complete(&request, &mut |_| {}).await?;
     assert!(turn.by.is_some(), "a turn says who gave it");

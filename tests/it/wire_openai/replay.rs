@@ -50,6 +50,7 @@ async fn ask(
         tools: &[],
         pinned: 0,
         messages,
+        held: None,
     };
     client.complete(&request, &mut |_| {}).await
 }

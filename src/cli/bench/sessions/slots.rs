@@ -102,6 +102,7 @@ async fn ask(client: &Client, kind: &str, number: usize) -> Option<bool> {
         tools: &[],
         pinned: 0,
         messages: &messages,
+        held: None,
     };
     let asking = async {
         loop {
