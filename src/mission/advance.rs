@@ -19,15 +19,12 @@ use super::undo;
 use super::work;
 
 pub(super) fn advance(m: &mut Mission) -> Vec<Effect> {
-    let mut effects = Vec::new();
     // A person's wish, whatever the mission is at; between two change-sets, never within one.
-    if let Some(effect) = undo::begin(m) {
-        effects.push(effect);
-        return effects;
-    }
+    let undo = undo::begin(m);
     if m.ended.is_some() || m.paused {
-        return effects;
+        return undo.into_iter().collect();
     }
+    let mut effects = Vec::new();
     serve_gate(m, &mut effects);
     serve_tests(m, &mut effects);
     if matches!(m.phase, Phase::Planned | Phase::Working) {
@@ -51,7 +48,7 @@ pub(super) fn advance(m: &mut Mission) -> Vec<Effect> {
     if m.ended.is_some() {
         forget(m, &mut effects);
     }
-    effects
+    undo.into_iter().chain(effects).collect()
 }
 
 /// It ended while these were being begun: none of them begins, an application neither.

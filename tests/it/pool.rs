@@ -177,6 +177,44 @@ fn who_waits_for_a_slot_says_so_and_pays_nothing() {
     assert_eq!(workers, 3 * 2 + 1);
 }
 
+/// Two workers and one slot again: in a pause the one that waits is not sent, also when the slot becomes free.
+#[test]
+fn who_waits_for_a_slot_is_not_sent_in_a_pause() {
+    let brake = Arc::new(Brake::default());
+    let held = brake.clone();
+    let provider = Provider::answering(move |asked| {
+        if asked.role == Role::Worker {
+            held.hold();
+        }
+        honest(asked)
+    });
+    let config = "[limits]\nparallel = 2\n[slots]\nprovider = 1\n";
+    let project = configured(provider.serving(Project::empty()), config);
+    let mut child = project
+        .command(&["task", "--json", "read"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let activities = || {
+        let sessions = state(&project)["sessions"].as_array().cloned().unwrap_or_default();
+        let names = sessions.iter().map(|one| one["activity"].as_str().unwrap().to_owned());
+        names.collect::<Vec<String>>()
+    };
+    let waits = || activities().iter().any(|one| one == "waiting for a slot");
+    until("one who waits", waits);
+    assert_eq!(project.run(&["pause"]).code, 0);
+    brake.release();
+    until("the answer of the one that was sent", || state(&project)["account"]["turns"] == 3);
+    // What goes wrong would go wrong at once: the slot is free.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let workers = || provider.requests().iter().filter(|one| one.role == Role::Worker).count();
+    assert!(waits(), "{:?}", activities());
+    assert_eq!(workers(), 1);
+    project.run(&["resume"]);
+    assert!(child.wait().unwrap().success());
+    assert_eq!((state(&project)["end"]["state"].as_str(), workers()), (Some("sealed"), 3 * 2));
+}
+
 /// As many workers as there are slots are at the provider at once: each of them waits there for all the others.
 #[test]
 fn workers_are_at_work_at_once() {
