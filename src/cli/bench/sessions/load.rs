@@ -21,6 +21,8 @@ pub(super) struct Load {
     pub requests: usize,
     /// In milliseconds.
     pub latency: u64,
+    /// By how much of it answers take longer or shorter, in percent.
+    pub spread: u64,
 }
 
 /// What the program did under it.
@@ -41,7 +43,7 @@ impl Load {
         std::fs::create_dir(&workspace).map_err(environment)?;
         let text: String = (1..=200).map(|line| format!("This is line {line} of it.\n")).collect();
         std::fs::write(workspace.join("notes.txt"), text).map_err(environment)?;
-        let mut model = Model::start(self.latency, self.requests)?;
+        let mut model = Model::start(self.latency, self.spread, self.requests)?;
         let mut server = Server::start(&workspace, &self.variables(&model, folder.path())?)?;
         let (idle_kb, before) = (memory_kb(server.id(), "VmRSS").unwrap_or(0), cpu(&server));
         let mut left = self.sessions;

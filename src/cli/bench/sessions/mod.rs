@@ -1,6 +1,6 @@
 //! `orchestrator bench sessions`: many sessions at once.
 //!
-//! Three processes: the model (a local server with a fixed latency), the program itself (the server of an editor, which
+//! Three processes: the model (a local server with a given latency), the program itself (the server of an editor, which
 //! is what is measured), and a bare HTTP client that makes the same requests, as the baseline. What the model's process
 //! uses is nobody's figure.
 
@@ -25,6 +25,9 @@ pub(in crate::cli) struct Args {
     /// Milliseconds that the model takes, for each row.
     #[arg(long, value_delimiter = ',', default_value = "0,200")]
     latency: Vec<u64>,
+    /// By how much of that its answers take longer or shorter, in percent; with 0 all come in step.
+    #[arg(long, default_value_t = 50)]
+    spread: u64,
     /// Requests of each session.
     #[arg(long, default_value_t = 5)]
     requests: usize,
@@ -37,13 +40,14 @@ pub(super) fn run(args: &Args, json: bool) -> Result<u8, CliError> {
     let mut rows = Vec::new();
     for latency in &args.latency {
         for sessions in &args.at_once {
-            let load = Load { sessions: *sessions, requests: args.requests, latency: *latency };
+            let (sessions, requests) = (*sessions, args.requests);
+            let load = Load { sessions, requests, latency: *latency, spread: args.spread };
             rows.push(Row::measure(load)?);
         }
     }
     let twelve = match args.twelve {
         0 => None,
-        latency => Some(Row::measure(Load { sessions: 12, requests: 2, latency })?),
+        latency => Some(Row::measure(Load { sessions: 12, requests: 2, latency, spread: 0 })?),
     };
     let slots = asynchronously(slots::measure())?;
     let text = match json {
@@ -78,6 +82,7 @@ impl Row {
             "sessions": self.load.sessions,
             "requests_each": self.load.requests,
             "latency_ms": self.load.latency,
+            "spread_percent": self.load.spread,
             "record": self.run.record,
             "cpu_ms": self.run.cpu_ms,
             "idle_kb": self.run.idle_kb,
@@ -101,7 +106,7 @@ impl Row {
 
 /// The same requests by a bare client.
 fn baseline(load: Load, bytes: usize) -> Result<bare::Took, CliError> {
-    let server = model::Model::start(load.latency, load.requests)?;
+    let server = model::Model::start(load.latency, load.spread, load.requests)?;
     let output = Command::new(std::env::current_exe().map_err(environment)?)
         .args(["bench", "bare", "--url", &server.url])
         .args(["--sessions", &load.sessions.to_string()])

@@ -1,8 +1,9 @@
 //! The model of the bench: a server in a process of its own, so that its processor time and memory are nobody else's. It
-//! answers after a fixed time, knows what a mission of so many tasks wants to hear, and keeps a record of what it was
+//! answers after a time that depends on the session and the turn alone, knows what a mission of so many tasks wants to hear, and keeps a record of what it was
 //! asked. It ends with its standard input.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -24,6 +25,9 @@ pub(in crate::cli) struct Args {
     /// Milliseconds until an answer.
     #[arg(long)]
     latency: u64,
+    /// By how much of it answers take longer or shorter, in percent.
+    #[arg(long, default_value_t = 0)]
+    spread: u64,
     /// Requests of one worker.
     #[arg(long)]
     requests: usize,
@@ -52,9 +56,15 @@ pub(super) struct Record {
 
 /// The server's process: says where it is, and answers each line of its input with a record.
 pub(in crate::cli) fn run(args: &Args) -> Result<u8, CliError> {
-    let (latency, requests) = (args.latency, args.requests);
+    let (latency, spread, requests) = (args.latency, args.spread.min(100), args.requests);
     asynchronously(async move {
-        let handler = Arc::new(move |request: &ReceivedRequest| answer(request, latency, requests));
+        let handler = Arc::new(move |request: &ReceivedRequest| {
+            answer(
+                request,
+                |turn| delay(latency, spread, request.session.as_deref(), turn),
+                requests,
+            )
+        });
         let server = ReplayServer::with_handler(handler).map_err(environment)?;
         say(server.base_url())?;
         let talk = tokio::task::spawn_blocking(move || {
@@ -77,8 +87,18 @@ fn say(line: &str) -> Result<(), CliError> {
     out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush()).map_err(environment)
 }
 
+/// Models do not answer in step: from `latency` less `spread` percent to as much more, the same in every run.
+fn delay(latency: u64, spread: u64, session: Option<&str>, turn: usize) -> u64 {
+    // Missions are named at random, and their sessions are numbered.
+    let number = session.and_then(|name| name.rsplit('/').next());
+    let mut hasher = DefaultHasher::new();
+    (number, turn).hash(&mut hasher);
+    let part = hasher.finish() % 201;
+    (latency * (100 - spread) + latency * spread * part / 100) / 100
+}
+
 /// A mission whose goal ends with the number of its tasks; each worker reads some lines of a file, and is done.
-fn answer(request: &ReceivedRequest, delay_ms: u64, requests: usize) -> Answer {
+fn answer(request: &ReceivedRequest, delay: impl Fn(usize) -> u64, requests: usize) -> Answer {
     let body = request.json().unwrap_or_default();
     let messages = body["messages"].as_array().map_or(0, Vec::len);
     // The system's words and the brief come first; then each turn and its result.
@@ -97,7 +117,11 @@ fn answer(request: &ReceivedRequest, delay_ms: u64, requests: usize) -> Answer {
     };
     let arguments: Map<String, Value> = arguments.as_object().cloned().unwrap_or_default();
     let call = ScriptedCall { name: name.to_owned(), arguments };
-    Answer::Turn(ScriptedTurn { calls: vec![call], delay_ms, ..ScriptedTurn::default() })
+    Answer::Turn(ScriptedTurn {
+        calls: vec![call],
+        delay_ms: delay(turn),
+        ..ScriptedTurn::default()
+    })
 }
 
 fn tasks(goal: &str) -> usize {
@@ -174,11 +198,12 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Starts a server that answers after so many milliseconds.
-    pub fn start(latency: u64, requests: usize) -> Result<Model, CliError> {
+    /// Starts a server that answers after so many milliseconds, give or take `spread` percent.
+    pub fn start(latency: u64, spread: u64, requests: usize) -> Result<Model, CliError> {
         let mut child = Command::new(std::env::current_exe().map_err(environment)?)
             .args(["bench", "model"])
-            .args(["--latency", &latency.to_string(), "--requests", &requests.to_string()])
+            .args(["--latency", &latency.to_string(), "--spread", &spread.to_string()])
+            .args(["--requests", &requests.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -214,6 +239,16 @@ impl Drop for Model {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_are_spread_around_the_latency() {
+        let all: Vec<u64> = (0..500).map(|turn| delay(200, 50, Some("m/7"), turn)).collect();
+        assert!(all.iter().all(|ms| (100..=300).contains(ms)));
+        let mean = all.iter().sum::<u64>() / 500;
+        assert!((180..=220).contains(&mean), "{mean}");
+        assert_eq!(delay(200, 0, Some("m/7"), 1), 200);
+        assert_eq!(delay(200, 50, Some("m/7"), 1), delay(200, 50, Some("n/7"), 1));
+    }
 
     #[test]
     fn the_plan_is_one_that_a_mission_takes() {
