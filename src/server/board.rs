@@ -1,10 +1,12 @@
 //! Shows the missions as they go on: progress, diagnostics, the news of an end, and views for those who asked for them.
 //!
 //! One task per session. It is woken by the runtime's updates and reads the current views, so that updates which came
-//! too fast to be seen one by one are simply seen together.
+//! too fast to be seen one by one are simply seen together. What is dear to show, because the mission is large, is shown
+//! less often, but news at once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -23,6 +25,9 @@ use crate::runtime::{Handle, Update};
 
 /// The notification that carries a mission's view.
 pub const MISSION: &str = "orchestrator/mission";
+
+/// Showing may take one part in so many of the time.
+const PARTS: u32 = 10;
 
 struct Shown {
     view: Arc<MissionView>,
@@ -44,6 +49,8 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
     let old = runtime.views();
     refresh(&session, &old, &mut shown, &created, false);
     old.iter().for_each(|view| questions.follow(&session, &runtime, view));
+    let mut due = Instant::now();
+    let mut is_behind = false;
     loop {
         tokio::select! {
             update = updates.recv() => {
@@ -60,16 +67,31 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
                     }
                     Err(RecvError::Closed) => return,
                 }
-                // Updates that came too fast to be seen one by one are seen together.
-                if updates.is_empty() {
-                    let views = runtime.views();
-                    refresh(&session, &views, &mut shown, &created, true);
-                    views.iter().for_each(|view| questions.follow(&session, &runtime, view));
-                }
+                is_behind = true;
             }
-            Some(answer) = answers.recv() => begin(&session, &mut shown, answer),
+            () = tokio::time::sleep_until(due.into()), if is_behind => {}
+            Some(answer) = answers.recv() => {
+                begin(&session, &mut shown, answer);
+                continue;
+            }
+        }
+        // Updates that came too fast to be seen one by one are seen together.
+        if !updates.is_empty() {
+            continue;
+        }
+        let (views, began) = (runtime.views(), Instant::now());
+        if began >= due || views.iter().any(|view| is_news(view, &shown)) {
+            refresh(&session, &views, &mut shown, &created, true);
+            views.iter().for_each(|view| questions.follow(&session, &runtime, view));
+            is_behind = false;
+            due = Instant::now() + began.elapsed() * (PARTS - 1);
         }
     }
+}
+
+/// Whether a mission is at something else than what was shown of it.
+fn is_news(view: &MissionView, shown: &HashMap<MissionId, Shown>) -> bool {
+    shown.get(&view.id).is_none_or(|before| before.view.state != view.state)
 }
 
 fn refresh(
@@ -150,8 +172,5 @@ fn send_view(session: &Session, view: &MissionView) {
     }
     let key = format!("mission {}", view.id);
     let weight = if view.end.is_some() { Weight::Latest(key) } else { Weight::MayDrop(key) };
-    match serde_json::to_value(view) {
-        Ok(params) => session.peer.notify_raw(weight, MISSION, params),
-        Err(error) => tracing::error!("failed to write a mission's view: {error}"),
-    }
+    session.peer.notify_raw(weight, MISSION, view);
 }

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tower_lsp::lsp_types::{notification as note, request as req};
 
 use super::outbox::{Outbox, Weight};
-use crate::wire::{Id, Message, Notification, Request, Response, ResponseError};
+use crate::wire::{self, Id, Message, Request, Response, ResponseError};
 
 type Outcome = Result<Value, ResponseError>;
 
@@ -50,17 +51,15 @@ impl Peer {
 
     /// Sends a notification.
     pub fn notify<N: note::Notification>(&self, weight: Weight, params: &N::Params) {
-        match serde_json::to_value(params) {
-            Ok(params) => self.notify_raw(weight, N::METHOD, params),
-            Err(error) => tracing::error!("failed to write {}: {error}", N::METHOD),
-        }
+        self.notify_raw(weight, N::METHOD, params);
     }
 
     /// Sends a notification that the protocol does not know.
-    pub fn notify_raw(&self, weight: Weight, method: &str, params: Value) {
-        let message =
-            Message::from(Notification { method: method.to_owned(), params: Some(params) });
-        self.outbox.push(weight, message.to_bytes());
+    pub fn notify_raw<T: Serialize>(&self, weight: Weight, method: &str, params: &T) {
+        match wire::notification(method, params) {
+            Ok(message) => self.outbox.push(weight, message),
+            Err(error) => tracing::error!("failed to write {method}: {error}"),
+        }
     }
 
     /// Sends a response.
@@ -127,7 +126,7 @@ impl Drop for Waiting {
             self.peer.notify_raw(
                 Weight::Must,
                 "$/cancelRequest",
-                serde_json::json!({ "id": self.id }),
+                &serde_json::json!({ "id": self.id }),
             );
         }
     }

@@ -1,5 +1,7 @@
 //! Messages: a frame's body as a request, a notification or a response.
 
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 /// JSON-RPC and LSP error codes that this program uses or must recognise.
@@ -27,7 +29,8 @@ pub mod code {
 }
 
 /// The id of a request: whatever its sender chose.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
 pub enum Id {
     /// An integer.
     Number(i64),
@@ -65,7 +68,7 @@ pub struct Response {
 }
 
 /// Why a request failed.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize)]
 #[error("{message} ({code})")]
 pub struct ResponseError {
     /// See [`code`].
@@ -73,6 +76,7 @@ pub struct ResponseError {
     /// One sentence for people.
     pub message: String,
     /// What the sender adds for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
 }
 
@@ -167,36 +171,55 @@ impl Message {
         }
     }
 
-    /// The message as JSON.
-    pub fn to_value(&self) -> Value {
-        let mut object = Map::new();
-        let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
-        put("jsonrpc", "2.0".into());
+    /// The message as the body of a frame.
+    #[expect(clippy::expect_used, reason = "JSON values have names of text, and memory takes all")]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("it is written as it was read")
+    }
+}
+
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut object = to.serialize_map(None)?;
+        object.serialize_entry("jsonrpc", "2.0")?;
         match self {
             Message::Request(Request { id, method, params }) => {
-                put("id", id.to_value());
-                put("method", method.as_str().into());
-                params.clone().map(|params| put("params", params));
+                object.serialize_entry("id", id)?;
+                object.serialize_entry("method", method)?;
+                put_params(&mut object, params.as_ref())?;
             }
             Message::Notification(Notification { method, params }) => {
-                put("method", method.as_str().into());
-                params.clone().map(|params| put("params", params));
+                object.serialize_entry("method", method)?;
+                put_params(&mut object, params.as_ref())?;
             }
             Message::Response(Response { id, outcome }) => {
-                put("id", id.as_ref().map_or(Value::Null, Id::to_value));
+                object.serialize_entry("id", id)?;
                 match outcome {
-                    Ok(result) => put("result", result.clone()),
-                    Err(error) => put("error", error.to_value()),
-                };
+                    Ok(result) => object.serialize_entry("result", result)?,
+                    Err(error) => object.serialize_entry("error", error)?,
+                }
             }
         }
-        Value::Object(object)
+        object.end()
     }
+}
 
-    /// The message as the body of a frame.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.to_value().to_string().into_bytes()
+fn put_params<M: SerializeMap>(object: &mut M, params: Option<&Value>) -> Result<(), M::Error> {
+    params.map_or(Ok(()), |params| object.serialize_entry("params", params))
+}
+
+/// A notification as the body of a frame, its parameters written as they are: large ones pass no [`Value`].
+///
+/// # Errors
+/// When the parameters cannot be written as JSON.
+pub fn notification<T: Serialize>(method: &str, params: &T) -> serde_json::Result<Vec<u8>> {
+    #[derive(Serialize)]
+    struct Body<'a, T> {
+        jsonrpc: &'a str,
+        method: &'a str,
+        params: &'a T,
     }
+    serde_json::to_vec(&Body { jsonrpc: "2.0", method, params })
 }
 
 impl Id {
@@ -205,13 +228,6 @@ impl Id {
             Value::Number(number) => number.as_i64().map(Id::Number),
             Value::String(text) => Some(Id::Text(text.clone())),
             _ => None,
-        }
-    }
-
-    fn to_value(&self) -> Value {
-        match self {
-            Id::Number(number) => (*number).into(),
-            Id::Text(text) => text.as_str().into(),
         }
     }
 }
@@ -225,14 +241,6 @@ impl ResponseError {
             message: message.map_or_else(|| value.to_string(), str::to_owned),
             data: value.get("data").cloned(),
         }
-    }
-
-    fn to_value(&self) -> Value {
-        let mut value = serde_json::json!({ "code": self.code, "message": self.message });
-        if let Some(data) = &self.data {
-            value["data"] = data.clone();
-        }
-        value
     }
 }
 
@@ -270,7 +278,12 @@ mod tests {
             json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32700, "message": "m", "data": [1]}}),
         ] {
             let message = Message::parse(value.to_string().as_bytes()).unwrap();
-            assert_eq!(message.to_value(), value);
+            let written: Value = serde_json::from_slice(&message.to_bytes()).unwrap();
+            assert_eq!(written, value);
+            if let Message::Notification(Notification { method, params }) = message {
+                let bytes = notification(&method, &params).unwrap();
+                assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), value);
+            }
         }
     }
 
@@ -279,7 +292,8 @@ mod tests {
         let message =
             Message::parse(br#"{"jsonrpc":"2.0","id":1,"method":"shutdown","params":null}"#)
                 .unwrap();
-        assert_eq!(message.to_value(), json!({"jsonrpc": "2.0", "id": 1, "method": "shutdown"}));
+        let written: Value = serde_json::from_slice(&message.to_bytes()).unwrap();
+        assert_eq!(written, json!({"jsonrpc": "2.0", "id": 1, "method": "shutdown"}));
     }
 
     #[test]

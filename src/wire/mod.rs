@@ -7,4 +7,6 @@ mod frame;
 mod message;
 
 pub use frame::{DEFAULT_BODY_CAP, Frame, FrameReader, encode_frame, write_frame};
-pub use message::{BadMessage, Id, Message, Notification, Request, Response, ResponseError, code};
+pub use message::{
+    BadMessage, Id, Message, Notification, Request, Response, ResponseError, code, notification,
+};
