@@ -1,4 +1,4 @@
-//! Code actions: on the items of `todo.md`, on findings, and on a `/task …` or `/plan …` line anywhere.
+//! Code actions: on the items of `todo.md`, on findings, on a `/task …` or `/plan …` line and a `TODO` comment anywhere.
 
 use serde_json::{Value, json};
 use tower_lsp::lsp_types::{
@@ -36,7 +36,11 @@ pub fn actions(session: &Session, params: &CodeActionParams) -> CodeActionRespon
     }
     let slashes = document.text.lines().enumerate().skip(*lines.start() as usize);
     let slashes = slashes.take_while(|(line, _)| *line <= *lines.end() as usize);
-    offers.extend(slashes.filter_map(|(_, line)| on_slash(line)));
+    let path = session.root().and_then(|root| root.rel(&document.uri));
+    let path = path.filter(|path| !path.as_str().starts_with(".opencode/"));
+    offers.extend(slashes.filter_map(|(number, line)| {
+        on_slash(line).or_else(|| on_comment(path.as_ref()?.as_str(), number + 1, line))
+    }));
     let only = params.context.only.as_deref();
     let offers = offers.into_iter().filter(|offer| is_wanted(&offer.kind, only));
     offers.map(|offer| offer.into_action(session.client().action_literals)).collect()
@@ -203,6 +207,41 @@ fn on_slash(line: &str) -> Option<Offer> {
     Some(Offer::new(format!("Run /{word} {}", summary(goal)), command, json!({ "goal": goal })))
 }
 
+/// The words by which people say in a comment that something is left to do.
+const LEFT: [&str; 2] = ["TODO", "FIXME"];
+/// What a comment begins with, in one language or another.
+const COMMENTS: [&str; 8] = ["//", "/*", "#", "--", ";", "%", "<!--", "*"];
+
+/// A comment that says what is left to do, on a line (from 1) of a file.
+fn on_comment(path: &str, number: usize, line: &str) -> Option<Offer> {
+    let whole = |(at, word): &(usize, &str)| {
+        let next = line[at + word.len()..].chars().next();
+        let before = line[..*at].chars().next_back();
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        !before.is_some_and(part) && !next.is_some_and(part)
+    };
+    let words = LEFT.iter().flat_map(|word| line.match_indices(word));
+    let (at, word) = words.filter(whole).min()?;
+    if !COMMENTS.iter().any(|leader| line[..at].contains(leader)) {
+        return None;
+    }
+    let mut text = line[at + word.len()..].trim_start();
+    // `TODO(name): …`
+    if let Some((_, rest)) = text.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+        text = rest;
+    }
+    let text = text.trim_start_matches([':', ' ', '\t']).trim_end();
+    let text = text.trim_end_matches("-->").trim_end_matches("*/").trim();
+    if text.is_empty() {
+        return None;
+    }
+    let goal = format!(
+        "Do what the {word} comment on line {number} of {path} says, and remove the comment: {text}"
+    );
+    let title = format!("Make it a mission: {}", summary(text));
+    Some(Offer::new(title, "orchestrator.task", json!({ "goal": goal })))
+}
+
 /// The first line, at most 60 characters.
 pub fn summary(text: &str) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
@@ -235,6 +274,27 @@ mod tests {
         assert_eq!(on_slash("-- /plan all").unwrap().command, "orchestrator.plan");
         for line in ["// task do it", "/task", "/task  ", "// see a/task b", "", "/tasks do it"] {
             assert!(on_slash(line).is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_comment_that_leaves_something_to_do_is_offered_as_a_mission() {
+        for (line, text) in [
+            ("// TODO: mend it", "mend it"),
+            ("let x = 1; // FIXME(ann): é is lost ", "é is lost"),
+            ("# TODO mend it", "mend it"),
+            (" * TODO mend it */", "mend it"),
+            ("<!-- TODO: mend it -->", "mend it"),
+        ] {
+            let offer = on_comment("src/a.rs", 7, line).unwrap_or_else(|| panic!("{line}"));
+            assert_eq!(offer.title, format!("Make it a mission: {text}"));
+            let goal = offer.argument["goal"].as_str().unwrap();
+            assert!(goal.contains("line 7 of src/a.rs") && goal.ends_with(text), "{goal}");
+        }
+        for line in
+            ["// TODO", "// TODOS: x", "TODO: no comment", "let x = \"TODO\";", "// MYTODO x"]
+        {
+            assert!(on_comment("a", 1, line).is_none(), "{line}");
         }
     }
 

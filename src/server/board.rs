@@ -18,6 +18,7 @@ use super::diagnostics;
 use super::outbox::Weight;
 use super::progress::{Created, Progress};
 use super::question::Questions;
+use super::refresh::Lenses;
 use super::session::Session;
 use crate::mission::view::MissionView;
 use crate::mission::{End, MissionId};
@@ -51,7 +52,9 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
     old.iter().for_each(|view| questions.follow(&session, &runtime, view));
     let mut due = Instant::now();
     let mut is_behind = false;
+    let mut lenses = Lenses::new();
     loop {
+        let lenses_due = lenses.due();
         tokio::select! {
             update = updates.recv() => {
                 match update {
@@ -70,6 +73,10 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
                 is_behind = true;
             }
             () = tokio::time::sleep_until(due.into()), if is_behind => {}
+            () = tokio::time::sleep_until(lenses_due.unwrap_or(due).into()), if lenses_due.is_some() => {
+                lenses.follow(&session);
+                continue;
+            }
             Some(answer) = answers.recv() => {
                 begin(&session, &mut shown, answer);
                 continue;
@@ -83,6 +90,7 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
         if began >= due || views.iter().any(|view| is_news(view, &shown)) {
             refresh(&session, &views, &mut shown, &created, true);
             views.iter().for_each(|view| questions.follow(&session, &runtime, view));
+            lenses.follow(&session);
             is_behind = false;
             due = Instant::now() + began.elapsed() * (PARTS - 1);
         }

@@ -37,6 +37,14 @@ pub struct Client {
     pub refreshes_lenses: bool,
     /// It shows symbols as a tree.
     pub symbol_tree: bool,
+    /// It shows what is said of a place.
+    pub hovers: bool,
+    /// It reads Markdown there.
+    pub markdown: bool,
+    /// It folds what it is told to.
+    pub folds: bool,
+    /// It offers what can be written at a place.
+    pub completes: bool,
     /// It opens a document when asked to.
     pub show_document: bool,
     /// It asked for `orchestrator/mission`.
@@ -70,6 +78,12 @@ impl Client {
             diagnostic_data: is("/textDocument/publishDiagnostics/dataSupport"),
             refreshes_lenses: is("/workspace/codeLens/refreshSupport"),
             symbol_tree: is("/textDocument/documentSymbol/hierarchicalDocumentSymbolSupport"),
+            hovers: at("/textDocument/hover").is_some(),
+            markdown: at("/textDocument/hover/contentFormat")
+                .and_then(Value::as_array)
+                .is_some_and(|formats| formats.iter().any(|format| format == "markdown")),
+            folds: at("/textDocument/foldingRange").is_some(),
+            completes: at("/textDocument/completion").is_some(),
             show_document: is("/window/showDocument/support"),
             mission_views: is("/experimental/orchestrator/mission")
                 || params.pointer("/initializationOptions/mission") == Some(&Value::Bool(true)),

@@ -13,6 +13,8 @@ use tower_lsp::lsp_types::*;
 
 use super::client::Client;
 use super::session::Session;
+use super::text::Lines;
+use super::todo::hover::Form;
 use super::{Doctor, actions, ask, commands, diagnostics, progress, todo};
 
 /// The language server of one session.
@@ -121,7 +123,39 @@ impl LanguageServer for Face {
     async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
         let text = self.plan_text(&params.text_document.uri);
         let encoding = self.session.client().encoding;
-        Ok(text.map(|text| todo::lenses::lenses(&text, encoding)))
+        let view = self.session.newest();
+        Ok(text.map(|text| todo::lenses::lenses(&text, encoding, view.as_deref())))
+    }
+
+    async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {
+        let TextDocumentPositionParams { text_document, position } =
+            params.text_document_position_params;
+        let (Some(text), Some(view)) = (self.plan_text(&text_document.uri), self.session.newest())
+        else {
+            return Ok(None);
+        };
+        let client = self.session.client();
+        let (form, kind) = match client.markdown {
+            true => (Form::Markdown, MarkupKind::Markdown),
+            false => (Form::Plain, MarkupKind::PlainText),
+        };
+        Ok(todo::hover::hover(&text, position.line, &view, form).map(|(value, bytes)| Hover {
+            contents: HoverContents::Markup(MarkupContent { kind, value }),
+            range: Some(Lines::new(&text, client.encoding).range(bytes.start, bytes.end)),
+        }))
+    }
+
+    async fn folding_range(&self, params: FoldingRangeParams) -> Result<Option<Vec<FoldingRange>>> {
+        Ok(self.plan_text(&params.text_document.uri).map(|text| todo::folding::ranges(&text)))
+    }
+
+    async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
+        let TextDocumentPositionParams { text_document, position } = params.text_document_position;
+        let encoding = self.session.client().encoding;
+        let items = self
+            .plan_text(&text_document.uri)
+            .map(|text| todo::completion::items(&text, encoding, position));
+        Ok(items.map(CompletionResponse::Array))
     }
 
     async fn document_symbol(
@@ -166,6 +200,14 @@ fn capabilities(client: &Client) -> ServerCapabilities {
         code_action_provider: Some(match client.action_literals {
             true => CodeActionProviderCapability::Options(action_options),
             false => CodeActionProviderCapability::Simple(true),
+        }),
+        hover_provider: client.hovers.then_some(HoverProviderCapability::Simple(true)),
+        folding_range_provider: client
+            .folds
+            .then_some(FoldingRangeProviderCapability::Simple(true)),
+        completion_provider: client.completes.then(|| CompletionOptions {
+            trigger_characters: Some(todo::completion::TRIGGERS.map(str::to_owned).to_vec()),
+            ..CompletionOptions::default()
         }),
         code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(false) }),
         document_symbol_provider: Some(OneOf::Left(true)),

@@ -13,6 +13,8 @@ pub mod documents;
 pub mod editor;
 pub mod face;
 pub mod hunks;
+#[cfg(test)]
+mod interleavings;
 pub mod outbox;
 pub mod parent;
 pub mod peer;
@@ -21,6 +23,7 @@ mod probe;
 pub mod progress;
 pub mod question;
 pub mod raw;
+mod refresh;
 pub mod root;
 pub mod session;
 pub mod text;

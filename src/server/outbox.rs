@@ -108,7 +108,7 @@ impl Outbox {
     }
 
     /// At most 16 messages, so that a slow client's queue stays open to replacement; `None` when closed and empty.
-    async fn next_batch(&self) -> Option<Vec<Vec<u8>>> {
+    pub(super) async fn next_batch(&self) -> Option<Vec<Vec<u8>>> {
         loop {
             {
                 let mut queue = self.lock();

@@ -165,6 +165,11 @@ impl Session {
         }
     }
 
+    /// The newest mission: the one whose plan is shown.
+    pub fn newest(&self) -> Option<Arc<MissionView>> {
+        self.views().iter().max_by_key(|view| view.started_at).cloned()
+    }
+
     /// All missions as they are now; none while the runtime starts.
     pub fn views(&self) -> Arc<[Arc<MissionView>]> {
         match &*self.runtime.borrow() {

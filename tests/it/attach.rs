@@ -82,7 +82,9 @@ fn a_second_server_sees_and_steers_what_the_first_one_runs() {
     let todo = uri(&stage.project.root().join(".opencode/todo.md"));
     second.open(&todo, &text);
     let lenses = second.ask("textDocument/codeLens", json!({"textDocument": {"uri": todo}}));
-    assert_eq!(lenses["result"][1]["command"]["title"], "▶ Run T1.1", "{lenses}");
+    // Its Worker is at it again, or is about to be.
+    let title = lenses["result"][1]["command"]["title"].as_str().unwrap();
+    assert!(title == "▶ Run T1.1" || title.starts_with("worker: "), "{lenses}");
 
     // Its commands act on the owner.
     let worker = |r: &Request| (r.role, r.turns) == (Role::Worker, 0);

@@ -9,7 +9,7 @@ use orchestrator_lsp::model::replay::{Answer, ScriptedCall, ScriptedTurn};
 use orchestrator_lsp::model::{Client, FaultKind, ModelSettings, Settings, Slots};
 use serde_json::{Value, json};
 
-use crate::support::client::DEADLINE;
+use crate::support::client::{Client as Editor, DEADLINE, uri};
 use crate::support::model::LocalModel;
 use crate::support::project::Project;
 use crate::support::provider::{Provider, Reply, Request};
@@ -190,29 +190,33 @@ fn who_waits_for_a_slot_is_not_sent_in_a_pause() {
     });
     let config = "[limits]\nparallel = 2\n[slots]\nprovider = 1\n";
     let project = configured(provider.serving(Project::empty()), config);
-    let mut child = project
-        .command(&["task", "--json", "read"])
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let activities = || {
+    // The process of an editor stays in a pause; that of `orchestrator task` would end.
+    let told = project.command(&[]);
+    let told = told.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)));
+    let environment: Vec<(&str, &str)> = told.collect();
+    let mut editor = Editor::start_with(&project.root(), &environment);
+    let root = uri(&project.root());
+    editor.ask("initialize", json!({"rootUri": root, "capabilities": {}}));
+    editor.notify("initialized", json!({}));
+    editor.command("orchestrator.task", json!(["read"]));
+    let waits = || {
         let sessions = state(&project)["sessions"].as_array().cloned().unwrap_or_default();
-        let names = sessions.iter().map(|one| one["activity"].as_str().unwrap().to_owned());
-        names.collect::<Vec<String>>()
+        sessions.iter().any(|one| one["activity"] == "waiting for a slot")
     };
-    let waits = || activities().iter().any(|one| one == "waiting for a slot");
     until("one who waits", waits);
     assert_eq!(project.run(&["pause"]).code, 0);
     brake.release();
-    until("the answer of the one that was sent", || state(&project)["account"]["turns"] == 3);
+    until("the answer of the one that was sent", || {
+        state(&project)["account"]["turns"].as_u64() >= Some(3)
+    });
     // What goes wrong would go wrong at once: the slot is free.
     std::thread::sleep(std::time::Duration::from_millis(500));
     let workers = || provider.requests().iter().filter(|one| one.role == Role::Worker).count();
-    assert!(waits(), "{:?}", activities());
+    assert!(waits(), "{:#}", state(&project)["sessions"]);
     assert_eq!(workers(), 1);
-    project.run(&["resume"]);
-    assert!(child.wait().unwrap().success());
-    assert_eq!((state(&project)["end"]["state"].as_str(), workers()), (Some("sealed"), 3 * 2));
+    editor.command("orchestrator.resume", json!([]));
+    until("the end", || state(&project)["state"] == "sealed");
+    assert_eq!((workers(), editor.leave()), (3 * 2, 0));
 }
 
 /// As many workers as there are slots are at the provider at once: each of them waits there for all the others.

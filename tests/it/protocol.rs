@@ -241,6 +241,50 @@ fn a_plan_has_symbols_lenses_and_actions() {
 }
 
 #[test]
+fn a_plan_folds_and_completes_for_clients_that_do() {
+    let folder = workspace();
+    let capabilities = json!({ "textDocument": {
+        "hover": { "contentFormat": ["markdown"] }, "foldingRange": {}, "completion": {} } });
+    let mut client = Client::start(folder.path());
+    let told = client
+        .ask("initialize", json!({ "rootUri": uri(folder.path()), "capabilities": capabilities }));
+    let provided = &told["result"]["capabilities"];
+    assert_eq!(provided["hoverProvider"], true);
+    assert_eq!(provided["foldingRangeProvider"], true);
+    assert_eq!(provided["completionProvider"]["triggerCharacters"], json!(["|", ":", ","]));
+    client.notify("initialized", json!({}));
+
+    let plan = format!("{}/.opencode/todo.md", uri(folder.path()));
+    client.open(&plan, &format!("{PLAN}### T1.2: é😀 | depends:\n- [ ] S1.2.1: x\n"));
+    let document = json!({ "uri": plan });
+    let folds = client.ask("textDocument/foldingRange", json!({ "textDocument": document }));
+    let lines: Vec<_> = folds["result"].as_array().unwrap().iter().collect();
+    assert_eq!((lines[2]["startLine"].as_u64(), lines[2]["endLine"].as_u64()), (Some(3), Some(5)));
+
+    let end = "### T1.2: é😀 | depends:".encode_utf16().count();
+    let at = json!({ "line": 6, "character": end });
+    let params = json!({ "textDocument": document, "position": at });
+    let offered = client.ask("textDocument/completion", params.clone());
+    assert_eq!(offered["result"][0]["label"], "T1.1");
+    assert_eq!(offered["result"][0]["textEdit"]["range"], json!({ "start": at, "end": at }));
+    // There is no mission yet, and nothing to be said of it.
+    assert_eq!(client.ask("textDocument/hover", params)["result"], json!(null));
+
+    // Elsewhere nothing of it is offered.
+    let file = format!("{}/a.md", uri(folder.path()));
+    client.open(&file, PLAN);
+    let params = json!({ "textDocument": { "uri": file }, "position": at });
+    assert_eq!(client.ask("textDocument/completion", params)["result"], json!(null));
+
+    let mut other = Client::start(folder.path());
+    let told =
+        other.ask("initialize", json!({ "rootUri": uri(folder.path()), "capabilities": {} }));
+    for provider in ["hoverProvider", "foldingRangeProvider", "completionProvider"] {
+        assert_eq!(told["result"]["capabilities"].get(provider), None, "{provider}");
+    }
+}
+
+#[test]
 fn an_invalid_plan_is_shown_at_its_line_while_it_is_open() {
     let folder = workspace();
     let mut client = Client::initialized(folder.path(), json!({}));
@@ -308,6 +352,16 @@ fn a_task_comment_can_be_run_from_any_file() {
     // This client did not declare action literals: it gets bare commands.
     assert_eq!(actions["result"][0]["command"], "orchestrator.task");
     assert_eq!(actions["result"][0]["arguments"], json!([{ "goal": "say \"hé😀\"" }]));
+
+    let file = format!("{}/b.rs", uri(folder.path()));
+    client.open(&file, "fn main() {} // FIXME(ann): say more\n");
+    let at = json!({ "line": 0, "character": 0 });
+    let params = json!({ "textDocument": { "uri": file }, "range": { "start": at, "end": at },
+        "context": { "diagnostics": [] } });
+    let actions = client.ask("textDocument/codeAction", params);
+    assert_eq!(actions["result"][0]["title"], "Make it a mission: say more");
+    let goal = &actions["result"][0]["arguments"][0]["goal"];
+    assert!(goal.as_str().unwrap().contains("line 1 of b.rs"), "{goal}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub mod sheet;
 pub use id::{ItemId, Level};
 pub use item::{Aspect, Item};
 pub(super) use parse::MAX_TASKS;
-pub use parse::{PlanError, parse};
+pub use parse::{PlanError, parse, tags};
 pub(super) use render::one_line;
 pub use render::render;
 

@@ -9,6 +9,15 @@ const MAX_TITLE: usize = 1_000;
 /// The most tasks that one plan may have.
 pub(crate) const MAX_TASKS: usize = 500;
 
+/// The tags that an item of this level may have.
+pub fn tags(level: Level) -> &'static [&'static str] {
+    match level {
+        Level::Milestone => &["depends", "status"],
+        Level::Task => &["agent", "depends", "parallel-group", "status", "issue", "size", "file"],
+        Level::Step => &["size", "file", "issue", "status", "verified", "evidence", "note"],
+    }
+}
+
 /// One thing that is wrong with a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanError {
@@ -155,14 +164,13 @@ impl Reader {
     }
 
     fn read_milestone(&mut self, rest: &str) -> Option<Milestone> {
-        let mut item = self.item(rest, Level::Milestone, &["depends", "status"])?;
+        let mut item = self.item(rest, Level::Milestone)?;
         let depends = self.depends(&mut item);
         Some(Milestone { id: item.id, title: item.title, depends, tasks: Vec::new() })
     }
 
     fn read_task(&mut self, rest: &str) -> Option<Task> {
-        let known = ["agent", "depends", "parallel-group", "status", "issue", "size", "file"];
-        let mut item = self.item(rest, Level::Task, &known)?;
+        let mut item = self.item(rest, Level::Task)?;
         let depends = self.depends(&mut item);
         let agent = item.tags.remove("agent").filter(|a| a != "Worker");
         Some(Task { id: item.id, title: item.title, agent, depends, steps: Vec::new() })
@@ -192,8 +200,7 @@ impl Reader {
             self.error(format!("`[{mark}]` is no mark; write [ ], [/], [x] or [-]"));
             return None;
         };
-        let known = ["size", "file", "issue", "status", "verified", "evidence", "note"];
-        let mut item = self.item(rest, Level::Step, &known)?;
+        let mut item = self.item(rest, Level::Step)?;
         let size = self.size(&mut item);
         let files = self.files(&mut item);
         Some(Step {
@@ -223,7 +230,7 @@ impl Reader {
         }
     }
 
-    fn item(&mut self, rest: &str, level: Level, known: &[&str]) -> Option<Item> {
+    fn item(&mut self, rest: &str, level: Level) -> Option<Item> {
         let form = match level {
             Level::Milestone => "## M1: title",
             Level::Task => "### T1.1: title",
@@ -249,7 +256,7 @@ impl Reader {
         if title.is_empty() || title.chars().count() > MAX_TITLE {
             self.error(format!("{id} needs a title of 1 to {MAX_TITLE} characters"));
         }
-        let tags = self.tags(parts, known);
+        let tags = self.tags(parts, tags(level));
         Some(Item { id, title, tags })
     }
 

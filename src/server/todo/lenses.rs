@@ -1,13 +1,16 @@
-//! Lenses above the mission and the tasks of `todo.md`.
+//! Lenses above the mission and the tasks of `todo.md`: how far it is, what it cost, and who is at it.
 
 use serde_json::json;
 use tower_lsp::lsp_types::{CodeLens, Command};
 
+use super::hover::cost;
 use super::outline::{Item, Kind, outline, progress};
+use crate::mission::view::MissionView;
 use crate::server::text::{Encoding, Lines};
 
-/// The lenses of `text`: how far the mission is, and `run` for every task with an open step.
-pub fn lenses(text: &str, encoding: Encoding) -> Vec<CodeLens> {
+/// The lenses of `text`: how far the mission is and what it cost, who is at a task, and `run` for every other one with an
+/// open step.
+pub fn lenses(text: &str, encoding: Encoding, view: Option<&MissionView>) -> Vec<CodeLens> {
     let items = outline(text);
     let lines = Lines::new(text, encoding);
     let lens = |item: &Item, command: Command| CodeLens {
@@ -20,22 +23,34 @@ pub fn lenses(text: &str, encoding: Encoding) -> Vec<CodeLens> {
         match item.kind {
             Kind::Mission => {
                 let (done, total) = progress(&items);
-                lenses.push(lens(
-                    item,
-                    command(format!("{done} of {total} done"), "orchestrator.status", vec![]),
-                ));
+                let of = view.map_or(String::new(), |view| {
+                    format!(" · {} · {}", view.outcome(), cost(&view.account))
+                });
+                let title = format!("{done} of {total} done{of}");
+                lenses.push(lens(item, command(title, "orchestrator.status", vec![])));
             }
-            Kind::Task if has_open_step(&items, at) => {
-                let arguments = vec![json!({ "item": item.id })];
-                lenses.push(lens(
-                    item,
-                    command(format!("▶ Run {}", item.id), "orchestrator.todo.run", arguments),
-                ));
+            Kind::Task => {
+                let at_work = at_work(view, &item.id);
+                let at_work = at_work.map(|title| command(title, "orchestrator.agents", vec![]));
+                let run = || {
+                    let arguments = vec![json!({ "item": item.id })];
+                    command(format!("▶ Run {}", item.id), "orchestrator.todo.run", arguments)
+                };
+                let offered = at_work.or_else(|| has_open_step(&items, at).then(run));
+                lenses.extend(offered.map(|command| lens(item, command)));
             }
             _ => {}
         }
     }
     lenses
+}
+
+/// Who is at the task, and what with.
+fn at_work(view: Option<&MissionView>, task: &str) -> Option<String> {
+    let mut sessions = view?.sessions.iter();
+    let of_task = |item: &crate::mission::plan::ItemId| item.to_string() == task;
+    let session = sessions.find(|session| session.item.as_ref().is_some_and(of_task))?;
+    Some(format!("{}: {}, turn {}", session.role, session.activity, session.turns))
 }
 
 fn has_open_step(items: &[Item], task: usize) -> bool {
@@ -58,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_mission_and_open_tasks_have_lenses() {
-        let lenses = lenses(PLAN, Encoding::Utf16);
+        let lenses = lenses(PLAN, Encoding::Utf16, None);
         let titles: Vec<_> =
             lenses.iter().map(|lens| lens.command.as_ref().unwrap().title.as_str()).collect();
         assert_eq!(titles, ["1 of 3 done", "▶ Run T1.1", "▶ Run T1.2"]);

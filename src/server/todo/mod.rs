@@ -1,5 +1,9 @@
-//! What the editor shows in `.opencode/todo.md`: symbols, lenses, actions and errors. Pure functions over its text.
+//! What the editor shows in `.opencode/todo.md`: symbols, folds, lenses, hovers, completions and
+//! errors. Pure functions over its text and the mission's view.
 
+pub mod completion;
+pub mod folding;
+pub mod hover;
 pub mod lenses;
 pub mod outline;
 pub mod symbols;

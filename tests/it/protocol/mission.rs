@@ -123,6 +123,7 @@ fn editor(folder: &Path, refuse: usize) -> Editor {
     let mut client = Client::start_with(&root, &environment);
     let capabilities = json!({
         "window": { "workDoneProgress": true },
+        "textDocument": { "hover": { "contentFormat": ["plaintext", "markdown"] } },
         "workspace": { "applyEdit": true, "workspaceEdit": { "documentChanges": true } } });
     client.ask("initialize", json!({ "rootUri": uri(&root), "capabilities": capabilities }));
     client.notify("initialized", json!({}));
@@ -171,7 +172,32 @@ fn open_files_change_in_the_editor_and_closed_ones_on_the_disk() {
 
     let changes = editor.client.command("orchestrator.change.show", json!([]));
     assert_eq!(changes["result"]["changes"].as_array().unwrap().len(), 3, "{changes}");
+    the_plan_explains_itself(&mut editor.client, &root);
     assert_eq!(editor.client.leave(), 0);
+}
+
+/// What was proved of a task is said at its line, and the lens says what all of it came to.
+fn the_plan_explains_itself(client: &mut Client, root: &Path) {
+    let plan = root.join(".opencode/todo.md");
+    let text = std::fs::read_to_string(&plan).unwrap();
+    client.open(&uri(&plan), &text);
+    let document = json!({ "uri": uri(&plan) });
+    let lenses = client.ask("textDocument/codeLens", json!({ "textDocument": document }));
+    let title = lenses["result"][0]["command"]["title"].as_str().unwrap();
+    assert!(title.contains(" · sealed · ") && title.contains(" requests, "), "{title}");
+    let mut said = Vec::new();
+    for (line, content) in text.lines().enumerate().filter(|(_, line)| line.starts_with("### ")) {
+        let at = json!({ "line": line, "character": 5 });
+        let params = json!({ "textDocument": document, "position": at });
+        let hover = client.ask("textDocument/hover", params);
+        assert_eq!(hover["result"]["range"]["start"]["line"], line);
+        let value = hover["result"]["contents"]["value"].as_str().unwrap().to_owned();
+        let id = content.trim_start_matches("### ").split(':').next().unwrap();
+        assert!(value.starts_with(&format!("**{id}: ")), "{value}");
+        said.push(value);
+    }
+    let all = said.join("\n");
+    assert!(all.contains("change 1: ") && all.contains("README.md"), "{all}");
 }
 
 #[test]
