@@ -10,7 +10,7 @@ use super::undo::Back;
 /// An effect's number within its mission.
 pub type EffectId = u64;
 
-/// Something that the runtime is asked to do. It answers with one [`Event::Finished`].
+/// Something that the runtime is asked to do. It answers with one [`Event::Finished`](super::Event::Finished).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Effect {
     /// Its number.

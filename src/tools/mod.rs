@@ -1,7 +1,7 @@
 //! What a role may call, with schemas, and what the calls of the workspace do.
 //!
 //! The one place where a role's call is checked against its rights and its arguments. A tool is a file here and a line in
-//! [`TOOLS`]. Control calls (`plan`, `done`, …) are the mission's own and only have their schemas here; `propose` is
+//! `TOOLS`. Control calls (`plan`, `done`, …) are the mission's own and only have their schemas here; `propose` is
 //! the gate's.
 
 mod changes;

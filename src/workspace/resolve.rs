@@ -1,7 +1,7 @@
 //! From a change-set to bytes: anchors found on a base, conflicts refused, every byte outside the hunks kept.
 //!
 //! It reads the base through [`BaseTexts`] and writes nothing. Leniency towards the usual slips of an author (line ends,
-//! trailing blanks, indentation) lives in [`anchor`], towards other notations in [`slips`]; neither makes an ambiguous
+//! trailing blanks, indentation) lives in [`anchor`], towards other notations in `slips`; neither makes an ambiguous
 //! anchor fit.
 
 pub mod anchor;

@@ -1,8 +1,8 @@
 //! The simulator: whole missions under dice, each reproducible from its seed.
 //!
 //! It drives the pure core with random plans, agents of every character, faults, verdicts, crashes and interleavings,
-//! and checks after every event what must always hold ([`invariants`]). A mission that breaks a rule, or does not end
-//! within the bound that its limits give it, is shrunk to the few moves that show it ([`shrink`]). It knows nothing of
+//! and checks after every event what must always hold (`invariants`). A mission that breaks a rule, or does not end
+//! within the bound that its limits give it, is shrunk to the few moves that show it (`shrink`). It knows nothing of
 //! the runtime: a process that dies is a state that is folded again from its events.
 
 mod invariants;

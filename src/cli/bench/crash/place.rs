@@ -165,7 +165,7 @@ fn gather(
     Ok(())
 }
 
-/// A process that runs, alone in its group. It must be ended by [`Running::wait`] or [`Running::kill`].
+/// A process that runs, alone in its group. It must be ended by [`Running::wait`] or [`Running::kill_after`].
 pub(super) struct Running {
     child: Child,
     lines: JoinHandle<(Vec<String>, Option<Duration>)>,
