@@ -124,6 +124,11 @@ impl MissionView {
         }
     }
 
+    /// As [`rank`].
+    pub fn rank(&self) -> (bool, u64, &MissionId) {
+        (self.end.is_none(), self.started_at, &self.id)
+    }
+
     /// Whether it goes on by itself: neither ended, nor paused, nor waiting with its plan.
     pub fn is_running(&self) -> bool {
         self.end.is_none()
@@ -149,6 +154,11 @@ impl MissionView {
         let (done, all) = self.progress;
         (done * 100).checked_div(all).unwrap_or(0) as u32
     }
+}
+
+/// The files show the mission with the greatest: one that has not ended before one that has, then the newer one.
+pub fn rank(m: &Mission) -> (bool, u64, &MissionId) {
+    (m.ended.is_none(), m.started_at, &m.id)
 }
 
 /// Whether a mission goes on by itself.
@@ -178,5 +188,26 @@ fn session(s: &super::session::Session) -> SessionView {
         turns: s.turns,
         activity: s.activity().to_owned(),
         account: s.account,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_not_ended_is_shown_before_what_is_newer() {
+        let mission = |id: &str, started_at, ended| Mission {
+            started_at,
+            ended,
+            ..Mission::new(MissionId(id.to_owned()))
+        };
+        let open = mission("a", 1, None);
+        let newer = mission("b", 2, Some(End::Cancelled));
+        let newest = mission("c", 3, Some(End::Cancelled));
+        assert!(rank(&open) > rank(&newest) && rank(&newest) > rank(&newer));
+        for m in [&open, &newer] {
+            assert_eq!(MissionView::of(m).rank(), rank(m));
+        }
     }
 }

@@ -26,6 +26,7 @@ use super::{
 use crate::journal::{Batch, Journal, JournalError, Record};
 use crate::mission::event::EffectId;
 use crate::mission::fuel::Limits;
+use crate::mission::view::rank;
 use crate::mission::{Command, Effect, Event, Mission, MissionId, Mode, RULES, step};
 
 /// How often the inbox is looked at, and the clock.
@@ -110,10 +111,7 @@ fn guarded(board: &Board, body: impl FnOnce() -> Result<(), JournalError>) {
 
 /// The mission that the files show.
 pub(super) fn newest(missions: &BTreeMap<MissionId, Known>) -> Option<&Known> {
-    missions.values().max_by_key(|known| {
-        let mission = &known.mission;
-        (mission.ended.is_none(), mission.started_at, mission.id.clone())
-    })
+    missions.values().max_by(|one, other| rank(&one.mission).cmp(&rank(&other.mission)))
 }
 
 /// What a person says wins over an outcome that came with it: nothing more is begun after a cancel or a pause.

@@ -47,6 +47,7 @@ pub use crate::workspace::{OpenText, OpenTexts};
 
 use board::Reached;
 pub use board::Update;
+pub use pace::Rest;
 pub(crate) use perform::with_servers;
 pub use recovery::losses;
 pub use settings::{Second, Settings, Wake};

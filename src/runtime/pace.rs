@@ -10,11 +10,34 @@ use crate::mission::MissionId;
 /// Showing may take one part in so many.
 const PARTS: u32 = 10;
 
+/// The rest after something was shown, so that showing takes its part of the time.
+#[derive(Debug)]
+pub struct Rest(Instant);
+
+impl Default for Rest {
+    /// Nothing was shown yet: it is over.
+    fn default() -> Rest {
+        Rest(Instant::now())
+    }
+}
+
+impl Rest {
+    /// When it is over.
+    pub fn end(&self) -> Instant {
+        self.0
+    }
+
+    /// Something was shown, which took so long.
+    pub fn after(&mut self, took: Duration) {
+        self.0 = Instant::now() + took * (PARTS - 1);
+    }
+}
+
 /// What is to be shown, and when.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     waiting: BTreeSet<MissionId>,
-    due: Option<Instant>,
+    rest: Rest,
 }
 
 impl Pace {
@@ -27,8 +50,8 @@ impl Pace {
 
     /// How long until what waits may be shown; `None` where nothing waits.
     pub fn left(&self) -> Option<Duration> {
-        let left = |due: Instant| due.saturating_duration_since(Instant::now());
-        (!self.waiting.is_empty()).then(|| self.due.map_or(Duration::ZERO, left))
+        let left = || self.rest.end().saturating_duration_since(Instant::now());
+        (!self.waiting.is_empty()).then(left)
     }
 
     /// What is to be shown now.
@@ -38,7 +61,7 @@ impl Pace {
 
     /// It was shown, which took so long.
     pub fn shown(&mut self, took: Duration) {
-        self.due = Some(Instant::now() + took * (PARTS - 1));
+        self.rest.after(took);
     }
 }
 

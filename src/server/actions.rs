@@ -9,10 +9,11 @@ use tower_lsp::lsp_types::{
 use super::diagnostics::{self, SOURCE};
 use super::documents::Document;
 use super::session::Session;
-use super::todo;
+
 use super::todo::outline::{Item, Kind, outline};
 use crate::mission::Back;
 use crate::mission::edit::Hold;
+use crate::workspace::RelPath;
 
 /// The kind of actions that mend nothing by themselves.
 pub const KIND: CodeActionKind = CodeActionKind::new("refactor.orchestrator");
@@ -23,20 +24,18 @@ pub fn actions(session: &Session, params: &CodeActionParams) -> CodeActionRespon
         return Vec::new();
     };
     let lines = params.range.start.line..=params.range.end.line;
-    let mut offers = on_findings(session, &document, params);
-    offers.extend(on_merge(session, &document));
-    if is_plan(session, &document) {
+    let path = session.root().and_then(|root| root.rel(&document.uri));
+    let mut offers = on_findings(session, &document, path.as_ref(), params);
+    offers.extend(path.iter().flat_map(|path| on_merge(session, path)));
+    if session.is_plan(&document.uri) {
         let items = outline(&document.text).into_iter();
         offers.extend(
             items.filter(|item| lines.contains(&item.line)).flat_map(|item| on_item(&item)),
         );
-    }
-    if is_plan(session, &document) {
         offers.extend(on_held(session, &document, params));
     }
     let slashes = document.text.lines().enumerate().skip(*lines.start() as usize);
     let slashes = slashes.take_while(|(line, _)| *line <= *lines.end() as usize);
-    let path = session.root().and_then(|root| root.rel(&document.uri));
     let path = path.filter(|path| !path.as_str().starts_with(".opencode/"));
     offers.extend(slashes.filter_map(|(number, line)| {
         on_slash(line).or_else(|| on_comment(path.as_ref()?.as_str(), number + 1, line))
@@ -44,11 +43,6 @@ pub fn actions(session: &Session, params: &CodeActionParams) -> CodeActionRespon
     let only = params.context.only.as_deref();
     let offers = offers.into_iter().filter(|offer| is_wanted(&offer.kind, only));
     offers.map(|offer| offer.into_action(session.client().action_literals)).collect()
-}
-
-fn is_plan(session: &Session, document: &Document) -> bool {
-    let path = session.root().and_then(|root| root.rel(&document.uri));
-    path.is_some_and(|path| path.as_str() == todo::TODO_PATH)
 }
 
 struct Offer {
@@ -137,10 +131,7 @@ fn on_held(session: &Session, document: &Document, params: &CodeActionParams) ->
 }
 
 /// What could not be taken back from this file without a merge.
-fn on_merge(session: &Session, document: &Document) -> Vec<Offer> {
-    let Some(path) = session.root().and_then(|root| root.rel(&document.uri)) else {
-        return Vec::new();
-    };
+fn on_merge(session: &Session, path: &RelPath) -> Vec<Offer> {
     let mut offers = Vec::new();
     for view in session.views().iter() {
         let offer = view.offer.as_ref().filter(|o| o.files.iter().any(|f| f == path.as_str()));
@@ -160,11 +151,15 @@ fn on_merge(session: &Session, document: &Document) -> Vec<Offer> {
     offers
 }
 
-fn on_findings(session: &Session, document: &Document, params: &CodeActionParams) -> Vec<Offer> {
-    let path = session.root().and_then(|root| root.rel(&document.uri));
+fn on_findings(
+    session: &Session,
+    document: &Document,
+    path: Option<&RelPath>,
+    params: &CodeActionParams,
+) -> Vec<Offer> {
     let lines = params.range.start.line..=params.range.end.line;
     let here = diagnostics::findings(&session.views()).into_iter().filter(|placed| {
-        Some(&placed.path) == path.as_ref()
+        Some(&placed.path) == path
             && lines.contains(&diagnostics::line_of(&session.anchors, placed, Some(document)))
     });
     let mut offers = Vec::new();
@@ -200,11 +195,16 @@ fn on_slash(line: &str) -> Option<Offer> {
         "plan" => "orchestrator.plan",
         _ => return None,
     };
-    let goal = goal.trim().trim_end_matches("-->").trim_end_matches("*/").trim();
+    let goal = without_end(goal);
     if goal.is_empty() || !before.ends_with('/') || before.ends_with("//") {
         return None;
     }
     Some(Offer::new(format!("Run /{word} {}", summary(goal)), command, json!({ "goal": goal })))
+}
+
+/// The text of a comment, without what ends one.
+fn without_end(text: &str) -> &str {
+    text.trim().trim_end_matches("-->").trim_end_matches("*/").trim()
 }
 
 /// The words by which people say in a comment that something is left to do.
@@ -230,8 +230,7 @@ fn on_comment(path: &str, number: usize, line: &str) -> Option<Offer> {
     if let Some((_, rest)) = text.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
         text = rest;
     }
-    let text = text.trim_start_matches([':', ' ', '\t']).trim_end();
-    let text = text.trim_end_matches("-->").trim_end_matches("*/").trim();
+    let text = without_end(text.trim_start_matches([':', ' ', '\t']));
     if text.is_empty() {
         return None;
     }

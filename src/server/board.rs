@@ -22,13 +22,10 @@ use super::refresh::Lenses;
 use super::session::Session;
 use crate::mission::view::MissionView;
 use crate::mission::{End, MissionId};
-use crate::runtime::{Handle, Update};
+use crate::runtime::{Handle, Rest, Update};
 
 /// The notification that carries a mission's view.
 pub const MISSION: &str = "orchestrator/mission";
-
-/// Showing may take one part in so many of the time.
-const PARTS: u32 = 10;
 
 struct Shown {
     view: Arc<MissionView>,
@@ -50,11 +47,10 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
     let old = runtime.views();
     refresh(&session, &old, &mut shown, &created, false);
     old.iter().for_each(|view| questions.follow(&session, &runtime, view));
-    let mut due = Instant::now();
+    let mut rest = Rest::default();
     let mut is_behind = false;
     let mut lenses = Lenses::new();
     loop {
-        let lenses_due = lenses.due();
         tokio::select! {
             update = updates.recv() => {
                 match update {
@@ -72,8 +68,8 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
                 }
                 is_behind = true;
             }
-            () = tokio::time::sleep_until(due.into()), if is_behind => {}
-            () = tokio::time::sleep_until(lenses_due.unwrap_or(due).into()), if lenses_due.is_some() => {
+            () = until(is_behind.then(|| rest.end())) => {}
+            () = until(lenses.due()) => {
                 lenses.follow(&session);
                 continue;
             }
@@ -87,13 +83,21 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
             continue;
         }
         let (views, began) = (runtime.views(), Instant::now());
-        if began >= due || views.iter().any(|view| is_news(view, &shown)) {
+        if began >= rest.end() || views.iter().any(|view| is_news(view, &shown)) {
             refresh(&session, &views, &mut shown, &created, true);
             views.iter().for_each(|view| questions.follow(&session, &runtime, view));
             lenses.follow(&session);
             is_behind = false;
-            due = Instant::now() + began.elapsed() * (PARTS - 1);
+            rest.after(began.elapsed());
         }
+    }
+}
+
+/// Waits until then; for ever where nothing is due.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 

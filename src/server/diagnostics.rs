@@ -10,7 +10,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde_json::json;
 use tower_lsp::lsp_types::notification::PublishDiagnostics;
@@ -22,6 +21,7 @@ use tower_lsp::lsp_types::{
 use super::anchors::Anchors;
 use super::documents::Document;
 use super::outbox::Weight;
+use super::refresh::refresh;
 use super::session::Session;
 use super::text::Lines;
 use super::todo::{self, outline::outline};
@@ -34,8 +34,6 @@ use crate::workspace::path::RelPath;
 
 /// The `source` of every diagnostic of ours.
 pub const SOURCE: &str = "orchestrator";
-
-const REFRESH_LIMIT: Duration = Duration::from_secs(10);
 
 type ByUri = BTreeMap<Uri, Vec<Diagnostic>>;
 
@@ -99,18 +97,8 @@ pub fn publish(session: &Session) {
     shown.pushed = pushed;
     if shown.pulled != pulled {
         shown.pulled = pulled;
-        refresh(session);
+        refresh::<WorkspaceDiagnosticRefresh>(session);
     }
-}
-
-/// Asks the client to pull again. Nobody needs its answer.
-fn refresh(session: &Session) {
-    let answer = session.peer.request::<WorkspaceDiagnosticRefresh>(&(), REFRESH_LIMIT);
-    tokio::spawn(async move {
-        if let Err(error) = answer.await {
-            tracing::debug!("failed to refresh diagnostics: {error}");
-        }
-    });
 }
 
 /// What a pull for `uri` is answered with.

@@ -137,7 +137,7 @@ async fn echoed(session: &Session, wanted: &[(Document, String)]) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
@@ -145,16 +145,21 @@ mod tests {
     use crate::server::peer::Peer;
     use crate::wire::{Id, Response};
 
-    const URI: &str = "file:///w/src/a.rs";
+    pub const URI: &str = "file:///w/src/a.rs";
+
+    /// A session with such a client, which has one document open.
+    pub fn session_with(capabilities: Value, version: i32, text: &str) -> Arc<Session> {
+        let session = Session::new(Peer::default(), Box::new(|_, _| Err("none".into())));
+        let params = json!({ "rootUri": "file:///w", "capabilities": capabilities });
+        session.introduce(Client::read(&params));
+        session.documents.open(URI.parse().unwrap(), version, text.into());
+        Arc::new(session)
+    }
 
     fn session(versioned: bool) -> Arc<Session> {
-        let session = Session::new(Peer::default(), Box::new(|_, _| Err("none".into())));
-        session.introduce(Client::read(
-            &json!({ "rootUri": "file:///w", "capabilities": { "workspace": {
-            "applyEdit": true, "workspaceEdit": { "documentChanges": versioned } } } }),
-        ));
-        session.documents.open(URI.parse().unwrap(), 4, "one\ntwo\n".into());
-        Arc::new(session)
+        let capabilities = json!({ "workspace": {
+            "applyEdit": true, "workspaceEdit": { "documentChanges": versioned } } });
+        session_with(capabilities, 4, "one\ntwo\n")
     }
 
     fn edit(version: i32) -> Vec<VersionedEdit> {

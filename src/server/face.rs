@@ -48,8 +48,8 @@ impl Face {
     pub async fn set_trace(&self, _params: Value) {}
 
     fn plan_text(&self, uri: &Uri) -> Option<Arc<str>> {
-        let is_plan = self.session.root()?.rel(uri)?.as_str() == todo::TODO_PATH;
-        self.session.documents.get(uri).filter(|_| is_plan).map(|document| document.text)
+        let document = self.session.is_plan(uri).then(|| self.session.documents.get(uri));
+        document.flatten().map(|document| document.text)
     }
 }
 
@@ -123,14 +123,14 @@ impl LanguageServer for Face {
     async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
         let text = self.plan_text(&params.text_document.uri);
         let encoding = self.session.client().encoding;
-        let view = self.session.newest();
+        let view = self.session.shown();
         Ok(text.map(|text| todo::lenses::lenses(&text, encoding, view.as_deref())))
     }
 
     async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {
         let TextDocumentPositionParams { text_document, position } =
             params.text_document_position_params;
-        let (Some(text), Some(view)) = (self.plan_text(&text_document.uri), self.session.newest())
+        let (Some(text), Some(view)) = (self.plan_text(&text_document.uri), self.session.shown())
         else {
             return Ok(None);
         };

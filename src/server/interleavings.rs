@@ -3,34 +3,27 @@
 //! not at all, and the server's picture of the text is the editor's once all is told.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tower_lsp::lsp_types::{TextDocumentContentChangeEvent, TextEdit, Uri};
 
-use super::client::Client;
 use super::editor::OpenEditor;
-use super::peer::Peer;
-use super::session::Session;
+use super::editor::tests::{URI, session_with};
 use super::text::{Encoding, Lines};
-use crate::mission::simulation::split_mix;
+use crate::mission::simulation::Dice;
 use crate::runtime::{Editor, VersionedEdit};
 use crate::wire::{Id, Response};
 use crate::workspace::{BaseTexts, Change, ChangeSet, Edit, FileText, ReadError, RelPath, resolve};
 
 const FILE: &str = "src/a.rs";
-const URI: &str = "file:///w/src/a.rs";
 const CHANGES: usize = 3;
 const LINES: usize = 30;
 
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        (split_mix(&mut self.0) % sides.max(1) as u64) as usize
-    }
+/// One of so many places.
+fn one_of(dice: &mut Dice, count: usize) -> usize {
+    dice.roll(count as u64) as usize
 }
 
 /// What the editor tells the server, in order.
@@ -81,10 +74,10 @@ impl Typist {
 
     fn types(&mut self, dice: &mut Dice) {
         let places = self.places();
-        let at = places[dice.roll(places.len())];
+        let at = places[one_of(dice, places.len())];
         // Now and then a character of the file is taken away, never a keystroke.
         let next = places.iter().find(|place| **place > at).copied();
-        if let Some(next) = next.filter(|_| dice.roll(4) == 0)
+        if let Some(next) = next.filter(|_| dice.once_in(4))
             && !self.text[at..next].contains(is_keystroke)
         {
             return self.change(at, next, "");
@@ -152,15 +145,6 @@ fn worker(number: usize, text: &str) -> Option<String> {
     resolve(&change, &Base(text)).ok()?.files.pop()?.result
 }
 
-fn session(encoding: &str, text: &str) -> Arc<Session> {
-    let session = Session::new(Peer::default(), Box::new(|_, _| Err("none".into())));
-    session.introduce(Client::read(&json!({ "rootUri": "file:///w", "capabilities": {
-        "general": { "positionEncodings": [encoding] },
-        "workspace": { "applyEdit": true, "workspaceEdit": { "documentChanges": true } } } })));
-    session.documents.open(URI.parse().unwrap(), 1, text.to_owned());
-    Arc::new(session)
-}
-
 /// What became of the changes of one run: applied, refused for a text that went on, given up.
 #[derive(Debug, Default)]
 struct Came {
@@ -170,13 +154,15 @@ struct Came {
 }
 
 fn run(seed: u64) -> Came {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let (name, encoding) =
         [("utf-8", Encoding::Utf8), ("utf-16", Encoding::Utf16), ("utf-32", Encoding::Utf32)]
-            [dice.roll(3)];
-    let end = ["\n", "\r\n"][dice.roll(2)];
+            [one_of(&mut dice, 3)];
+    let end = ["\n", "\r\n"][one_of(&mut dice, 2)];
     let text: String = (0..LINES).map(|number| line(number) + end).collect();
-    let session = session(name, &text);
+    let capabilities = json!({ "general": { "positionEncodings": [name] }, "workspace": {
+        "applyEdit": true, "workspaceEdit": { "documentChanges": true } } });
+    let session = session_with(capabilities, 1, &text);
     let (uri, path): (Uri, _) = (URI.parse().unwrap(), RelPath::new(FILE).unwrap());
     let editor = OpenEditor::new(&session);
     let (told, version) = (VecDeque::new(), 1);

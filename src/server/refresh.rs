@@ -1,12 +1,11 @@
-//! Tells the client that the lenses of an open plan say something else by now. Sessions change what they do many times a
-//! second: the client hears of it once a second at most.
+//! Tells the client to ask again for what it was told: diagnostics that it pulls, and the lenses of an open plan. Sessions
+//! change what they do many times a second: of lenses the client hears once a second at most.
 
 use std::time::{Duration, Instant};
 
-use tower_lsp::lsp_types::request::CodeLensRefresh;
+use tower_lsp::lsp_types::request::{CodeLensRefresh, Request};
 
 use super::session::Session;
-use super::todo::TODO_PATH;
 use crate::mission::view::MissionView;
 
 /// How often it is told at most.
@@ -38,21 +37,19 @@ impl Lenses {
         if !session.client().refreshes_lenses || !is_plan_open(session) {
             return;
         }
-        let now = session.newest().map_or(String::new(), |view| said(&view));
+        let now = session.shown().map_or(String::new(), |view| said(&view));
         self.is_behind = now != self.told;
         if self.is_behind && self.due <= Instant::now() {
             self.told = now;
             self.is_behind = false;
             self.due = Instant::now() + PAUSE;
-            tell(session);
+            refresh::<CodeLensRefresh>(session);
         }
     }
 }
 
 fn is_plan_open(session: &Session) -> bool {
-    let Some(root) = session.root() else { return false };
-    let is_plan = |uri| root.rel(uri).is_some_and(|path| path.as_str() == TODO_PATH);
-    session.documents.all().iter().any(|document| is_plan(&document.uri))
+    session.documents.all().iter().any(|document| session.is_plan(&document.uri))
 }
 
 /// All that a lens takes from the view, but what only grows.
@@ -61,11 +58,15 @@ fn said(view: &MissionView) -> String {
     format!("{} {:?} {:?}", view.id, (view.outcome(), view.progress), sessions.collect::<Vec<_>>())
 }
 
-fn tell(session: &Session) {
-    let answer = session.peer.request::<CodeLensRefresh>(&(), LIMIT);
+/// Asks the client to ask again. Nobody needs its answer.
+pub fn refresh<R: Request<Params = ()> + 'static>(session: &Session)
+where
+    R::Result: Send,
+{
+    let answer = session.peer.request::<R>(&(), LIMIT);
     tokio::spawn(async move {
         if let Err(error) = answer.await {
-            tracing::debug!("failed to refresh lenses: {error}");
+            tracing::debug!("{}: {error}", R::METHOD);
         }
     });
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{SetOnce, watch};
+use tower_lsp::lsp_types::Uri;
 
 use super::anchors::Anchors;
 use super::client::Client;
@@ -13,6 +14,7 @@ use super::documents::Documents;
 use super::editor::OpenEditor;
 use super::peer::Peer;
 use super::root::Root;
+use super::todo::TODO_PATH;
 use super::{Connect, board, parent};
 use crate::mission::view::MissionView;
 use crate::runtime::Handle;
@@ -165,9 +167,15 @@ impl Session {
         }
     }
 
-    /// The newest mission: the one whose plan is shown.
-    pub fn newest(&self) -> Option<Arc<MissionView>> {
-        self.views().iter().max_by_key(|view| view.started_at).cloned()
+    /// The mission whose plan the files show.
+    pub fn shown(&self) -> Option<Arc<MissionView>> {
+        self.views().iter().max_by(|one, other| one.rank().cmp(&other.rank())).cloned()
+    }
+
+    /// Whether it is the URI of the plan.
+    pub fn is_plan(&self, uri: &Uri) -> bool {
+        let path = self.root().and_then(|root| root.rel(uri));
+        path.is_some_and(|path| path.as_str() == TODO_PATH)
     }
 
     /// All missions as they are now; none while the runtime starts.

@@ -19,8 +19,7 @@ use std::collections::BTreeMap;
 
 use super::{Act, Effect, Event, Mission};
 use invariants::Violation;
-use random::Dice;
-pub use random::split_mix;
+pub use random::{Dice, split_mix};
 use scenario::Scenario;
 use world::{Move, World};
 

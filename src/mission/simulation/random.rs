@@ -11,9 +11,10 @@ pub fn split_mix(state: &mut u64) -> u64 {
 
 /// What a simulated mission rolls.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
+    /// Dice that roll what the seed says.
     pub fn new(seed: u64) -> Dice {
         Dice(seed)
     }

@@ -1,13 +1,11 @@
 //! What is known of an item of `todo.md`: who is at it, what was proved and found, what it cost so far. The text comes
 //! from the editor, the rest from the mission's view.
 
-use std::fmt::Write as _;
-
 use super::outline::{Item, Kind, outline};
 use crate::mission::FindingStatus;
 use crate::mission::accounts::Account;
 use crate::mission::plan::ItemId;
-use crate::mission::view::MissionView;
+use crate::mission::view::{MissionView, SessionView};
 
 /// What is said of the item on a 0-based line, and the bytes of its line.
 pub fn hover(
@@ -64,13 +62,15 @@ impl Form {
 
 fn of_mission(view: &MissionView, form: Form) -> String {
     let (done, all) = view.progress;
-    let mut said = format!("{}, {done} of {all} steps done", form.strong(&view.outcome()));
-    put(&mut said, cost(&view.account));
+    let mut said = vec![
+        format!("{}, {done} of {all} steps done", form.strong(&view.outcome())),
+        cost(&view.account),
+    ];
     for session in &view.sessions {
         let item = session.item.as_ref().map_or(String::new(), |item| format!(" {item}"));
-        put(&mut said, format!("{}{item}: {}", session.role, session.activity));
+        said.push(format!("{}{item}: {}", session.role, session.activity));
     }
-    said
+    paragraphs(&said)
 }
 
 fn of_item(item: &Item, view: &MissionView, form: Form) -> Option<String> {
@@ -78,37 +78,43 @@ fn of_item(item: &Item, view: &MissionView, form: Form) -> Option<String> {
     let task = view.plan.as_ref()?.task_of(&id)?;
     let step = task.steps.iter().find(|step| step.id == id);
     let title = step.map_or(&task.title, |step| &step.title);
-    let mut said = form.strong(&format!("{id}: {title}"));
+    let mut said = vec![form.strong(&format!("{id}: {title}"))];
     for (name, what) in [
         ("evidence", step.and_then(|step| step.evidence.as_deref())),
         ("note", step.and_then(|step| step.note.as_deref())),
     ] {
-        if let Some(what) = what {
-            put(&mut said, format!("{name}: {}", form.text(what)));
-        }
+        said.extend(what.map(|what| format!("{name}: {}", form.text(what))));
     }
-    for session in view.sessions.iter().filter(|session| session.item.as_ref() == Some(&task.id)) {
-        let of = cost(&session.account);
-        let turns = session.turns;
-        put(&mut said, format!("{}: {}, turn {turns}, {of}", session.role, session.activity));
+    for session in at_work(view, &task.id) {
+        said.push(format!("{}, {}", activity(session), cost(&session.account)));
     }
     for change in view.receipts.iter().filter(|change| change.item == task.id) {
         let undone = if change.undone { ", taken back" } else { "" };
         let (files, stages) = (form.text(&change.files.join(", ")), form.text(&change.summary));
-        put(&mut said, format!("change {}{undone}: {files}; {stages}", change.receipt));
+        said.push(format!("change {}{undone}: {files}; {stages}", change.receipt));
     }
     let open = view.findings.iter().filter(|finding| {
         finding.item.as_ref() == Some(&task.id) && finding.status == FindingStatus::Open
     });
-    for finding in open {
-        put(&mut said, format!("finding {}: {}", finding.id, form.text(&finding.what.message)));
-    }
-    Some(said)
+    said.extend(open.map(|f| format!("finding {}: {}", f.id, form.text(&f.what.message))));
+    Some(paragraphs(&said))
 }
 
-/// A paragraph of its own.
-fn put(said: &mut String, line: impl AsRef<str>) {
-    let _ = write!(said, "\n\n{}", line.as_ref());
+fn paragraphs(said: &[String]) -> String {
+    said.join("\n\n")
+}
+
+/// The sessions that are at a task.
+pub fn at_work<'a>(
+    view: &'a MissionView,
+    task: &'a ItemId,
+) -> impl Iterator<Item = &'a SessionView> {
+    view.sessions.iter().filter(move |session| session.item.as_ref() == Some(task))
+}
+
+/// What a session does, in words.
+pub fn activity(session: &SessionView) -> String {
+    format!("{}: {}, turn {}", session.role, session.activity, session.turns)
 }
 
 /// Tokens and money, in words.

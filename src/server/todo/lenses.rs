@@ -3,8 +3,9 @@
 use serde_json::json;
 use tower_lsp::lsp_types::{CodeLens, Command};
 
-use super::hover::cost;
+use super::hover::{activity, at_work, cost};
 use super::outline::{Item, Kind, outline, progress};
+use crate::mission::plan::ItemId;
 use crate::mission::view::MissionView;
 use crate::server::text::{Encoding, Lines};
 
@@ -30,13 +31,13 @@ pub fn lenses(text: &str, encoding: Encoding, view: Option<&MissionView>) -> Vec
                 lenses.push(lens(item, command(title, "orchestrator.status", vec![])));
             }
             Kind::Task => {
-                let at_work = at_work(view, &item.id);
-                let at_work = at_work.map(|title| command(title, "orchestrator.agents", vec![]));
+                let who = who(view, &item.id);
+                let who = who.map(|title| command(title, "orchestrator.agents", vec![]));
                 let run = || {
                     let arguments = vec![json!({ "item": item.id })];
                     command(format!("▶ Run {}", item.id), "orchestrator.todo.run", arguments)
                 };
-                let offered = at_work.or_else(|| has_open_step(&items, at).then(run));
+                let offered = who.or_else(|| has_open_step(&items, at).then(run));
                 lenses.extend(offered.map(|command| lens(item, command)));
             }
             _ => {}
@@ -46,11 +47,8 @@ pub fn lenses(text: &str, encoding: Encoding, view: Option<&MissionView>) -> Vec
 }
 
 /// Who is at the task, and what with.
-fn at_work(view: Option<&MissionView>, task: &str) -> Option<String> {
-    let mut sessions = view?.sessions.iter();
-    let of_task = |item: &crate::mission::plan::ItemId| item.to_string() == task;
-    let session = sessions.find(|session| session.item.as_ref().is_some_and(of_task))?;
-    Some(format!("{}: {}, turn {}", session.role, session.activity, session.turns))
+fn who(view: Option<&MissionView>, task: &str) -> Option<String> {
+    at_work(view?, &ItemId::parse(task)?).next().map(activity)
 }
 
 fn has_open_step(items: &[Item], task: usize) -> bool {
