@@ -56,13 +56,12 @@ impl Request<'_> {
 
     /// Waits until it may not be sent, or until it may.
     pub(crate) async fn until_held(&self, is_held: bool) {
-        let Some(held) = self.held else {
-            return if is_held {
-                std::future::pending().await
-            };
+        let came = match self.held {
+            Some(held) => held.clone().wait_for(|now| *now == is_held).await.is_ok(),
+            None => false,
         };
-        // Whoever held it is gone, with the mission: it is dropped soon.
-        if held.clone().wait_for(|now| *now == is_held).await.is_err() && is_held {
+        // Nobody holds it, or nobody can any more: it is never held.
+        if is_held && !came {
             std::future::pending::<()>().await;
         }
     }

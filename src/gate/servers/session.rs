@@ -141,9 +141,8 @@ impl Session {
     ///
     /// # Errors
     /// When it refuses, or ends.
-    pub(super) async fn tsserver(&self, command: &str, file: Value) -> Result<Value, CallError> {
-        let params =
-            json!({ "command": "typescript.tsserverRequest", "arguments": [command, file] });
+    pub(super) async fn tsserver(&self, command: &str, of: Value) -> Result<Value, CallError> {
+        let params = json!({ "command": "typescript.tsserverRequest", "arguments": [command, of] });
         self.patiently("workspace/executeCommand", params).await
     }
 

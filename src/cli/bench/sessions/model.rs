@@ -1,6 +1,6 @@
 //! The model of the bench: a server in a process of its own, so that its processor time and memory are nobody else's. It
-//! answers after a time that depends on the session and the turn alone, knows what a mission of so many tasks wants to hear, and keeps a record of what it was
-//! asked. It ends with its standard input.
+//! answers after a time that depends on the session and the turn alone, knows what a mission of so many tasks wants to
+//! hear, and keeps a record of what it was asked. It ends with its standard input.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
