@@ -81,14 +81,17 @@ fn a_second_server_sees_and_steers_what_the_first_one_runs() {
     let text = stage.project.read(".opencode/todo.md");
     let todo = uri(&stage.project.root().join(".opencode/todo.md"));
     second.open(&todo, &text);
-    let lenses = second.ask("textDocument/codeLens", json!({"textDocument": {"uri": todo}}));
-    // Its Worker is at it again, or is about to be.
-    let title = lenses["result"][1]["command"]["title"].as_str().unwrap();
-    assert!(title == "▶ Run T1.1" || title.starts_with("worker: "), "{lenses}");
-
-    // Its commands act on the owner.
+    // Its Worker is at it again, and is held there; the second hears of it soon.
     let worker = |r: &Request| (r.role, r.turns) == (Role::Worker, 0);
     provider.until_asked(|r| r.iter().filter(|r| worker(r)).count() == 2);
+    let second_says = Mutex::new(&mut second);
+    until("the lens of who is at it", || {
+        let params = json!({"textDocument": {"uri": todo}});
+        let lenses = second_says.lock().unwrap().ask("textDocument/codeLens", params);
+        lenses["result"][1]["command"]["title"] == "worker: thinking, turn 0"
+    });
+
+    // Its commands act on the owner.
     second.command("orchestrator.pause", json!([]));
     view_in(&mut first, "the pause", |view| view["state"] == "paused");
     assert_eq!(stage.project.run(&["status", "--json"]).last()[0]["state"], "paused");

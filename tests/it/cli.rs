@@ -284,11 +284,7 @@ fn a_full_disk_stops_the_mission_and_loses_nothing() {
         env!("CARGO_BIN_EXE_orchestrator")
     );
     let mut limited = std::process::Command::new("sh");
-    let plain = project.command(&[]);
-    limited.args(["-c", &script]).current_dir(project.root());
-    for (name, value) in plain.get_envs().filter_map(|(n, v)| Some((n, v?))) {
-        limited.env(name, value);
-    }
+    limited.args(["-c", &script]).current_dir(project.root()).envs(project.environment());
     let said = crate::support::project::Said::from(limited.output().unwrap());
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.err.contains("missions cannot go on") && said.err.contains("journal"), "{said:?}");

@@ -9,7 +9,7 @@ use orchestrator_lsp::model::replay::{Answer, ScriptedCall, ScriptedTurn};
 use orchestrator_lsp::model::{Client, FaultKind, ModelSettings, Settings, Slots};
 use serde_json::{Value, json};
 
-use crate::support::client::{Client as Editor, DEADLINE, uri};
+use crate::support::client::{Client as Editor, DEADLINE};
 use crate::support::model::LocalModel;
 use crate::support::project::Project;
 use crate::support::provider::{Provider, Reply, Request};
@@ -140,9 +140,8 @@ impl Brake {
     }
 }
 
-/// Two workers and one slot: one thinks, one waits and says so. Killed and taken up again, nobody pays for having waited.
-#[test]
-fn who_waits_for_a_slot_says_so_and_pays_nothing() {
+/// Two workers and one slot, and a brake on the one that has it.
+fn one_slot() -> (Arc<Brake>, Provider, Project) {
     let brake = Arc::new(Brake::default());
     let held = brake.clone();
     let provider = Provider::answering(move |asked| {
@@ -153,6 +152,13 @@ fn who_waits_for_a_slot_says_so_and_pays_nothing() {
     });
     let config = "[limits]\nparallel = 2\n[slots]\nprovider = 1\n";
     let project = configured(provider.serving(Project::empty()), config);
+    (brake, provider, project)
+}
+
+/// Two workers and one slot: one thinks, one waits and says so. Killed and taken up again, nobody pays for having waited.
+#[test]
+fn who_waits_for_a_slot_says_so_and_pays_nothing() {
+    let (brake, provider, project) = one_slot();
     let mut child = project
         .command(&["task", "--json", "read"])
         .stdout(std::process::Stdio::null())
@@ -180,24 +186,9 @@ fn who_waits_for_a_slot_says_so_and_pays_nothing() {
 /// Two workers and one slot again: in a pause the one that waits is not sent, also when the slot becomes free.
 #[test]
 fn who_waits_for_a_slot_is_not_sent_in_a_pause() {
-    let brake = Arc::new(Brake::default());
-    let held = brake.clone();
-    let provider = Provider::answering(move |asked| {
-        if asked.role == Role::Worker {
-            held.hold();
-        }
-        honest(asked)
-    });
-    let config = "[limits]\nparallel = 2\n[slots]\nprovider = 1\n";
-    let project = configured(provider.serving(Project::empty()), config);
+    let (brake, provider, project) = one_slot();
     // The process of an editor stays in a pause; that of `orchestrator task` would end.
-    let told = project.command(&[]);
-    let told = told.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)));
-    let environment: Vec<(&str, &str)> = told.collect();
-    let mut editor = Editor::start_with(&project.root(), &environment);
-    let root = uri(&project.root());
-    editor.ask("initialize", json!({"rootUri": root, "capabilities": {}}));
-    editor.notify("initialized", json!({}));
+    let mut editor = Editor::in_project(&project, json!({}), json!(null));
     editor.command("orchestrator.task", json!(["read"]));
     let waits = || {
         let sessions = state(&project)["sessions"].as_array().cloned().unwrap_or_default();

@@ -229,13 +229,8 @@ fn a_plan_has_symbols_lenses_and_actions() {
         lenses["result"].as_array().unwrap().iter().map(|l| &l["command"]["title"]).collect();
     assert_eq!(titles, ["1 of 2 done", "▶ Run T1.1"]);
 
-    let line =
-        json!({ "start": { "line": 5, "character": 3 }, "end": { "line": 5, "character": 3 } });
-    let params =
-        json!({ "textDocument": document, "range": line, "context": { "diagnostics": [] } });
-    let actions = client.ask("textDocument/codeAction", params);
-    let commands: Vec<_> =
-        actions["result"].as_array().unwrap().iter().map(|a| &a["command"]).collect();
+    let actions = client.actions(&plan, 5, 3);
+    let commands: Vec<_> = actions.iter().map(|a| &a["command"]).collect();
     assert_eq!(commands[0]["command"], "orchestrator.todo.run");
     assert_eq!(commands[1]["arguments"], json!([{ "item": "S1.1.2", "mark": "done" }]));
 }
@@ -345,22 +340,16 @@ fn a_task_comment_can_be_run_from_any_file() {
     let mut client = Client::initialized(folder.path(), json!({}));
     let file = format!("{}/a.rs", uri(folder.path()));
     client.open(&file, "fn main() {}\n    // /task say \"hé😀\"\n");
-    let at = json!({ "line": 1, "character": 8 });
-    let params = json!({ "textDocument": { "uri": file }, "range": { "start": at, "end": at },
-        "context": { "diagnostics": [] } });
-    let actions = client.ask("textDocument/codeAction", params);
+    let actions = client.actions(&file, 1, 8);
     // This client did not declare action literals: it gets bare commands.
-    assert_eq!(actions["result"][0]["command"], "orchestrator.task");
-    assert_eq!(actions["result"][0]["arguments"], json!([{ "goal": "say \"hé😀\"" }]));
+    assert_eq!(actions[0]["command"], "orchestrator.task");
+    assert_eq!(actions[0]["arguments"], json!([{ "goal": "say \"hé😀\"" }]));
 
     let file = format!("{}/b.rs", uri(folder.path()));
     client.open(&file, "fn main() {} // FIXME(ann): say more\n");
-    let at = json!({ "line": 0, "character": 0 });
-    let params = json!({ "textDocument": { "uri": file }, "range": { "start": at, "end": at },
-        "context": { "diagnostics": [] } });
-    let actions = client.ask("textDocument/codeAction", params);
-    assert_eq!(actions["result"][0]["title"], "Make it a mission: say more");
-    let goal = &actions["result"][0]["arguments"][0]["goal"];
+    let actions = client.actions(&file, 0, 0);
+    assert_eq!(actions[0]["title"], "Make it a mission: say more");
+    let goal = &actions[0]["arguments"][0]["goal"];
     assert!(goal.as_str().unwrap().contains("line 1 of b.rs"), "{goal}");
 }
 

@@ -30,15 +30,7 @@ fn kill(mut child: Child) {
 
 /// A server of an editor with those capabilities, in the stage's project.
 pub fn editor(stage: &Stage, options: Value, capabilities: Value) -> Client {
-    let environment = stage.environment();
-    let pairs: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (&**n, &**v)).collect();
-    let root = stage.project.root();
-    let mut client = Client::start_with(&root, &pairs);
-    let params = json!({ "processId": null, "rootUri": uri(&root),
-        "capabilities": capabilities, "initializationOptions": options });
-    client.ask("initialize", params);
-    client.notify("initialized", json!({}));
-    client
+    Client::in_project(&stage.project, capabilities, options)
 }
 
 fn status(stage: &Stage) -> Value {

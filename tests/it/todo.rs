@@ -54,21 +54,10 @@ struct Editor {
 
 impl Editor {
     fn start(project: &Project) -> Editor {
-        let command = project.command(&[]);
-        let environment: Vec<(String, String)> = command
-            .get_envs()
-            .filter_map(|(n, v)| Some((n.to_str()?.to_owned(), v?.to_str()?.to_owned())))
-            .collect();
-        let pairs: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (&**n, &**v)).collect();
-        let root = project.root();
-        let mut client = Client::start_with(&root, &pairs);
         let capabilities = json!({ "workspace": {
             "applyEdit": true, "workspaceEdit": { "documentChanges": true } } });
-        let params =
-            json!({ "processId": null, "rootUri": uri(&root), "capabilities": capabilities });
-        client.ask("initialize", params);
-        client.notify("initialized", json!({}));
-        let uri = uri(&root.join(".opencode/todo.md"));
+        let client = Client::in_project(project, capabilities, json!(null));
+        let uri = uri(&project.root().join(".opencode/todo.md"));
         Editor {
             client,
             uri,
@@ -161,11 +150,7 @@ impl Editor {
     }
 
     fn actions(&mut self, line: u64) -> Vec<Value> {
-        let place = json!({ "line": line, "character": 0 });
-        let params = json!({ "textDocument": { "uri": self.uri },
-            "range": { "start": place, "end": place }, "context": { "diagnostics": [] } });
-        let answer = self.client.ask("textDocument/codeAction", params);
-        answer["result"].as_array().unwrap().clone()
+        self.client.actions(&self.uri, line, 0)
     }
 }
 

@@ -74,14 +74,7 @@ impl Editor {
     }
 
     fn actions(&mut self) -> Vec<Value> {
-        let place = json!({ "line": 0, "character": 0 });
-        let params = json!({
-            "textDocument": { "uri": self.uri },
-            "range": { "start": place, "end": place },
-            "context": { "diagnostics": [] },
-        });
-        let answer = self.client.ask("textDocument/codeAction", params);
-        answer["result"].as_array().unwrap().clone()
+        self.client.actions(&self.uri, 0, 0)
     }
 }
 

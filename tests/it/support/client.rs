@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::project::Project;
+
 /// How long a test waits before it fails. Generous: a busy machine is no defect.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -110,6 +112,27 @@ impl Client {
         assert!(answer.get("result").is_some(), "{answer}");
         client.notify("initialized", json!({}));
         client
+    }
+
+    /// Starts in a project, with its environment, and initializes with `capabilities` and `options`.
+    pub fn in_project(project: &Project, capabilities: Value, options: Value) -> Client {
+        let (environment, root) = (project.environment(), project.root());
+        let pairs: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (&**n, &**v)).collect();
+        let mut client = Client::start_with(&root, &pairs);
+        let params = json!({ "processId": null, "rootUri": uri(&root),
+            "capabilities": capabilities, "initializationOptions": options });
+        client.ask("initialize", params);
+        client.notify("initialized", json!({}));
+        client
+    }
+
+    /// The code actions of a place in a document.
+    pub fn actions(&mut self, uri: &str, line: u64, character: u64) -> Vec<Value> {
+        let place = json!({ "line": line, "character": character });
+        let params = json!({ "textDocument": { "uri": uri },
+            "range": { "start": place, "end": place }, "context": { "diagnostics": [] } });
+        let answer = self.ask("textDocument/codeAction", params);
+        answer["result"].as_array().unwrap().clone()
     }
 
     /// Writes bytes; an error when the server has gone.

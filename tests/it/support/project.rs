@@ -102,6 +102,13 @@ impl Project {
         command
     }
 
+    /// The environment that the program is to have here.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let command = self.command(&[]);
+        let set = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        set.map(|(n, v)| (n.to_str().unwrap().to_owned(), v.to_str().unwrap().to_owned())).collect()
+    }
+
     /// Runs the binary to its end.
     pub fn run(&self, arguments: &[&str]) -> Said {
         self.command(arguments).output().unwrap().into()

@@ -100,13 +100,6 @@ impl Stage {
         let text = std::fs::read_to_string(self.folder.join("stages")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
-
-    /// The environment that the program is to have here.
-    pub fn environment(&self) -> Vec<(String, String)> {
-        let command = self.project.command(&[]);
-        let set = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
-        set.map(|(n, v)| (n.to_str().unwrap().to_owned(), v.to_str().unwrap().to_owned())).collect()
-    }
 }
 
 fn make_program(path: &Path) {
