@@ -1,6 +1,5 @@
 //! The gate itself: runs the stages in order over one change-set and says what they found.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
-use super::asking::names::files_with;
 use super::diagnostic::Diagnostic;
 use super::error::GateError;
 use super::languages::{Additions, Languages};
@@ -242,21 +240,6 @@ impl Gate {
         let task =
             tokio::task::spawn_blocking(move || prepare(&workspace, languages, &change, &open));
         task.await.map_err(GateError::internal)?
-    }
-
-    /// For each of `names` the files of the tree, with `open` laid over it, in which it stands as a name of the code. One
-    /// that stands nowhere, or nearly everywhere, is left out.
-    ///
-    /// # Errors
-    /// When the workspace cannot be read.
-    pub async fn files_with(
-        &self,
-        names: Vec<String>,
-        open: &OpenTexts,
-    ) -> Result<BTreeMap<String, Vec<String>>, GateError> {
-        let (workspace, open) = (Arc::clone(&self.workspace), open.clone());
-        let task = tokio::task::spawn_blocking(move || files_with(&workspace, &open, &names));
-        Ok(task.await.map_err(GateError::internal)??)
     }
 
     /// The hash of the whole tree with `open` laid over it, as a seal names it.

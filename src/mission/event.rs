@@ -25,6 +25,9 @@ impl std::fmt::Display for MissionId {
 /// A session's number within its mission.
 pub type SessionId = u32;
 
+/// The files that one thing is declared and used in, relative to the workspace.
+pub type Uses = Vec<String>;
+
 /// How far a mission goes by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -291,8 +294,9 @@ pub enum Outcome {
     },
     /// Where the names stand.
     Foreseen {
-        /// For each name its files, relative to the workspace; a name that stands nowhere may be left out.
-        reach: BTreeMap<String, Vec<String>>,
+        /// For each name the things that have it, each with its files; a name that stands nowhere may be left out.
+        #[serde(default)]
+        uses: BTreeMap<String, Vec<Uses>>,
     },
     /// The tests were run, or not.
     Tested {

@@ -1,14 +1,15 @@
 //! Which tasks would get into each other's way: those that touch the same files. What a task touches are the files
-//! that its steps declare, and those in which the names stand that it puts into backticks (`parse_line`): who changes
-//! a name changes its uses. Such tasks are worked on one after the other, in the order of the plan.
+//! that its steps declare, and those in which the things are declared and used whose names it puts into backticks
+//! (`parse_line`): who changes a thing changes its uses. Of several things with one name it means those that a declared
+//! file of it has, or all of them. Such tasks are worked on one after the other, in the order of the plan.
 //!
-//! Where a name stands is found out by an effect, once for each name, and only when there are tasks that could run side
+//! Where things are used is found out by an effect, once for each name, and only when there are tasks that could run side
 //! by side. Until it is known, one task runs alone. A prediction can miss; then the gate finds out, which proves every
 //! change on the tree that it lands in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::event::{Act, Effect};
+use super::event::{Act, Effect, Uses};
 use super::plan::{ItemId, Mark, Plan, Task};
 use super::state::{LineKind, Mission};
 
@@ -52,7 +53,7 @@ pub(super) fn look(m: &mut Mission) -> Option<Effect> {
     // One task alone is in nobody's way.
     open().nth(1)?;
     let unknown: BTreeSet<&str> =
-        open().flat_map(names).filter(|name| !m.reach.contains_key(*name)).collect();
+        open().flat_map(names).filter(|name| !m.uses.contains_key(*name)).collect();
     if unknown.is_empty() {
         return None;
     }
@@ -67,19 +68,25 @@ pub(super) fn is_looking(m: &Mission) -> bool {
 
 /// The files that a task touches, as far as it can be foreseen.
 pub(super) fn touched<'a>(m: &'a Mission, task: &'a Task) -> Vec<&'a str> {
-    let declared = task.files();
-    if m.reach.is_empty() {
-        return declared.collect();
+    let mut touched: Vec<&str> = task.files().collect();
+    if m.uses.is_empty() {
+        return touched;
     }
-    let reached = names(task).into_iter().filter_map(|name| m.reach.get(name)).flatten();
-    declared.chain(reached.map(String::as_str)).collect()
+    let declared: BTreeSet<&str> = touched.iter().copied().collect();
+    for things in names(task).into_iter().filter_map(|name| m.uses.get(name)) {
+        let is_meant = |thing: &&Uses| thing.iter().any(|file| declared.contains(file.as_str()));
+        let is_clear = things.iter().any(|thing| is_meant(&thing));
+        let meant = things.iter().filter(|thing| !is_clear || is_meant(thing));
+        touched.extend(meant.flatten().map(String::as_str));
+    }
+    touched
 }
 
 /// It is known where those names stand. What was not found is not looked for again.
-pub(super) fn seen(m: &mut Mission, names: Vec<String>, mut reach: BTreeMap<String, Vec<String>>) {
+pub(super) fn seen(m: &mut Mission, names: Vec<String>, mut uses: BTreeMap<String, Vec<Uses>>) {
     for name in names {
-        let files = reach.remove(&name).unwrap_or_default();
-        m.reach.insert(name, files);
+        let things = uses.remove(&name).unwrap_or_default();
+        m.uses.insert(name, things);
     }
     let Some(plan) = &m.plan else {
         return;
@@ -114,7 +121,24 @@ fn in_the_way<'a>(m: &'a Mission, plan: &'a Plan) -> Vec<(&'a Task, &'a Task, &'
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::MissionId;
     use crate::plan::parse;
+
+    #[test]
+    fn of_several_things_with_one_name_those_of_a_declared_file_are_meant() {
+        let mut m = Mission::new(MissionId("m".into()));
+        let text = "# Mission: g\n## M1: m\n### T1.1: change `area`\n- [ ] S1.1.1: x | file:src/a.rs\n### T1.2: change `area`\n- [ ] S1.2.1: x | file:src/c.rs\n### T1.3: change `area`\n- [ ] S1.3.1: x\n";
+        m.plan = Some(parse(text).unwrap());
+        let thing = |files: &[&str]| files.iter().map(ToString::to_string).collect::<Uses>();
+        let things = vec![thing(&["src/a.rs", "src/b.rs"]), thing(&["src/d.rs"])];
+        seen(&mut m, vec!["area".into()], [("area".into(), things)].into());
+        let touched = |at: usize| -> Vec<&str> {
+            touched(&m, m.plan.as_ref().unwrap().tasks().nth(at).unwrap())
+        };
+        assert_eq!(touched(0), ["src/a.rs", "src/a.rs", "src/b.rs"]);
+        assert_eq!(touched(1), ["src/c.rs", "src/a.rs", "src/b.rs", "src/d.rs"], "it is not clear");
+        assert_eq!(touched(2), ["src/a.rs", "src/b.rs", "src/d.rs"]);
+    }
 
     #[test]
     fn names_are_what_stands_in_backticks_and_is_a_name() {

@@ -11,7 +11,7 @@ use super::state::{Accepted, End, LineKind, Mission};
 
 /// The number of the rules by which this version folds. It grows whenever the same events may make another mission of
 /// themselves: another effect, another order of effects, another count.
-pub const RULES: u32 = 3;
+pub const RULES: u32 = 4;
 
 /// A process has taken the mission up.
 pub(super) fn taken(m: &mut Mission, rules: u32) {

@@ -93,7 +93,7 @@ fn good(m: &Mission, effect: &Effect) -> Outcome {
         Act::Check { .. } => accepted(m.receipts.len() as u64 + 1),
         Act::Apply { .. } | Act::Undo { .. } => Outcome::Applied,
         Act::Baseline => Outcome::Baselined { baseline: "b".into() },
-        Act::Foresee { .. } => Outcome::Foreseen { reach: Default::default() },
+        Act::Foresee { .. } => Outcome::Foreseen { uses: Default::default() },
         Act::Test { .. } => tested(TestVerdict::Passed { summary: "1 passed".into() }),
         Act::Seal => Outcome::Sealed {
             verdict: SealVerdict::Green {

@@ -8,7 +8,7 @@ use super::accounts::Accounts;
 use super::context::{Note, Weight};
 use super::conversation::Role;
 use super::edit::Held;
-use super::event::{Act, Effect, EffectId, Gravity, MissionId, Mode, NewFinding, SessionId};
+use super::event::{Act, Effect, EffectId, Gravity, MissionId, Mode, NewFinding, SessionId, Uses};
 use super::fuel::{Limits, Reserve, Spent};
 use super::plan::{ItemId, Plan};
 use super::progress::Progress;
@@ -93,8 +93,8 @@ pub struct Mission {
     pub(super) chosen: Vec<ItemId>,
     /// What was wrong with the tree before the mission, once that is known; nothing is proved before.
     pub(super) baseline: Option<String>,
-    /// The files in which the names stand that tasks speak of.
-    pub(super) reach: BTreeMap<String, Vec<String>>,
+    /// What has the names that tasks speak of, and where it is used.
+    pub(super) uses: BTreeMap<String, Vec<Uses>>,
     /// What a person takes back, until that is begun.
     pub(super) undoing: Option<Wish>,
     /// Who waits for the undo that is under way.
@@ -372,7 +372,7 @@ impl Mission {
             milestones: 0,
             chosen: Vec::new(),
             baseline: None,
-            reach: BTreeMap::new(),
+            uses: BTreeMap::new(),
             undoing: None,
             undo_asks: Vec::new(),
             answers: VecDeque::new(),

@@ -162,7 +162,7 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: Outcome) {
         (Act::Apply { .. }, Outcome::Stale { reason }) => proposal::stale(m, &reason),
         (Act::Apply { .. }, Outcome::NotApplied { reason }) => proposal::not_applied(m, &reason),
         (Act::Baseline, Outcome::Baselined { baseline }) => m.baseline = Some(baseline),
-        (Act::Foresee { names }, Outcome::Foreseen { reach }) => foresight::seen(m, names, reach),
+        (Act::Foresee { names }, Outcome::Foreseen { uses }) => foresight::seen(m, names, uses),
         (Act::Test { item }, Outcome::Tested { verdict }) => work::tested(m, &item, &verdict),
         (Act::Seal, Outcome::Sealed { verdict }) => sealed(m, &verdict),
         (Act::Wait { session, .. }, Outcome::Waited) => {

@@ -98,7 +98,7 @@ fn panicked(act: &Act, why: &str) -> Outcome {
         Act::Apply { .. } | Act::Undo { .. } => Outcome::NotApplied { reason },
         Act::Baseline => Outcome::Baselined { baseline: String::new() },
         // What is not foreseen, the gate notices.
-        Act::Foresee { .. } => Outcome::Foreseen { reach: Default::default() },
+        Act::Foresee { .. } => Outcome::Foreseen { uses: Default::default() },
         Act::Test { .. } => Outcome::Tested { verdict: TestVerdict::Unverified { reason } },
         Act::Seal => Outcome::Sealed { verdict: SealVerdict::Unverified { reason } },
         Act::Wait { .. } => Outcome::Waited,

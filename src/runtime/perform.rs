@@ -18,7 +18,7 @@ use crate::journal::Journal;
 use crate::memory::{self, Question, Recalled, Store};
 use crate::mission::control::RUN;
 use crate::mission::conversation::{Message, ToolCall, Usage};
-use crate::mission::event::{Fault, FaultKind, SealVerdict, SessionId};
+use crate::mission::event::{Fault, FaultKind, SealVerdict, SessionId, Uses};
 use crate::mission::plan::{ItemId, render};
 use crate::mission::{Accepted, Act, Back, Mission, MissionId, Outcome, Session};
 use crate::tools::{Caller, Toolbox};
@@ -263,7 +263,7 @@ impl Performer {
                 self.undo(&mission, number, &back, merge).await
             }
             Job::Baseline => Outcome::Baselined { baseline: self.baseline().await },
-            Job::Foresee { names } => Outcome::Foreseen { reach: self.foresee(names).await },
+            Job::Foresee { names } => Outcome::Foreseen { uses: self.foresee(names).await },
             Job::Test { baseline } => Outcome::Tested { verdict: self.test(&baseline).await },
             Job::Seal { mission, plan, links, baseline } => {
                 let verdict = seal::seal(self, &mission, plan, links, &baseline).await;
@@ -282,8 +282,8 @@ impl Performer {
 
 impl Performer {
     /// Where nothing can be found out, nothing is foreseen: the gate notices what gets into another's way.
-    async fn foresee(&self, names: Vec<String>) -> BTreeMap<String, Vec<String>> {
-        match self.gate.files_with(names, &self.open_texts()).await {
+    async fn foresee(&self, names: Vec<String>) -> BTreeMap<String, Vec<Uses>> {
+        match self.gate.uses(names, &self.open_texts()).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, "it cannot be foreseen which tasks touch the same files");

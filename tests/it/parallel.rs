@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::support::client::DEADLINE;
 use crate::support::project::{Project, path_without_servers};
 use crate::support::provider::{Provider, Reply, Request};
+use crate::support::tools;
 
 const FILES: &[(&str, &str)] = &[
     ("Cargo.toml", "[package]\nname = \"shapes\"\nversion = \"0.1.0\"\nedition = \"2021\"\n"),
@@ -290,4 +291,63 @@ fn tasks_that_reach_the_same_files_by_name_are_not_begun_at_once() {
         "what reaches nothing of the others runs beside them: {log:?}"
     );
     assert!(at("T1.1", 1) < at("T1.2", 0), "who uses the name waits: {log:?}");
+}
+
+/// Two things are called `new`. Where a language server says which uses are whose, only the tasks of one of them wait for
+/// each other.
+#[test]
+fn things_of_one_name_are_told_apart_by_their_references() {
+    const NAMED: &str = "# Mission: g\n## M1: shapes\n### T1.1: `new` of a circle says more\n- [ ] S1.1.1: it is so | file:src/circle.rs\n### T1.2: `new` of a square says more\n- [ ] S1.2.1: it is so | file:src/square.rs\n### T1.3: the drawing says more\n- [ ] S1.3.1: it is so | file:src/drawing.rs\n";
+    let kind = |name: &str| {
+        format!(
+            "//! One.\n\n/// It.\npub struct {name}(pub u32);\n\nimpl {name} {{\n    /// Of a size.\n    pub fn new(size: u32) -> {name} {{\n        {name}(size)\n    }}\n}}\n"
+        )
+    };
+    // Who works now, by the number of the task, and who came.
+    let desk = Arc::<(Mutex<Vec<String>>, Condvar)>::default();
+    let came = desk.clone();
+    let provider = Provider::answering(move |asked| match asked.role {
+        Role::Commander => Reply::Call("triage", json!({"decision": "plan"})),
+        Role::Planner => Reply::Call("plan", json!({ "todo": NAMED })),
+        Role::Reviewer => Reply::Call("verdict", json!({"pass": true, "evidence": ["read"]})),
+        Role::Worker if asked.turns == 0 => {
+            let at = asked.brief.find("task T1.").expect("a Worker has a task");
+            let task = asked.brief[at + 5..at + 9].to_owned();
+            let (name, old, new) = match task.as_str() {
+                "T1.1" => ("src/circle.rs", "Of a size.", "Of a radius."),
+                "T1.2" => ("src/square.rs", "Of a size.", "Of a side."),
+                _ => ("src/drawing.rs", "Both.", "Both of them."),
+            };
+            let mut seen = came.0.lock().unwrap();
+            seen.push(task.clone());
+            came.1.notify_all();
+            // The first one stays until the second one has come as well.
+            let is_alone = |seen: &mut Vec<String>| !seen.iter().any(|task| task == "T1.2");
+            if task == "T1.1" {
+                let waited = came.1.wait_timeout_while(seen, DEADLINE, is_alone).unwrap();
+                assert!(!waited.1.timed_out(), "T1.2 does not run beside T1.1");
+            }
+            Reply::Call("propose", json!({"changes": [edit(name, old, new)]}))
+        }
+        Role::Worker => Reply::Call("done", json!({"summary": "it is done"})),
+    });
+    let mut path = vec![tools::rust_analyzer().parent().unwrap().to_owned()];
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+    let project = provider
+        .serving(Project::empty())
+        .with("PATH", std::env::join_paths(path).unwrap().to_str().unwrap());
+    project.write("Cargo.toml", FILES[0].1);
+    project
+        .write("src/lib.rs", "//! Shapes.\n\npub mod circle;\npub mod drawing;\npub mod square;\n");
+    project.write("src/circle.rs", &kind("Circle"));
+    project.write("src/square.rs", &kind("Square"));
+    project.write(
+        "src/drawing.rs",
+        "//! A drawing.\n\nuse crate::circle::Circle;\n\n/// Both.\npub fn drawing() -> u32 {\n    Circle::new(1).0\n}\n",
+    );
+    let said = project.run(&["task", "three things", "--json"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("waits for T1.1: both touch src/drawing.rs"), "{}", said.out);
+    assert!(!said.out.contains("both touch src/square.rs"), "{}", said.out);
+    assert_eq!(*desk.0.lock().unwrap(), ["T1.1", "T1.2", "T1.3"]);
 }

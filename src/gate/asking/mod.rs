@@ -3,6 +3,7 @@
 pub(super) mod described;
 pub(super) mod names;
 pub(super) mod reach;
+mod uses;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;

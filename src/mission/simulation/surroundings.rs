@@ -42,8 +42,10 @@ pub(super) fn outcome(
             // Some stand nowhere.
             let known = names.iter().filter(|_| !dice.once_in(3)).cloned().collect::<Vec<_>>();
             let file = |dice: &mut Dice| dice.pick(&["a.rs", "b.rs", "../x"], "").to_owned();
-            let reach = known.into_iter().map(|name| (name, vec![file(dice)])).collect();
-            Outcome::Foreseen { reach }
+            let thing = |dice: &mut Dice| vec![file(dice), file(dice)];
+            let things = |dice: &mut Dice| (0..=dice.roll(2)).map(|_| thing(dice)).collect();
+            let uses = known.into_iter().map(|name| (name, things(dice))).collect();
+            Outcome::Foreseen { uses }
         }
         Act::Test { .. } => Outcome::Tested { verdict: tests(dice, bad) },
         Act::Seal => Outcome::Sealed { verdict: seal(dice, bad) },

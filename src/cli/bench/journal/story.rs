@@ -76,7 +76,7 @@ fn answer(m: &Mission, act: &Act, reads: usize, number: usize) -> Outcome {
         }
         Act::Apply { .. } | Act::Undo { .. } => Outcome::Applied,
         Act::Baseline => Outcome::Baselined { baseline: String::new() },
-        Act::Foresee { .. } => Outcome::Foreseen { reach: Default::default() },
+        Act::Foresee { .. } => Outcome::Foreseen { uses: Default::default() },
         Act::Test { .. } => {
             let summary = "12 tests passed".to_owned();
             Outcome::Tested { verdict: TestVerdict::Passed { summary } }

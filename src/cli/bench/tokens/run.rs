@@ -164,7 +164,7 @@ impl Run<'_> {
     /// How an effect ends; `None` where the recording does.
     fn answer(&mut self, m: &Mission, act: &Act) -> Result<Option<Outcome>, String> {
         Ok(Some(match act {
-            Act::Foresee { .. } => Outcome::Foreseen { reach: Default::default() },
+            Act::Foresee { .. } => Outcome::Foreseen { uses: Default::default() },
             Act::Recall { session } => self.recall(m, *session),
             Act::Ask { session } => {
                 let Some(session) = m.session(*session) else {
