@@ -339,8 +339,8 @@ fn things_of_one_name_are_told_apart_by_their_references() {
     project.write("Cargo.toml", FILES[0].1);
     project
         .write("src/lib.rs", "//! Shapes.\n\npub mod circle;\npub mod drawing;\npub mod square;\n");
-    project.write("src/circle.rs", &kind("Circle"));
-    project.write("src/square.rs", &kind("Square"));
+    project.write("src/circle.rs", kind("Circle"));
+    project.write("src/square.rs", kind("Square"));
     project.write(
         "src/drawing.rs",
         "//! A drawing.\n\nuse crate::circle::Circle;\n\n/// Both.\npub fn drawing() -> u32 {\n    Circle::new(1).0\n}\n",
