@@ -6,8 +6,10 @@ prefix=$1
 packages='neovim neovim-runtime libc6 libgcc-s1 libluajit-5.1-2 libluajit-5.1-common libtree-sitter0.26 libunibilium4
   libutf8proc3 libuv1t64 libmsgpack-c2 lua-lpeg lua-luv libvterm0'
 
+# Whether a program is, and has its parsers: without them a Markdown file, the plan, cannot even be opened.
 new_enough() {
-  "$1" --headless -u NONE -c 'if !has("nvim-0.11") | cquit | endif' -c 'qall!' >/dev/null 2>&1
+  "$1" --headless -u NONE -c 'if !has("nvim-0.11") | cquit | endif' \
+    -c 'lua if not vim.treesitter.language.add("markdown") then vim.cmd("cquit") end' -c 'qall!' >/dev/null 2>&1
 }
 
 found=$(command -v nvim || true)
@@ -24,6 +26,8 @@ sh "$(dirname "$0")/../it/support/debian.sh" "$prefix" $packages || { echo 'inst
 # The packages' own loader and C library, as those of this system may be older.
 libraries=$(dirname "$(find "$prefix/usr/lib" -name 'ld-linux*.so.*' -path '*-linux-gnu*' | head -n 1)")
 loader=$(find "$libraries" -name 'ld-linux*.so.*' | head -n 1)
+# Neovim looks for its parsers beside the program that was started, which is the loader.
+ln -sfn . "$prefix/usr/lib/lib"
 cat >"$prefix/nvim" <<END
 #!/bin/sh
 export VIMRUNTIME="$prefix/usr/share/nvim/runtime"
