@@ -48,11 +48,10 @@ fn editor(project: &Project) -> Command {
 }
 
 /// Waits for its end: a spec's own waits are bounded, so that the editor ends by itself.
-fn passes(mut editor: Command) -> String {
+fn passes(mut editor: Command) {
     let Output { status, stdout, stderr } = editor.output().unwrap();
     let (said, log) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(status.success() && said.contains("passed"), "{said}\n{log}");
-    said.into_owned()
 }
 
 /// Runs a spec inside the editor.
@@ -60,6 +59,18 @@ fn inside(project: &Project, spec: &Path) {
     let mut editor = editor(project);
     editor.args(["--headless", "--clean", "-n", "-c"]).arg(format!("luafile {}", spec.display()));
     passes(editor);
+}
+
+/// Runs a spec that starts editors of its own.
+fn beside(project: &Project, spec: &Path) {
+    let mut editor = editor(project);
+    editor.arg("-l").arg(spec);
+    passes(editor);
+}
+
+#[test]
+fn the_commands_of_its_readme_install_the_plugin() {
+    beside(&Project::empty(), &spec("install"));
 }
 
 #[test]
@@ -87,10 +98,5 @@ fn commands_maps_help_health_and_the_view_are_as_they_say() {
 /// `INTERLEAVINGS=10000` makes it ten thousand.
 #[test]
 fn no_keystroke_is_lost_where_typing_and_accepted_changes_meet() {
-    let project = Project::empty();
-    let mut editor = editor(&project);
-    // It drives a second Neovim, in which somebody types.
-    editor.arg("-l").arg(spec("interleavings"));
-    let said = passes(editor);
-    println!("{said}");
+    beside(&Project::empty(), &spec("interleavings"));
 }
