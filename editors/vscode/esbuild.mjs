@@ -1,10 +1,14 @@
-// Bundles the extension into one file; with `--test`, the unit tests beside it.
+// Bundles the extension into one file; with `--test`, each unit test beside it.
+import { readdirSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const test = process.argv.includes('--test');
+const tests = readdirSync('test')
+  .filter((name) => name.endsWith('.test.ts'))
+  .map((name) => `test/${name}`);
 
 await build({
-  entryPoints: [test ? 'test/program.test.ts' : 'src/extension.ts'],
+  entryPoints: test ? tests : ['src/extension.ts'],
   outdir: test ? 'dist/test' : 'dist',
   bundle: true,
   platform: 'node',

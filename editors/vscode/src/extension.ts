@@ -1,44 +1,52 @@
 /**
- * The extension: starts the server and puts its commands into the palette. It decides nothing; all that the server can
- * show through standard features (diagnostics, actions, lenses, progress) is left to them.
+ * The extension: starts the server, puts its commands into the palette, and shows its missions. It decides nothing; all that
+ * the server can show through standard features (diagnostics, actions, lenses, progress, messages) is left to them.
  */
 
 import { commands, type ExtensionContext, window, workspace } from 'vscode';
-import { begin, cancel, openPlan, status } from './commands';
-import { SETTING } from './program';
+import { AgentsPanel } from './agentsPanel';
+import { diff, handlers } from './commands';
+import { Missions } from './missions';
+import { MissionsTree } from './missionsTree';
+import { PREFIX } from './names';
+import { bundledIn, SETTING } from './program';
 import { Session } from './session';
 import { Status } from './status';
+import type { Target } from './tree';
 
 let session: Session | undefined;
 
 export async function activate(context: ExtensionContext): Promise<void> {
   const log = window.createOutputChannel('Orchestrator', { log: true });
-  const item = new Status();
-  const current = new Session(log, item);
+  const missions = new Missions();
+  const item = new Status(missions);
+  const onRunning = (running: boolean): void => {
+    item.set(running);
+  };
+  const current: Session = new Session(
+    log,
+    missions,
+    bundledIn(context.extensionPath),
+    onRunning,
+    // The server would show a change as one text; this editor has a better way.
+    { 'orchestrator.change.open': (change: Target) => diff(current, change) },
+  );
   session = current;
-
-  // The server's own commands, `orchestrator.task` and so on, are registered by the client library when it connects.
-  const palette: Record<string, () => unknown> = {
-    task: () => begin(current, 'task'),
-    plan: () => begin(current, 'plan'),
-    status: () => status(current),
-    cancel: () => cancel(current),
-    openPlan,
-    doctor: () => current.ask('orchestrator.doctor'),
-    restart: () => current.restart(),
-    log: () => {
-      log.show();
-    },
+  const showLog = (): void => {
+    log.show();
   };
   context.subscriptions.push(
     log,
     item,
-    ...Object.entries(palette).map(([name, run]) =>
-      commands.registerCommand(`orchestrator.ui.${name}`, run),
+    window.registerTreeDataProvider('orchestrator.missions', new MissionsTree(missions)),
+    window.registerWebviewViewProvider('orchestrator.agents', new AgentsPanel(missions)),
+    ...Object.entries(handlers(current, showLog)).map(([name, run]) =>
+      commands.registerCommand(`${PREFIX}${name}`, run),
     ),
     workspace.onDidChangeConfiguration((change) =>
       change.affectsConfiguration(SETTING) ? current.restart() : undefined,
     ),
+    workspace.onDidGrantWorkspaceTrust(() => current.trust()),
   );
   await current.start();
 }

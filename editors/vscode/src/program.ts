@@ -6,20 +6,25 @@ import { homedir } from 'node:os';
 
 /** The variable that wins over the setting. */
 export const VARIABLE = 'ORCHESTRATOR_SERVER';
-/** The setting that wins over `PATH`. */
+/** The setting that wins over what was bundled with the extension, and over `PATH`. */
 export const SETTING = 'orchestrator.server.path';
 
 export type Found = { program: string } | { problem: string };
 
-/** The program named by the environment, else by the setting, else the first one on `PATH`. */
-export function find(environment: NodeJS.ProcessEnv, setting: string): Found {
+/** Where a package of the extension for one platform has the program. */
+export function bundledIn(extension: string): string {
+  return join(extension, 'server', 'orchestrator');
+}
+
+/** The program named by the environment, else by the setting, else the bundled one, else the first one on `PATH`. */
+export function find(environment: NodeJS.ProcessEnv, setting: string, bundled: string): Found {
   const named = [
     { by: `the environment variable ${VARIABLE}`, path: environment[VARIABLE]?.trim() ?? '' },
     { by: `the setting ${SETTING}`, path: setting.trim() },
   ].find(({ path }) => path !== '');
   const path = environment.PATH ?? environment.Path ?? '';
   if (named === undefined) {
-    const program = onPath('orchestrator', path);
+    const program = suffixes(bundled).find(runs) ?? onPath('orchestrator', path);
     return program !== undefined
       ? { program }
       : {

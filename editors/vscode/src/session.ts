@@ -3,22 +3,28 @@
 import { commands, type LogOutputChannel, window, workspace } from 'vscode';
 import { LanguageClient, State, TransportKind } from 'vscode-languageclient/node';
 import type { Mission } from './mission';
+import type { Missions } from './missions';
 import { find, SETTING } from './program';
-import type { Status } from './status';
+
+/** What a command of the server does here instead, with its first argument. */
+export type Instead = Record<string, (argument: never) => Promise<unknown>>;
 
 export class Session {
   private client: LanguageClient | undefined;
 
   constructor(
     private readonly log: LogOutputChannel,
-    private readonly status: Status,
+    private readonly known: Missions,
+    private readonly bundled: string,
+    private readonly onRunning: (running: boolean) => void,
+    private readonly instead: Instead,
   ) {}
 
   async start(): Promise<void> {
     const setting = workspace.getConfiguration().get<string>(SETTING, '');
-    const found = find(process.env, setting);
+    const found = find(process.env, setting, this.bundled);
     if ('problem' in found) {
-      this.status.idle(false);
+      this.onRunning(false);
       this.complain(found.problem);
       return;
     }
@@ -29,6 +35,11 @@ export class Session {
       await client.start();
     } catch (error) {
       this.complain(`${found.program} failed to start: ${words(error)}`);
+      return;
+    }
+    if (workspace.workspaceFolders !== undefined) {
+      // Those that have ended are told of only when they are asked for.
+      void this.missions();
     }
   }
 
@@ -46,6 +57,30 @@ export class Session {
     } catch (error) {
       void window.showErrorMessage(words(error));
       return undefined;
+    }
+  }
+
+  /** All missions; `undefined` when they cannot be asked for, which the person is told. */
+  async missions(): Promise<Mission[] | undefined> {
+    const answer = await this.ask<{ missions: Mission[] }>('orchestrator.status');
+    this.known.update(...(answer?.missions ?? []));
+    return answer?.missions;
+  }
+
+  /** Whether the server has a command. A person is told when it is too old for it. */
+  can(command: string): boolean {
+    const provider = this.client?.initializeResult?.capabilities.executeCommandProvider;
+    const has = provider?.commands.includes(command) === true;
+    if (!has) {
+      void window.showErrorMessage(`This orchestrator is too old for that: it has no ${command}.`);
+    }
+    return has;
+  }
+
+  /** A person trusts the workspace: its programs may run now. */
+  async trust(): Promise<void> {
+    if (this.client?.state === State.Running) {
+      await this.ask('orchestrator.trust');
     }
   }
 
@@ -71,17 +106,26 @@ export class Session {
       { command: program, args: ['lsp'], transport: TransportKind.stdio },
       {
         documentSelector: [{ scheme: 'file' }],
-        initializationOptions: { mission: true },
+        initializationOptions: { mission: true, trusted: workspace.isTrusted },
         outputChannel: this.log,
+        middleware: {
+          executeCommand: (command, args: unknown[], next): unknown => {
+            const instead = this.instead[command];
+            return instead === undefined ? next(command, args) : instead(args[0] as never);
+          },
+        },
       },
     );
     client.onDidChangeState(({ newState }) => {
       if (newState !== State.Starting) {
-        this.status.idle(newState === State.Running);
+        this.known.clear();
+        this.onRunning(newState === State.Running);
       }
     });
+    // That a mission was sealed, or is blocked, the server says by `window/showMessage`, and the client library shows it:
+    // a notification from here would be the second one.
     client.onNotification('orchestrator/mission', (mission: Mission) => {
-      this.status.update(mission);
+      this.known.update(mission);
     });
     return client;
   }

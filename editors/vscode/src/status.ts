@@ -7,41 +7,48 @@ import {
   ThemeColor,
   window,
 } from 'vscode';
-import { byInterest, icon, type Mission, standing } from './mission';
+import { detail, icon, standing } from './mission';
+import type { Missions } from './missions';
 
 export class Status implements Disposable {
   private readonly item: StatusBarItem;
-  private readonly missions = new Map<string, Mission>();
+  private running = false;
 
-  constructor() {
+  constructor(private readonly missions: Missions) {
     this.item = window.createStatusBarItem('orchestrator.mission', StatusBarAlignment.Left);
     this.item.name = 'Orchestrator';
     this.item.command = 'orchestrator.ui.status';
+    missions.onChange(() => {
+      this.show();
+    });
   }
 
-  /** The server runs, or ended; what was known of its missions is forgotten. */
-  idle(running: boolean): void {
-    this.missions.clear();
-    this.show(running ? '$(rocket) Orchestrator' : '$(rocket) Orchestrator: stopped', 'Missions');
-  }
-
-  update(mission: Mission): void {
-    this.missions.set(mission.id, mission);
-    const shown = [...this.missions.values()].sort(byInterest)[0] ?? mission;
-    this.show(`$(${icon(shown)}) ${standing(shown)}`, shown.goal);
-    if (shown.state === 'blocked' || shown.state === 'failed') {
-      this.item.backgroundColor = new ThemeColor('statusBarItem.warningBackground');
-    }
+  /** The server runs, or ended. */
+  set(running: boolean): void {
+    this.running = running;
+    this.show();
   }
 
   dispose(): void {
     this.item.dispose();
   }
 
-  private show(text: string, tooltip: string): void {
-    this.item.text = text;
-    this.item.tooltip = tooltip;
-    this.item.backgroundColor = undefined;
+  private show(): void {
+    const [mission] = this.missions.all();
+    const isUrgent = mission?.state === 'blocked' || mission?.state === 'failed';
+    this.item.backgroundColor = isUrgent
+      ? new ThemeColor('statusBarItem.warningBackground')
+      : undefined;
+    if (!this.running) {
+      this.item.text = '$(rocket) Orchestrator: stopped';
+      this.item.tooltip = 'The server does not run';
+    } else if (mission === undefined) {
+      this.item.text = '$(rocket) Orchestrator';
+      this.item.tooltip = 'Missions';
+    } else {
+      this.item.text = `$(${icon(mission)}) ${standing(mission)}`;
+      this.item.tooltip = [mission.goal, detail(mission.end)].filter(Boolean).join('\n');
+    }
     this.item.show();
   }
 }

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { find } from '../src/program';
+import { bundledIn, find as findWith } from '../src/program';
 
 const folder = mkdtempSync(join(tmpdir(), 'orchestrator-program-'));
 after(() => {
@@ -17,6 +17,9 @@ function program(name: string): string {
   return path;
 }
 
+const find = (environment: NodeJS.ProcessEnv, setting: string): ReturnType<typeof findWith> =>
+  findWith(environment, setting, bundledIn(folder));
+
 const onPath = program('orchestrator');
 const other = program('other');
 
@@ -28,6 +31,15 @@ test('the setting wins over PATH, the environment over both', () => {
   assert.deepEqual(find({ PATH: folder }, other), { program: other });
   const environment = { PATH: folder, ORCHESTRATOR_SERVER: onPath };
   assert.deepEqual(find(environment, other), { program: onPath });
+});
+
+test('what is bundled wins over PATH, and over nothing else', () => {
+  const bundled = program('bundled');
+  assert.deepEqual(findWith({ PATH: folder }, '', bundled), { program: bundled });
+  assert.deepEqual(findWith({ PATH: folder }, other, bundled), { program: other });
+  const environment = { PATH: folder, ORCHESTRATOR_SERVER: onPath };
+  assert.deepEqual(findWith(environment, '', bundled), { program: onPath });
+  assert.deepEqual(findWith({ PATH: folder }, '', join(folder, 'missing')), { program: onPath });
 });
 
 test('a bare name is looked for on PATH', () => {
