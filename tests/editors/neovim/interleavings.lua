@@ -115,6 +115,7 @@ function Editor.start(folder, environment, seed)
     end,
   })
   assert(self.job > 0, "Neovim does not start")
+  self.pid, self.watch = vim.fn.jobpid(self.job), assert(vim.uv.new_timer())
   vim.rpcrequest(self.job, "nvim_ui_attach", 80, 24, {})
   self:lua(
     [[local plugin, here, debounce, utf16 = ...
@@ -140,7 +141,8 @@ function Editor.start(folder, environment, seed)
   return self
 end
 
---- Runs Lua there. An editor that waits for a key to a question of its own would never come to it: that is a fault.
+--- Runs Lua there. An editor that waits for a key to a question of its own would never come to it: that is a fault, and it is
+--- ended, as one is that does not answer.
 function Editor:lua(code, ...)
   local mode
   vim.wait(2000, function()
@@ -148,13 +150,15 @@ function Editor:lua(code, ...)
     return not mode.blocking
   end, 1)
   if mode.blocking then
-    vim.rpcrequest(self.job, "nvim_input", "<C-c><CR>")
-    vim.wait(100)
-    error(
-      "the editor asked something: " .. vim.rpcrequest(self.job, "nvim_exec2", "messages", { output = true }).output
-    )
+    vim.uv.kill(self.pid, "sigkill")
+    error("the editor asks something, in mode " .. mode.mode)
   end
-  return vim.rpcrequest(self.job, "nvim_exec_lua", code, { ... })
+  self.watch:start(60000, 0, function()
+    vim.uv.kill(self.pid, "sigkill")
+  end)
+  local answer = vim.rpcrequest(self.job, "nvim_exec_lua", code, { ... })
+  self.watch:stop()
+  return answer
 end
 
 --- Waits until what was typed is handled.
@@ -163,6 +167,14 @@ function Editor:settle()
     return self:lua("return Typist.idle()")
   end, 1)
   assert(idle, "keys are not handled")
+end
+
+--- What the mission told of late.
+function Editor:story()
+  local mission = self:lua([[local mission = require("orchestrator.missions").all()[1]
+    local lines = vim.tbl_map(function(line) return line.text end, mission.story)
+    return { mission.state, table.concat(vim.list_slice(lines, #lines - 8), "\n"), unpack(Typist.faults) }]])
+  return table.concat(mission, "\n")
 end
 
 function Editor:stop()
@@ -305,7 +317,7 @@ input = 0
         return asked ~= nil
       end, 1)
       if vim.uv.now() > limit then
-        hold({ "the worker's next turn did not come; waiting are " .. vim.inspect(model.waiting) })
+        hold({ "the worker's next turn did not come; the mission says " .. editor:story() })
       end
     end
   end
