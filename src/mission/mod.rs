@@ -25,6 +25,7 @@ mod proposal;
 pub mod provider;
 mod question;
 mod repetition;
+pub mod report;
 mod rules;
 #[cfg(test)]
 mod scenarios;

@@ -7,6 +7,7 @@
 mod attach;
 mod baseline;
 mod board;
+mod changed;
 mod checkpoint;
 mod dispatch;
 mod editors;
@@ -47,6 +48,7 @@ pub use crate::workspace::{OpenText, OpenTexts};
 
 use board::Reached;
 pub use board::Update;
+pub use changed::{Changed, changed};
 pub use pace::Rest;
 pub(crate) use perform::with_servers;
 pub use recovery::losses;

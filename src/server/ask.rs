@@ -8,7 +8,7 @@ use crate::mission::plan::{ItemId, Mark};
 use crate::mission::{Command, MissionId, Mode};
 
 /// Every command, as announced to the client.
-pub const COMMANDS: [&str; 18] = [
+pub const COMMANDS: [&str; 22] = [
     "orchestrator.task",
     "orchestrator.plan",
     "orchestrator.pause",
@@ -16,6 +16,7 @@ pub const COMMANDS: [&str; 18] = [
     "orchestrator.cancel",
     "orchestrator.status",
     "orchestrator.agents",
+    "orchestrator.report",
     "orchestrator.todo.run",
     "orchestrator.todo.set",
     "orchestrator.todo.settle",
@@ -23,6 +24,9 @@ pub const COMMANDS: [&str; 18] = [
     "orchestrator.finding.fix",
     "orchestrator.finding.dismiss",
     "orchestrator.change.show",
+    "orchestrator.change.text",
+    "orchestrator.change.open",
+    "orchestrator.change.keep",
     "orchestrator.change.undo",
     "orchestrator.change.redo",
     "orchestrator.trust",
@@ -50,6 +54,34 @@ pub enum Ask {
     Status,
     /// All open sessions.
     Agents,
+    /// A mission, told as Markdown.
+    Report {
+        /// Which.
+        mission: Option<MissionId>,
+    },
+    /// A file before and after a change-set.
+    Text {
+        /// Which mission's.
+        mission: Option<MissionId>,
+        /// The receipt's number.
+        receipt: u64,
+        /// The file, relative to the workspace.
+        file: String,
+    },
+    /// Show a change-set as a diff.
+    Open {
+        /// Which mission's.
+        mission: Option<MissionId>,
+        /// The receipt's number.
+        receipt: u64,
+    },
+    /// Rid the editor of the lenses of a change-set.
+    Keep {
+        /// Which mission's.
+        mission: Option<MissionId>,
+        /// The receipt's number; `None` for all.
+        receipt: Option<u64>,
+    },
     /// Accepted change-sets.
     Change {
         /// Which mission's.
@@ -150,6 +182,20 @@ pub fn read(command: &str, arguments: Vec<Value>) -> Result<Ask, BadAsk> {
             let reason = fields.text("reason").unwrap_or_else(|| "dismissed in the editor".into());
             fields.tell(Command::DismissFinding { finding: fields.finding()?, reason })
         }
+        "report" => Ok(Ask::Report { mission: fields(&["mission"]).mission() }),
+        "change.text" => {
+            let fields = fields(&["receipt", "file"]);
+            let file = fields.text("file").ok_or_else(|| fields.bad("needs a `file`"))?;
+            Ok(Ask::Text { mission: fields.mission(), receipt: fields.receipt()?, file })
+        }
+        "change.open" => {
+            let fields = fields(&["receipt"]);
+            Ok(Ask::Open { mission: fields.mission(), receipt: fields.receipt()? })
+        }
+        "change.keep" => {
+            let fields = fields(&["receipt"]);
+            Ok(Ask::Keep { mission: fields.mission(), receipt: fields.number("receipt") })
+        }
         "change.show" => {
             let fields = fields(&["receipt"]);
             Ok(Ask::Change { mission: fields.mission(), receipt: fields.number("receipt") })
@@ -199,6 +245,10 @@ impl<'a> Fields<'a> {
     fn number(&self, name: &str) -> Option<u64> {
         let value = self.values.get(name)?;
         value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+    }
+
+    fn receipt(&self) -> Result<u64, BadAsk> {
+        self.number("receipt").ok_or_else(|| self.bad("needs the number of a `receipt`"))
     }
 
     fn flag(&self, name: &str) -> bool {

@@ -47,6 +47,8 @@ pub struct Client {
     pub completes: bool,
     /// It opens a document when asked to.
     pub show_document: bool,
+    /// It asks for the texts of documents that are ours, once it is told which those are.
+    pub contents: bool,
     /// It asked for `orchestrator/mission`.
     pub mission_views: bool,
     /// It said that the person has not said yet that the workspace is to be trusted.
@@ -85,6 +87,7 @@ impl Client {
             folds: at("/textDocument/foldingRange").is_some(),
             completes: at("/textDocument/completion").is_some(),
             show_document: is("/window/showDocument/support"),
+            contents: is("/workspace/textDocumentContent/dynamicRegistration"),
             mission_views: is("/experimental/orchestrator/mission")
                 || params.pointer("/initializationOptions/mission") == Some(&Value::Bool(true)),
             untrusted: params.pointer("/initializationOptions/trusted")

@@ -1,5 +1,6 @@
 //! What a command does: it tells the runtime, which only takes a note, and answers at once.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,15 +8,19 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tower_lsp::jsonrpc::{Error, ErrorCode};
 use tower_lsp::lsp_types::notification::ShowMessage;
+use tower_lsp::lsp_types::request::CodeLensRefresh;
 use tower_lsp::lsp_types::{MessageType, ShowMessageParams};
 
 use super::Doctor;
 use super::ask::{Ask, BadAsk};
+use super::changes;
 use super::outbox::Weight;
+use super::refresh::refresh;
 use super::session::Session;
+use super::show;
 use crate::mission::view::MissionView;
-use crate::mission::{Command, MissionId, Mode};
-use crate::runtime::Handle;
+use crate::mission::{Command, MissionId, Mode, report};
+use crate::runtime::{Changed, Handle};
 use crate::wire::code;
 
 /// How long the answer to a start may wait for the mission to be shown.
@@ -53,6 +58,34 @@ pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answe
             undo(&runtime, meant(&views, mission)?, receipt, all, merge)
         }
         Ask::Change { mission, receipt } => change(meant(&views, mission)?, receipt),
+        Ask::Report { mission } => {
+            let view = meant(&views, mission)?;
+            Ok(json!({ "mission": view.id, "markdown": report::markdown(view) }))
+        }
+        Ask::Text { mission, receipt, file } => {
+            let files = files_of(session, runtime.root(), meant(&views, mission)?, receipt)?;
+            let missing = || Error::invalid_params(format!("change {receipt} is not of {file}"));
+            let found = files.iter().find(|f| f.path.as_str() == file).ok_or_else(missing)?;
+            let text = changes::text;
+            Ok(
+                json!({ "before": text(found.before.as_ref()), "after": text(found.after.as_ref()) }),
+            )
+        }
+        Ask::Open { mission, receipt } => {
+            let view = meant(&views, mission)?;
+            let files = files_of(session, runtime.root(), view, receipt)?;
+            show::change(session, &view.id, receipt);
+            let diff = changes::diff(&files);
+            Ok(json!({ "mission": view.id, "receipt": receipt, "diff": diff }))
+        }
+        Ask::Keep { mission, receipt } => {
+            let view = meant(&views, mission)?;
+            session.changes.keep(view, receipt);
+            if session.client().refreshes_lenses {
+                refresh::<CodeLensRefresh>(session);
+            }
+            Ok(json!({ "mission": view.id, "receipt": receipt }))
+        }
         // Answered above, without a runtime.
         Ask::Doctor | Ask::Trust => Ok(Value::Null),
     }
@@ -81,7 +114,8 @@ pub fn unreadable(bad: &BadAsk) -> Error {
     Error::invalid_params(bad.to_string())
 }
 
-fn failed(why: String) -> Error {
+/// A request that cannot be fulfilled, in words.
+pub fn failed(why: String) -> Error {
     Error { code: ErrorCode::ServerError(code::REQUEST_FAILED), message: why.into(), data: None }
 }
 
@@ -127,6 +161,15 @@ fn undo(
     let command = Command::Undo { receipt, merge, ask: None };
     runtime.command(&view.id, command).map_err(|refused| failed(refused.to_string()))?;
     Ok(json!({ "mission": view.id, "receipt": receipt }))
+}
+
+fn files_of(
+    session: &Session,
+    root: &Path,
+    view: &MissionView,
+    receipt: u64,
+) -> Result<Arc<Vec<Changed>>, Error> {
+    session.changes.files(root, &view.id, receipt).map_err(failed)
 }
 
 fn agents(views: &[Arc<MissionView>]) -> Vec<Value> {

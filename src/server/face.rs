@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower_lsp::LanguageServer;
-use tower_lsp::jsonrpc::Result;
+use tower_lsp::jsonrpc::{Error, Result};
 #[allow(
     clippy::wildcard_imports,
     reason = "the handlers' signatures name half of the protocol"
 )]
 use tower_lsp::lsp_types::*;
 
+use super::changes::{self, Content};
 use super::client::Client;
 use super::session::Session;
 use super::text::Lines;
 use super::todo::hover::Form;
-use super::{Doctor, actions, ask, commands, diagnostics, progress, todo};
+use super::{Doctor, actions, ask, commands, diagnostics, progress, show, todo};
 
 /// The language server of one session.
 pub struct Face {
@@ -44,6 +45,18 @@ impl Face {
         }
     }
 
+    /// `workspace/textDocumentContent`
+    pub async fn text_document_content(&self, params: Value) -> Result<Value> {
+        let uri = params["uri"].as_str().and_then(|uri| uri.parse().ok());
+        let unknown = || Error::invalid_params("there is no such document of orchestrator");
+        let content = uri.as_ref().and_then(Content::read).ok_or_else(unknown)?;
+        self.session.runtime().await.map_err(commands::failed)?;
+        let session = Arc::clone(&self.session);
+        let text = tokio::task::spawn_blocking(move || content.text(&session)).await;
+        let text = text.map_err(|error| commands::failed(error.to_string()))?;
+        Ok(json!({ "text": text.map_err(commands::failed)? }))
+    }
+
     /// `$/setTrace`: there is no protocol trace to switch; the log has its own setting.
     pub async fn set_trace(&self, _params: Value) {}
 
@@ -70,6 +83,7 @@ impl LanguageServer for Face {
     }
 
     async fn initialized(&self, _: InitializedParams) {
+        show::announce(&self.session);
         self.session.start();
     }
 
@@ -121,10 +135,15 @@ impl LanguageServer for Face {
     }
 
     async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
-        let text = self.plan_text(&params.text_document.uri);
-        let encoding = self.session.client().encoding;
-        let view = self.session.shown();
-        Ok(text.map(|text| todo::lenses::lenses(&text, encoding, view.as_deref())))
+        let uri = params.text_document.uri;
+        if let Some(text) = self.plan_text(&uri) {
+            let (encoding, view) = (self.session.client().encoding, self.session.shown());
+            return Ok(Some(todo::lenses::lenses(&text, encoding, view.as_deref())));
+        }
+        let Some(document) = self.session.documents.get(&uri) else { return Ok(None) };
+        let session = Arc::clone(&self.session);
+        let lenses = tokio::task::spawn_blocking(move || changes::lenses(&session, &document));
+        Ok(lenses.await.ok())
     }
 
     async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {

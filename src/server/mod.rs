@@ -6,6 +6,7 @@ pub mod actions;
 pub mod anchors;
 pub mod ask;
 pub mod board;
+pub mod changes;
 pub mod client;
 pub mod commands;
 pub mod diagnostics;
@@ -26,6 +27,7 @@ pub mod raw;
 mod refresh;
 pub mod root;
 pub mod session;
+mod show;
 pub mod text;
 pub mod todo;
 pub mod transport;
@@ -68,7 +70,8 @@ where
     // What the framework's own client would send is nothing: ours does not wait for a place in a channel.
     let service = LspService::build(|_| face)
         .custom_method("window/workDoneProgress/cancel", Face::cancel_progress)
-        .custom_method("$/setTrace", Face::set_trace);
+        .custom_method("$/setTrace", Face::set_trace)
+        .custom_method("workspace/textDocumentContent", Face::text_document_content);
     #[cfg(debug_assertions)]
     let service = service
         .custom_method("orchestrator/testPanic", Face::test_panic)

@@ -1,4 +1,4 @@
-//! Tells the client to ask again for what it was told: diagnostics that it pulls, and the lenses of an open plan. Sessions
+//! Tells the client to ask again for what it was told: diagnostics that it pulls, and the lenses of plans and accepted changes. Sessions
 //! change what they do many times a second: of lenses the client hears once a second at most.
 
 use std::time::{Duration, Instant};
@@ -34,10 +34,15 @@ impl Lenses {
 
     /// The missions changed.
     pub fn follow(&mut self, session: &Session) {
-        if !session.client().refreshes_lenses || !is_plan_open(session) {
+        if !session.client().refreshes_lenses {
             return;
         }
-        let now = session.shown().map_or(String::new(), |view| said(&view));
+        let plan = session.shown().filter(|_| is_plan_open(session));
+        let mut now = plan.map_or(String::new(), |view| said(&view));
+        for view in session.views().iter() {
+            let changes = session.changes.shown(view).into_iter().map(|change| change.receipt);
+            now.extend(changes.map(|receipt| format!(" {}:{receipt}", view.id)));
+        }
         self.is_behind = now != self.told;
         if self.is_behind && self.due <= Instant::now() {
             self.told = now;

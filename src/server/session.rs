@@ -8,6 +8,7 @@ use tokio::sync::{SetOnce, watch};
 use tower_lsp::lsp_types::Uri;
 
 use super::anchors::Anchors;
+use super::changes::Changes;
 use super::client::Client;
 use super::diagnostics::Published;
 use super::documents::Documents;
@@ -40,6 +41,8 @@ pub struct Session {
     pub published: Published,
     /// Where its findings stand now.
     pub anchors: Anchors,
+    /// The accepted changes that it shows.
+    pub changes: Changes,
     client: SetOnce<Client>,
     /// The client's process, seen before it can have gone: while it waits for the answer to its introduction.
     parent: SetOnce<Option<parent::Watch>>,
@@ -58,6 +61,7 @@ impl Session {
             documents: Documents::default(),
             published: Published::default(),
             anchors: Anchors::default(),
+            changes: Changes::default(),
             client: SetOnce::new(),
             parent: SetOnce::new(),
             root: OnceLock::new(),

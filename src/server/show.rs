@@ -1,0 +1,49 @@
+//! Opens documents in the editor (`window/showDocument`), and tells it which documents are ours. Nobody waits for either.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tower_lsp::lsp_types::request::{RegisterCapability, ShowDocument};
+use tower_lsp::lsp_types::{Registration, RegistrationParams, ShowDocumentParams};
+
+use super::changes::{Content, SCHEME};
+use super::session::Session;
+use crate::mission::MissionId;
+
+/// How long an answer is waited for, which nobody needs.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Announces the documents that the client can ask the text of. It has to be able to: the protocol has no other way that
+/// clients of today know.
+pub fn announce(session: &Session) {
+    if !session.client().contents {
+        return;
+    }
+    let method = "workspace/textDocumentContent".to_owned();
+    let register_options = Some(json!({ "schemes": [SCHEME] }));
+    let registration = Registration { id: method.clone(), method, register_options };
+    let params = RegistrationParams { registrations: vec![registration] };
+    let answer = session.peer.request::<RegisterCapability>(&params, LIMIT);
+    tokio::spawn(async move {
+        if let Err(error) = answer.await {
+            tracing::warn!("the editor does not show documents of ours: {error}");
+        }
+    });
+}
+
+/// Shows a change as a diff, where the client can.
+pub fn change(session: &Session, mission: &MissionId, receipt: u64) {
+    let client = session.client();
+    let content = Content::Diff { mission: mission.clone(), receipt };
+    let Some(uri) = content.uri().filter(|_| client.contents && client.show_document) else {
+        return;
+    };
+    let params =
+        ShowDocumentParams { uri, external: None, take_focus: Some(true), selection: None };
+    let answer = session.peer.request::<ShowDocument>(&params, LIMIT);
+    tokio::spawn(async move {
+        if let Err(error) = answer.await {
+            tracing::warn!("the editor did not show a change: {error}");
+        }
+    });
+}
