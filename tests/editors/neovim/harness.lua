@@ -31,10 +31,11 @@ end
 --- @generic T
 --- @param what string
 --- @param condition fun(): T
+--- @param limit? integer milliseconds
 --- @return T
-function M.wait(what, condition)
+function M.wait(what, condition, limit)
   local value
-  local came = vim.wait(M.LIMIT, function()
+  local came = vim.wait(limit or M.LIMIT, function()
     value = condition()
     return value and true or false
   end, 10)

@@ -18,7 +18,7 @@ local Model = require("model")
 
 local WANTED = tonumber(vim.env.INTERLEAVINGS) or 150
 local SEED = tonumber(vim.env.INTERLEAVINGS_SEED) or 1
-local IN_ONE_MISSION = 125
+local IN_ONE_MISSION = 75
 local LINES = 40
 local FILES = { "notes.txt", "letter.md" }
 
@@ -193,7 +193,7 @@ local function mission(seed, most)
   dice = seed * 7919 % 2147483646 + 1
   local folder = vim.fn.tempname()
   vim.fn.mkdir(folder .. "/project/.opencode", "p")
-  local eol, last_eol = roll(3) == 1 and "\r\n" or "\n", roll(4) > 1
+  local eol, last_eol = roll(3) == 1 and "\r\n" or "\n", seed % 2 == 1
   for at, file in ipairs(FILES) do
     write(folder .. "/project/" .. file, first_text(at, eol, last_eol))
   end
@@ -233,7 +233,7 @@ input = 0
   local landed = 0
   local proposed = {}
   local asked = model:next("worker")
-  local count = 0
+  local count, read_at = 0, 0
   while true do
     -- What became of the last change-sets.
     editor:settle()
@@ -267,7 +267,8 @@ input = 0
       bump(came, "undone", editor:lua("return Typist.undo(...)", roll(2) == 1))
       hold(editor:lua("return Typist.check()"))
     end
-    if count % 20 == 19 then
+    if count - read_at >= 15 then
+      read_at = count
       -- The text as the server has it.
       editor:lua("Typist.flush()")
       local calls = vim.iter(FILES):enumerate():map(function(at, file)

@@ -72,7 +72,7 @@ t.run(function()
       picture = require("picture").take()
     end
     return has_ended(views[#views])
-  end)
+  end, 5 * t.LIMIT)
   t.same(views[#views].state, "sealed", vim.inspect(views[#views]["end"]))
   local last = table.concat(t.screen(), "\n")
   t.has(last, "sealed")

@@ -271,13 +271,15 @@ local function insert_mode()
   feed(what, sequences[what] or moves[roll(#moves)])
 end
 
---- Goes somewhere, to one of the lines that the worker is at as often as not.
+--- Goes somewhere: to one of the lines that the worker is at as often as not, now and then to the last one.
 --- @param anchors string[]
 local function go(anchors)
   local row = roll(api.nvim_buf_line_count(0))
   if #anchors > 0 and roll(2) == 1 then
     local found = vim.fn.search("\\V" .. anchors[roll(#anchors)], "nw")
     row = found > 0 and found or row
+  elseif roll(4) == 1 then
+    row = api.nvim_buf_line_count(0)
   end
   local line = api.nvim_buf_get_lines(0, row - 1, row, true)[1]
   local place = vim.str_utf_pos(line)
