@@ -93,7 +93,7 @@ local function record()
   for _, buffer in ipairs(buffers) do
     local now, at = text(buffer), number(buffer)
     local known = M.states[buffer][at]
-    if undone and buffer == api.nvim_get_current_buf() then
+    if undone and not busy and buffer == api.nvim_get_current_buf() then
       if known and known ~= now then
         fault("undo to %d of buffer %d:\n%s\n--- was\n%s", at, buffer, now, known)
       end
@@ -104,7 +104,8 @@ local function record()
     end
     M.states[buffer][at] = now
   end
-  undone = false
+  -- What the server sends may come before the key is handled.
+  undone = undone and busy
 end
 
 --- Wraps what answers the server, to see what lands and on what.
