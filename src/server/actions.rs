@@ -13,6 +13,7 @@ use super::session::Session;
 use super::todo::outline::{Item, Kind, outline};
 use crate::mission::Back;
 use crate::mission::edit::Hold;
+use crate::mission::plan::ItemId;
 use crate::workspace::RelPath;
 
 /// The kind of actions that mend nothing by themselves.
@@ -29,9 +30,11 @@ pub fn actions(session: &Session, params: &CodeActionParams) -> CodeActionRespon
     offers.extend(path.iter().flat_map(|path| on_merge(session, path)));
     if session.is_plan(&document.uri) {
         let items = outline(&document.text).into_iter();
-        offers.extend(
-            items.filter(|item| lines.contains(&item.line)).flat_map(|item| on_item(&item)),
-        );
+        offers.extend(items.filter(|item| lines.contains(&item.line)).flat_map(|item| {
+            let mut offers = on_item(&item);
+            offers.extend(on_proof(session, &item, &document.text));
+            offers
+        }));
         offers.extend(on_held(session, &document, params));
     }
     let slashes = document.text.lines().enumerate().skip(*lines.start() as usize);
@@ -104,6 +107,27 @@ fn on_item(item: &Item) -> Vec<Offer> {
     std::iter::once(run).chain(marks.into_iter().flatten()).collect()
 }
 
+/// Done, with what shows it: the evidence that the person wrote on the line, else the changes that were proved for it.
+fn on_proof(session: &Session, item: &Item, text: &str) -> Option<Offer> {
+    let id = ItemId::parse(&item.id).filter(|_| item.kind == Kind::Step)?;
+    if item.mark == Some('x') {
+        return None;
+    }
+    let line = text.get(item.bytes.clone())?;
+    let written = line.split('|').find_map(|tag| tag.trim().strip_prefix("evidence:"));
+    let proved = || {
+        let view = session.shown()?;
+        let task = view.plan.as_ref()?.task_of(&id)?.id.clone();
+        let change = view.receipts.iter().rev().find(|c| c.item == task && !c.undone)?;
+        Some(format!("change {}: {}", change.receipt, change.summary))
+    };
+    let evidence = written.map(str::trim).filter(|said| !said.is_empty()).map(str::to_owned);
+    let evidence = evidence.or_else(proved)?;
+    let title = format!("Complete {id} with evidence: {}", summary(&evidence));
+    let argument = json!({ "item": item.id, "mark": "done", "evidence": evidence });
+    Some(Offer::new(title, "orchestrator.todo.set", argument))
+}
+
 /// Where the person and the mission changed an item in two ways: either side can be taken.
 fn on_held(session: &Session, document: &Document, params: &CodeActionParams) -> Vec<Offer> {
     let lines = params.range.start.line..=params.range.end.line;
@@ -165,16 +189,26 @@ fn on_findings(
     let mut offers = Vec::new();
     for placed in here {
         let finding = &placed.finding;
-        let mends = params.context.diagnostics.iter().find(|diagnostic| {
-            diagnostic.source.as_deref() == Some(SOURCE)
-                && diagnostic.message.starts_with(&finding.what.message)
-        });
+        let is_it = |diagnostic: &&Diagnostic| match &diagnostic.data {
+            Some(data) => data["mission"] == *placed.mission && data["finding"] == finding.id,
+            None => diagnostic.message.starts_with(&finding.what.message),
+        };
+        let of_ours = params.context.diagnostics.iter();
+        let mut of_ours = of_ours.filter(|d| d.source.as_deref() == Some(SOURCE));
+        let mends = of_ours.find(is_it);
         let argument = json!({ "mission": placed.mission, "finding": finding.id });
         let what = summary(&finding.what.message);
-        for (verb, command) in
-            [("Fix", "orchestrator.finding.fix"), ("Dismiss", "orchestrator.finding.dismiss")]
-        {
-            let mut offer = Offer::new(format!("{verb}: {what}"), command, argument.clone());
+        let dismissed = |reason: &str| {
+            let mut argument = argument.clone();
+            argument["reason"] = json!(reason);
+            ("orchestrator.finding.dismiss", argument)
+        };
+        for (verb, (command, argument)) in [
+            ("Fix", ("orchestrator.finding.fix", argument.clone())),
+            ("Dismiss as intended", dismissed("it is intended")),
+            ("Dismiss as wrong", dismissed("it is not so")),
+        ] {
+            let mut offer = Offer::new(format!("{verb}: {what}"), command, argument);
             offer.kind = CodeActionKind::QUICKFIX;
             offer.mends = mends.cloned();
             offers.push(offer);

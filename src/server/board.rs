@@ -14,6 +14,7 @@ use tower_lsp::lsp_types::notification::ShowMessage;
 use tower_lsp::lsp_types::{MessageType, ShowMessageParams};
 
 use super::actions::summary;
+use super::approval::Approvals;
 use super::diagnostics;
 use super::outbox::Weight;
 use super::progress::{Created, Progress};
@@ -39,6 +40,7 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
     let mut shown = HashMap::new();
     let mut said = HashSet::new();
     let mut questions = Questions::default();
+    let mut approvals = Approvals::default();
     for notice in runtime.notices() {
         said.insert(notice.clone());
         say(&session, MessageType::WARNING, notice);
@@ -46,7 +48,10 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
     // What ended before this session is old news.
     let old = runtime.views();
     refresh(&session, &old, &mut shown, &created, false);
-    old.iter().for_each(|view| questions.follow(&session, &runtime, view));
+    for view in old.iter() {
+        questions.follow(&session, &runtime, view);
+        approvals.follow(&session, &runtime, view);
+    }
     let mut rest = Rest::default();
     let mut is_behind = false;
     let mut lenses = Lenses::new();
@@ -85,7 +90,10 @@ pub async fn run(session: Arc<Session>, runtime: Handle) {
         let (views, began) = (runtime.views(), Instant::now());
         if began >= rest.end() || views.iter().any(|view| is_news(view, &shown)) {
             refresh(&session, &views, &mut shown, &created, true);
-            views.iter().for_each(|view| questions.follow(&session, &runtime, view));
+            for view in views.iter() {
+                questions.follow(&session, &runtime, view);
+                approvals.follow(&session, &runtime, view);
+            }
             lenses.follow(&session);
             is_behind = false;
             rest.after(began.elapsed());

@@ -31,8 +31,16 @@ pub struct Client {
     pub pull_diagnostics: bool,
     /// It takes code actions that are more than a command.
     pub action_literals: bool,
+    /// It wants to know which version of a text diagnostics are for.
+    pub diagnostic_versions: bool,
     /// It keeps the `data` of a diagnostic.
     pub diagnostic_data: bool,
+    /// It shows where more is said of a diagnostic's code.
+    pub code_descriptions: bool,
+    /// It shows other places with a diagnostic.
+    pub related: bool,
+    /// It shows the label of what edits do.
+    pub annotations: bool,
     /// It asks for lenses again when told to.
     pub refreshes_lenses: bool,
     /// It shows symbols as a tree.
@@ -45,6 +53,8 @@ pub struct Client {
     pub folds: bool,
     /// It offers what can be written at a place.
     pub completes: bool,
+    /// It shows messages with buttons.
+    pub message_buttons: bool,
     /// It opens a document when asked to.
     pub show_document: bool,
     /// It asks for the texts of documents that are ours, once it is told which those are.
@@ -61,6 +71,11 @@ impl Client {
         let capabilities = &params["capabilities"];
         let at = |path: &str| capabilities.pointer(path);
         let is = |path: &str| at(path).and_then(Value::as_bool).unwrap_or(false);
+        // LSP 3.18 has them in both places.
+        let diagnostics = |what: &str| {
+            is(&format!("/textDocument/publishDiagnostics/{what}"))
+                || is(&format!("/textDocument/diagnostic/{what}"))
+        };
         let refreshes_diagnostics = is("/workspace/diagnostics/refreshSupport")
             || is("/workspace/diagnostic/refreshSupport");
         Client {
@@ -77,7 +92,12 @@ impl Client {
             versioned_edits: is("/workspace/workspaceEdit/documentChanges"),
             pull_diagnostics: at("/textDocument/diagnostic").is_some() && refreshes_diagnostics,
             action_literals: at("/textDocument/codeAction/codeActionLiteralSupport").is_some(),
-            diagnostic_data: is("/textDocument/publishDiagnostics/dataSupport"),
+            diagnostic_versions: is("/textDocument/publishDiagnostics/versionSupport"),
+            diagnostic_data: diagnostics("dataSupport"),
+            code_descriptions: diagnostics("codeDescriptionSupport"),
+            related: diagnostics("relatedInformation"),
+            annotations: at("/workspace/workspaceEdit/changeAnnotationSupport").is_some()
+                && is("/workspace/workspaceEdit/documentChanges"),
             refreshes_lenses: is("/workspace/codeLens/refreshSupport"),
             symbol_tree: is("/textDocument/documentSymbol/hierarchicalDocumentSymbolSupport"),
             hovers: at("/textDocument/hover").is_some(),
@@ -86,6 +106,7 @@ impl Client {
                 .is_some_and(|formats| formats.iter().any(|format| format == "markdown")),
             folds: at("/textDocument/foldingRange").is_some(),
             completes: at("/textDocument/completion").is_some(),
+            message_buttons: at("/window/showMessage").is_some(),
             show_document: is("/window/showDocument/support"),
             contents: is("/workspace/textDocumentContent/dynamicRegistration"),
             mission_views: is("/experimental/orchestrator/mission")

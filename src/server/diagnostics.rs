@@ -15,7 +15,8 @@ use serde_json::json;
 use tower_lsp::lsp_types::notification::PublishDiagnostics;
 use tower_lsp::lsp_types::request::WorkspaceDiagnosticRefresh;
 use tower_lsp::lsp_types::{
-    Diagnostic, DiagnosticSeverity, NumberOrString, Position, PublishDiagnosticsParams, Range, Uri,
+    CodeDescription, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location,
+    NumberOrString, Position, PublishDiagnosticsParams, Range, Uri,
 };
 
 use super::anchors::Anchors;
@@ -88,7 +89,9 @@ pub fn publish(session: &Session) {
     for uri in uris {
         let now = pushed.get(uri).cloned().unwrap_or_default();
         if shown.pushed.get(uri).is_none_or(|before| *before != now) {
-            let version = session.documents.get(uri).map(|document| document.version);
+            let document = session.documents.get(uri);
+            let document = document.filter(|_| session.client().diagnostic_versions);
+            let version = document.map(|document| document.version);
             let params = PublishDiagnosticsParams { uri: uri.clone(), diagnostics: now, version };
             let weight = Weight::Latest(format!("diagnostics {}", uri.as_str()));
             session.peer.notify::<PublishDiagnostics>(weight, &params);
@@ -120,7 +123,15 @@ fn current(session: &Session) -> ByUri {
         let uri = document.map(|document| document.uri.clone()).or_else(|| root.uri(&placed.path));
         let Some(uri) = uri else { continue };
         let range = range(session, &placed, document);
-        current.entry(uri).or_default().push(diagnostic(&placed, range));
+        let mut diagnostic = diagnostic(&placed, range);
+        let client = session.client();
+        diagnostic.data = diagnostic.data.filter(|_| client.diagnostic_data);
+        let kind = placed.finding.what.kind.as_deref().filter(|_| client.code_descriptions);
+        diagnostic.code_description = kind.and_then(description);
+        if client.related && placed.finding.what.file.is_some() {
+            diagnostic.related_information = item_of(session, &placed).map(|item| vec![item]);
+        }
+        current.entry(uri).or_default().push(diagnostic);
     }
     for (path, document) in open.iter().filter(|(path, _)| path.as_str() == todo::TODO_PATH) {
         tracing::trace!("checking {path}");
@@ -186,6 +197,32 @@ fn diagnostic(placed: &Placed, range: Range) -> Diagnostic {
         data: Some(json!({ "mission": placed.mission, "finding": placed.finding.id, "by": by })),
         ..Diagnostic::default()
     }
+}
+
+/// Where the makers of a tool say what a code of theirs means.
+fn description(code: &str) -> Option<CodeDescription> {
+    let is_rustc = code.strip_prefix('E').is_some_and(|digits| {
+        digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let href = match code.split_once("::") {
+        Some(("clippy", lint)) => {
+            format!("https://rust-lang.github.io/rust-clippy/stable/index.html#{lint}")
+        }
+        _ if is_rustc => format!("https://doc.rust-lang.org/error_codes/{code}.html"),
+        _ => return None,
+    };
+    Some(CodeDescription { href: href.parse().ok()? })
+}
+
+/// The line of the plan for which something was found, as far as the plan is open.
+fn item_of(session: &Session, placed: &Placed) -> Option<DiagnosticRelatedInformation> {
+    let item = placed.finding.item.as_ref()?.to_string();
+    let documents = session.documents.all();
+    let plan = documents.iter().find(|document| session.is_plan(&document.uri))?;
+    let line = outline(&plan.text).into_iter().find(|line| line.id == item)?;
+    let range = line_range(session, plan, line.line);
+    let location = Location { uri: plan.uri.clone(), range };
+    Some(DiagnosticRelatedInformation { location, message: format!("{item}: {}", line.title) })
 }
 
 /// What persons wrote into the plan of missions at work, and the plan has not taken; with the mission's id.
@@ -300,6 +337,14 @@ mod tests {
         assert_eq!(diagnostic.source.as_deref(), Some(SOURCE));
         assert_eq!(diagnostic.message, "it is wrong\nTo mend it: right it");
         assert_eq!(diagnostic.data, Some(json!({"mission": "m", "finding": 1, "by": "reviewer"})));
+    }
+
+    #[test]
+    fn codes_of_known_tools_are_described() {
+        let href = |code| description(code).map(|d: CodeDescription| d.href.as_str().to_owned());
+        assert!(href("E0308").unwrap().ends_with("/error_codes/E0308.html"));
+        assert!(href("clippy::needless_return").unwrap().ends_with("#needless_return"));
+        assert_eq!((href("E30"), href("mutant"), href("unwrap")), (None, None, None));
     }
 
     #[test]

@@ -1,26 +1,27 @@
 //! The editor as the runtime sees it: the unsaved texts, and accepted changes to them as one undoable edit.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use tower_lsp::lsp_types::request::ApplyWorkspaceEdit;
 use tower_lsp::lsp_types::{
-    ApplyWorkspaceEditParams, DocumentChanges, OneOf, OptionalVersionedTextDocumentIdentifier,
-    TextDocumentEdit, TextEdit, WorkspaceEdit,
+    AnnotatedTextEdit, ApplyWorkspaceEditParams, ChangeAnnotation, DocumentChanges, OneOf,
+    OptionalVersionedTextDocumentIdentifier, TextDocumentEdit, TextEdit, WorkspaceEdit,
 };
 
 use super::documents::Document;
 use super::hunks;
 use super::session::Session;
 use crate::runtime::{Editor, VersionedEdit};
+use crate::workspace::merge::merge;
 use crate::workspace::{OpenText, OpenTexts, RelPath};
 
 /// How long the editor may take to apply an edit.
 const APPLY_LIMIT: Duration = Duration::from_secs(15);
 /// How long it may take to report the new text after it said that it applied the edit.
-const ECHO_LIMIT: Duration = Duration::from_secs(2);
+const ECHO_LIMIT: Duration = Duration::from_secs(10);
 
 /// The documents of one session.
 pub struct OpenEditor {
@@ -59,6 +60,9 @@ impl Editor for OpenEditor {
     }
 }
 
+/// The label of our edits.
+const ANNOTATION: &str = "orchestrator";
+
 fn open_files(session: &Session) -> BTreeMap<RelPath, Document> {
     let Some(root) = session.root() else { return BTreeMap::new() };
     let documents = session.documents.all().into_iter();
@@ -94,7 +98,10 @@ async fn apply(session: &Session, edits: Vec<VersionedEdit>) -> Result<(), Strin
     if tokio::time::timeout(ECHO_LIMIT, echoed(session, &wanted)).await.is_err() {
         tracing::warn!("the editor applied a change, but its text is not the accepted one");
     }
-    Ok(())
+    let lost = wanted.iter().find(|(document, text)| is_lost(session, document, text));
+    lost.map_or(Ok(()), |(document, _)| {
+        Err(format!("the editor dropped the edit of {}", document.uri.as_str()))
+    })
 }
 
 /// One edit for all files. Where the client can, each names its version, so that text typed meanwhile wins.
@@ -107,10 +114,16 @@ fn workspace_edit(session: &Session, wanted: &[(Document, String)]) -> Workspace
                 uri: document.uri.clone(),
                 version: Some(document.version),
             },
-            edits: hunks(document, text).into_iter().map(OneOf::Left).collect(),
+            edits: hunks(document, text).into_iter().map(|edit| labelled(session, edit)).collect(),
         });
         let document_changes = Some(DocumentChanges::Edits(edits.collect()));
-        return WorkspaceEdit { document_changes, ..WorkspaceEdit::default() };
+        let change_annotations = session.client().annotations.then(|| {
+            let label = "Orchestrator: proved by the gate".to_owned();
+            let annotation =
+                ChangeAnnotation { label, needs_confirmation: Some(false), description: None };
+            HashMap::from([(ANNOTATION.to_owned(), annotation)])
+        });
+        return WorkspaceEdit { document_changes, change_annotations, ..WorkspaceEdit::default() };
     }
     #[expect(clippy::mutable_key_type, reason = "the protocol type is a map by URI")]
     let changes: HashMap<_, Vec<TextEdit>> = wanted
@@ -118,6 +131,35 @@ fn workspace_edit(session: &Session, wanted: &[(Document, String)]) -> Workspace
         .map(|(document, text)| (document.uri.clone(), hunks(document, text)))
         .collect();
     WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() }
+}
+
+/// The edit, with its label where the client shows such.
+fn labelled(session: &Session, edit: TextEdit) -> OneOf<TextEdit, AnnotatedTextEdit> {
+    match session.client().annotations {
+        true => OneOf::Right(AnnotatedTextEdit {
+            text_edit: edit,
+            annotation_id: ANNOTATION.to_owned(),
+        }),
+        false => OneOf::Left(edit),
+    }
+}
+
+/// Whether the text went on without the edit, whatever the client said of it: what was typed since, and the edit, would
+/// make another text. Where both touch the same lines it cannot be told, and the client's word counts.
+fn is_lost(session: &Session, document: &Document, text: &str) -> bool {
+    let Some(now) = session.documents.get(&document.uri) else { return false };
+    if now.version == document.version || *now.text == *text {
+        return false;
+    }
+    let merged = merge(&document.text, &now.text, text);
+    if !merged.left.is_empty() || merged.text == *now.text {
+        return false;
+    }
+    // Lines that only the edit brings: where one of them is there, it was applied.
+    let (before, after): (HashSet<&str>, HashSet<&str>) =
+        (document.text.lines().collect(), now.text.lines().collect());
+    let brought: Vec<&str> = text.lines().filter(|line| !before.contains(line)).collect();
+    !brought.is_empty() && !brought.iter().any(|line| after.contains(line))
 }
 
 /// Completes when the client has told us the texts that we asked for.
@@ -205,6 +247,23 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
+    async fn an_edit_has_a_label_where_it_is_shown() {
+        let session = session_with(
+            json!({ "workspace": { "applyEdit": true, "workspaceEdit": {
+                "documentChanges": true, "changeAnnotationSupport": {} } } }),
+            4,
+            "one\ntwo\n",
+        );
+        let editor = OpenEditor::new(&session);
+        let applied = editor.apply(edit(4));
+        tokio::pin!(applied);
+        assert!(futures_util::poll!(&mut applied).is_pending());
+        let sent = sent(&session).await;
+        assert!(sent.contains(r#""changeAnnotations":{"orchestrator":{"label":"#), "{sent}");
+        assert!(sent.contains(r#""annotationId":"orchestrator""#), "{sent}");
+    }
+
+    #[tokio::test]
     async fn a_text_that_went_on_is_left_alone() {
         let session = session(true);
         let editor = OpenEditor::new(&session);
@@ -212,6 +271,28 @@ pub(super) mod tests {
         session.documents.close(&URI.parse().unwrap());
         assert!(editor.apply(edit(4)).await.unwrap_err().contains("was closed"));
         assert_eq!(sent(&session).await, "");
+    }
+
+    #[tokio::test]
+    async fn an_edit_that_the_editor_says_to_have_applied_and_dropped_is_no_success() {
+        for (typed, lands) in
+            [("mine\none\ntwo\n", false), ("mine\none\n2\n", true), ("one\n22\n", true)]
+        {
+            let session = session(true);
+            let editor = OpenEditor::new(&session);
+            let applied = editor.apply(edit(4));
+            tokio::pin!(applied);
+            assert!(futures_util::poll!(&mut applied).is_pending());
+            let change = tower_lsp::lsp_types::TextDocumentContentChangeEvent {
+                range: None,
+                range_length: None,
+                text: typed.into(),
+            };
+            let encoding = session.client().encoding;
+            session.documents.change(&URI.parse().unwrap(), 6, vec![change], encoding);
+            answer(&session, json!({ "applied": true }));
+            assert_eq!(applied.await.is_ok(), lands, "{typed}");
+        }
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 
 pub mod actions;
 pub mod anchors;
+pub mod approval;
 pub mod ask;
 pub mod board;
 pub mod changes;

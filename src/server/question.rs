@@ -63,9 +63,17 @@ fn show(
     let params = ShowMessageRequestParams { typ, message, actions };
     let answer = session.peer.request::<ShowMessageRequest>(&params, ANSWER_LIMIT);
     let (runtime, mission, number) = (runtime.clone(), mission.clone(), question.number);
+    let (peer, choices) = (session.peer.clone(), question.choices.join(", "));
     let task = tokio::spawn(async move {
-        // Closed without a choice, or a client that shows no buttons: the question stays open.
-        let Ok(Some(chosen)) = answer.await else { return };
+        // Closed without a choice, or a client that shows no buttons: the question stays open, and is seen at least.
+        let Ok(Some(chosen)) = answer.await else {
+            let message = format!(
+                "{}\nAnswer with the command orchestrator.answer, one of: {choices}",
+                params.message
+            );
+            let shown = ShowMessageParams { typ, message };
+            return peer.notify::<ShowMessage>(Weight::Must, &shown);
+        };
         let command = Command::Answer { question: Some(number), text: chosen.title, ask: None };
         if let Err(refused) = runtime.command(&mission, command) {
             tracing::warn!("failed to answer question {number} of mission {mission}: {refused}");

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 use tower_lsp::lsp_types::request::{RegisterCapability, ShowDocument};
-use tower_lsp::lsp_types::{Registration, RegistrationParams, ShowDocumentParams};
+use tower_lsp::lsp_types::{Registration, RegistrationParams, ShowDocumentParams, Uri};
 
 use super::changes::{Content, SCHEME};
 use super::session::Session;
+use super::todo::TODO_PATH;
 use crate::mission::MissionId;
+use crate::workspace::RelPath;
 
 /// How long an answer is waited for, which nobody needs.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -33,17 +35,31 @@ pub fn announce(session: &Session) {
 
 /// Shows a change as a diff, where the client can.
 pub fn change(session: &Session, mission: &MissionId, receipt: u64) {
-    let client = session.client();
     let content = Content::Diff { mission: mission.clone(), receipt };
-    let Some(uri) = content.uri().filter(|_| client.contents && client.show_document) else {
+    if let Some(uri) = content.uri().filter(|_| session.client().contents) {
+        open(session, uri);
+    }
+}
+
+/// Shows the plan, where the client can.
+pub fn plan(session: &Session) {
+    let path = RelPath::new(TODO_PATH).ok();
+    let uri = session.root().zip(path).and_then(|(root, path)| root.uri(&path));
+    if let Some(uri) = uri {
+        open(session, uri);
+    }
+}
+
+fn open(session: &Session, uri: Uri) {
+    if !session.client().show_document {
         return;
-    };
+    }
     let params =
         ShowDocumentParams { uri, external: None, take_focus: Some(true), selection: None };
     let answer = session.peer.request::<ShowDocument>(&params, LIMIT);
     tokio::spawn(async move {
         if let Err(error) = answer.await {
-            tracing::warn!("the editor did not show a change: {error}");
+            tracing::warn!("the editor did not show a document: {error}");
         }
     });
 }

@@ -23,6 +23,8 @@ mod crash;
 mod crash_sweep;
 mod deadlock;
 mod demo;
+#[cfg(target_os = "linux")]
+mod editors;
 mod faults;
 mod gate;
 mod gate_languages;
@@ -50,6 +52,8 @@ mod rerun;
 mod rules;
 mod simulate;
 mod support;
+#[cfg(unix)]
+mod surface;
 mod symbolic_engine;
 mod todo;
 mod undo;

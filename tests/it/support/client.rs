@@ -71,11 +71,13 @@ impl Client {
         let config_file = config.path().join("config.toml");
         std::fs::write(&config_file, "").unwrap();
         let url = format!("http://{}/v1", model.local_addr().unwrap());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_orchestrator"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+        if !environment.iter().any(|(name, _)| *name == "ORCHESTRATOR_MODEL") {
+            command.env("ORCHESTRATOR_MODEL", "silent").env("ORCHESTRATOR_BASE_URL", url);
+        }
+        let mut child = command
             .args(["lsp", "--stdio"])
             .env("ORCHESTRATOR_CONFIG", config_file)
-            .env("ORCHESTRATOR_MODEL", "silent")
-            .env("ORCHESTRATOR_BASE_URL", url)
             .envs(environment.iter().copied())
             .current_dir(root)
             .stdin(Stdio::piped())
