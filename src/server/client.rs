@@ -96,7 +96,8 @@ impl Client {
             diagnostic_data: diagnostics("dataSupport"),
             code_descriptions: diagnostics("codeDescriptionSupport"),
             related: diagnostics("relatedInformation"),
-            annotations: at("/workspace/workspaceEdit/changeAnnotationSupport").is_some()
+            annotations: at("/workspace/workspaceEdit/changeAnnotationSupport")
+                .is_some_and(Value::is_object)
                 && is("/workspace/workspaceEdit/documentChanges"),
             refreshes_lenses: is("/workspace/codeLens/refreshSupport"),
             symbol_tree: is("/textDocument/documentSymbol/hierarchicalDocumentSymbolSupport"),

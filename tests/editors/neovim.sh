@@ -27,7 +27,8 @@ sh "$(dirname "$0")/../it/support/debian.sh" "$prefix" $packages || { echo 'inst
 libraries=$(dirname "$(find "$prefix/usr/lib" -name 'ld-linux*.so.*' -path '*-linux-gnu*' | head -n 1)")
 loader=$(find "$libraries" -name 'ld-linux*.so.*' | head -n 1)
 # Neovim looks for its parsers beside the program that was started, which is the loader.
-ln -sfn . "$prefix/usr/lib/lib"
+mkdir -p "$prefix/usr/lib/lib"
+ln -sfn ../nvim "$prefix/usr/lib/lib/nvim"
 cat >"$prefix/nvim" <<END
 #!/bin/sh
 export VIMRUNTIME="$prefix/usr/share/nvim/runtime"

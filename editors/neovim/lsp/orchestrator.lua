@@ -10,7 +10,10 @@ return {
   workspace_required = true,
   init_options = { mission = true },
   -- An accepted change is for one version of the text: with this the server says which, and `orchestrator.edit` looks.
-  capabilities = { workspace = { workspaceEdit = { documentChanges = true } } },
+  -- Labels of edits would be a message for each accepted change.
+  capabilities = {
+    workspace = { workspaceEdit = { documentChanges = true, changeAnnotationSupport = vim.NIL } },
+  },
   -- The sooner the server knows what was typed, the fewer changes are proved for a text that is gone.
   flags = { debounce_text_changes = 50 },
   handlers = {
