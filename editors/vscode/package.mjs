@@ -12,6 +12,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -30,6 +31,8 @@ const TARGETS = [
 ];
 /** The extension itself, without a server. */
 const MOST_BYTES = 300_000;
+
+const README = 'dist/README.md';
 
 const { values } = parseArgs({
   options: {
@@ -64,6 +67,10 @@ async function pack(target, server) {
   const path = `${[name, target, version].filter(Boolean).join('-')}.vsix`;
   rmSync('server', { recursive: true, force: true });
   rmSync(path, { force: true });
+  mkdirSync('dist', { recursive: true });
+  // The pictures stay in the checkout: they are larger than all the rest.
+  const readme = readFileSync('README.md', 'utf8').replaceAll(/^!\[.*\n\n/gm, '');
+  writeFileSync(README, readme);
   if (server !== undefined) {
     mkdirSync('server');
     const inside = join('server', `orchestrator${extname(basename(server))}`);
@@ -71,7 +78,13 @@ async function pack(target, server) {
     chmodSync(inside, 0o755);
   }
   try {
-    await createVSIX({ dependencies: false, packagePath: path, ...(target ? { target } : {}) });
+    await createVSIX({
+      dependencies: false,
+      allowMissingRepository: true,
+      readmePath: README,
+      packagePath: path,
+      ...(target ? { target } : {}),
+    });
   } finally {
     rmSync('server', { recursive: true, force: true });
   }

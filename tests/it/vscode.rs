@@ -1,25 +1,98 @@
-//! The VS Code extension: its own types, lints and unit tests, with the packages of its lock file.
+//! The VS Code extension: its own types, lints, unit tests and package, and missions in a real VS Code (tests/editors/vscode).
+#![cfg(unix)]
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
+use crate::support::project::Project;
 use crate::support::tools::checkout;
 
+/// Without a server inside.
+const MOST_BYTES: u64 = 300_000;
+
+/// What it printed; a failure ends the test with all that was said.
+fn run(mut command: Command) -> String {
+    let output = command.output().unwrap_or_else(|e| {
+        panic!("{command:?} cannot be run (is node 20 or later on PATH?): {e}")
+    });
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}:\n{out}{err}");
+    out
+}
+
+fn npm(arguments: &[&str]) -> String {
+    let mut npm = Command::new("npm");
+    npm.args(arguments).current_dir(checkout().join("editors/vscode"));
+    run(npm)
+}
+
+/// The package of the extension, made as its README says.
+fn packaged() -> PathBuf {
+    npm(&["ci", "--no-audit", "--no-fund"]);
+    npm(&["run", "package"]);
+    let package = checkout().join("editors/vscode/orchestrator-0.1.0.vsix");
+    let size = std::fs::metadata(&package).unwrap().len();
+    assert!(size < MOST_BYTES, "{} has {size} bytes", package.display());
+    package
+}
+
+// One test: what is installed into the extension's folder is used by all of it.
 #[test]
-fn the_extension_is_sound() {
-    let folder = checkout().join("editors/vscode");
-    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    for arguments in
-        [&["ci", "--no-audit", "--no-fund"][..], &["run", "lint"], &["run", "check"], &["test"]]
-    {
-        let output = Command::new(npm).args(arguments).current_dir(&folder).output();
-        let output = output
-            .unwrap_or_else(|e| panic!("npm cannot be run (is node 20 or later on PATH?): {e}"));
-        let said = [output.stdout, output.stderr].concat();
-        assert!(
-            output.status.success(),
-            "npm {}:\n{}",
-            arguments.join(" "),
-            String::from_utf8_lossy(&said)
-        );
+fn the_extension_is_sound_and_missions_run_in_a_real_vs_code() {
+    let package = packaged();
+    for script in ["lint", "check", "test"] {
+        npm(&["run", script]);
     }
+    a_package_for_one_platform_has_its_server(&package);
+
+    let scripts = checkout().join("tests/editors/vscode");
+    let mut install = Command::new("node");
+    install.arg(scripts.join("install.mjs")).arg(checkout().join(".tools/vscode"));
+    let editor = run(install);
+
+    // The demo's mission first, then those of the journey.
+    let turns = |path: &Path| -> Vec<Value> {
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let mut script = turns(&checkout().join("tests/fixtures/demo/replay.json"));
+    script.extend(turns(&scripts.join("replay.json")));
+    let project = Project::copy_of("demo").replaying(&serde_json::to_string(&script).unwrap());
+    let scratch = tempfile::tempdir().unwrap();
+
+    let server = project.command(&[]);
+    let mut journey = Command::new("node");
+    for (name, value) in server.get_envs() {
+        match value {
+            Some(value) => journey.env(name, value),
+            None => journey.env_remove(name),
+        };
+    }
+    journey
+        .arg(scripts.join("journey.mjs"))
+        .env("EDITOR", editor.trim())
+        .env("EXTENSION", &package)
+        .env("ORCHESTRATOR_SERVER", server.get_program())
+        .env("ARTEFACTS", checkout().join("target/artefacts/vscode"))
+        .env("SCRATCH", scratch.path())
+        .current_dir(project.root());
+    // Its own waits are bounded, so that it ends by itself.
+    let said = run(journey);
+    assert!(said.contains("passed"), "{said}");
+}
+
+/// What stands in for the server is in the package for a platform, and in no other.
+fn a_package_for_one_platform_has_its_server(without: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = folder.path().join("orchestrator");
+    std::fs::write(&server, vec![b'#'; 100_000]).unwrap();
+    npm(&["run", "package", "--", "--target", "linux-x64", "--server", server.to_str().unwrap()]);
+    let package = without.with_file_name("orchestrator-linux-x64-0.1.0.vsix");
+    let bytes = std::fs::read(&package).unwrap();
+    let name = b"extension/server/orchestrator";
+    assert!(bytes.windows(name.len()).any(|window| window == name), "no server is inside");
+    let bytes = std::fs::read(without).unwrap();
+    assert!(!bytes.windows(name.len()).any(|window| window == name), "a server is inside");
 }

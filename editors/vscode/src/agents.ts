@@ -35,6 +35,7 @@ ${agents === '' ? '<p class="none">No agent is at work.</p>' : `<ul>${agents}</u
 
 function agent(mission: Mission, session: AgentSession): string {
   const figures = [
+    mission.engine,
     plural(session.turns, 'turn'),
     `${count(tokens(session.account))} tokens`,
     money(session.account?.micro_usd ?? 0),
@@ -43,7 +44,7 @@ function agent(mission: Mission, session: AgentSession): string {
   return `<li class="${escape(session.role)}">
 <strong>${escape([session.role, session.item].filter(Boolean).join(' '))}</strong>
 <span class="state">${escape(session.activity)}</span>
-<span class="figures">${escape(`${mission.engine} · ${figures.join(' · ')}`)}</span>
+<span class="figures">${escape(figures.filter((figure) => figure !== '').join(' · '))}</span>
 <span class="said">${escape(short(said, 240))}</span>
 </li>`;
 }

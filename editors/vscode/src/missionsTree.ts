@@ -16,14 +16,21 @@ export class MissionsTree implements TreeDataProvider<Node> {
   private readonly changed = new EventEmitter<undefined>();
   readonly onDidChangeTreeData = this.changed.event;
 
-  constructor(private readonly missions: Missions) {
+  private shown: Node[] = [];
+
+  constructor(missions: Missions) {
     missions.onChange(() => {
-      this.changed.fire(undefined);
+      const nodes = tree(missions.all());
+      // What is built anew under a person's hand folds up again, so only what changed is.
+      if (JSON.stringify(nodes) !== JSON.stringify(this.shown)) {
+        this.shown = nodes;
+        this.changed.fire(undefined);
+      }
     });
   }
 
   getChildren(node?: Node): Node[] {
-    return node === undefined ? tree(this.missions.all()) : (node.children ?? []);
+    return node === undefined ? this.shown : (node.children ?? []);
   }
 
   getTreeItem(node: Node): TreeItem {

@@ -10,10 +10,10 @@ export function count(n: number): string {
   return n < 999_950 ? `${(n / 1000).toFixed(1)}k` : `${(n / 1_000_000).toFixed(1)}M`;
 }
 
-/** From millionths of a dollar: `$0.0310`, `$12.34`; `free` where nothing was paid, or no price is known. */
+/** From millionths of a dollar: `$0.0310`, `$12.34`; empty where nothing was paid, or no price is known. */
 export function money(micro: number): string {
   if (micro === 0) {
-    return 'free';
+    return '';
   }
   const dollars = micro / 1_000_000;
   return `$${dollars.toFixed(dollars < 1 ? 4 : 2)}`;
@@ -44,7 +44,9 @@ export function bill(account: Account | undefined): string {
     plural(account?.requests ?? 0, 'request'),
     `${count(tokens(account))} tokens`,
     money(account?.micro_usd ?? 0),
-  ].join(', ');
+  ]
+    .filter((part) => part !== '')
+    .join(', ');
 }
 
 /** On one line, and not longer than that many characters. */

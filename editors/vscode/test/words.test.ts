@@ -15,7 +15,7 @@ test('counts', () => {
 });
 
 test('money', () => {
-  assert.deepEqual([0, 31_000, 12_340_000].map(money), ['free', '$0.0310', '$12.34']);
+  assert.deepEqual([0, 31_000, 12_340_000].map(money), ['', '$0.0310', '$12.34']);
 });
 
 test('durations', () => {
@@ -36,8 +36,8 @@ test('one of a thing, and several', () => {
 });
 
 test('what is unknown of an account counts as nothing', () => {
-  assert.equal(bill(undefined), '0 requests, 0 tokens, free');
-  assert.equal(bill({ requests: 1, input: 5 }), '1 request, 5 tokens, free');
+  assert.equal(bill(undefined), '0 requests, 0 tokens');
+  assert.equal(bill({ requests: 1, input: 5 }), '1 request, 5 tokens');
 });
 
 test('a long text ends with an ellipsis, and never within a character', () => {
