@@ -11,7 +11,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::wire::encode_frame;
+use crate::wire::{encode_frame, encode_line};
 
 /// How many messages may wait.
 pub const MAX_WAITING: usize = 4096;
@@ -90,12 +90,21 @@ impl Outbox {
         &self.lost
     }
 
-    /// Writes what is pushed, until [`Outbox::close`] or a write fails. Give it a task of its own.
-    pub async fn write_to<W: AsyncWrite + Unpin>(self, mut writer: W) {
+    /// Writes what is pushed in frames, until [`Outbox::close`] or a write fails. Give it a task of its own.
+    pub async fn write_to<W: AsyncWrite + Unpin>(self, writer: W) {
+        self.write_as(writer, encode_frame).await;
+    }
+
+    /// The same, a message a line.
+    pub async fn write_lines<W: AsyncWrite + Unpin>(self, writer: W) {
+        self.write_as(writer, encode_line).await;
+    }
+
+    async fn write_as<W: AsyncWrite + Unpin>(self, mut writer: W, encode: fn(&[u8]) -> Vec<u8>) {
         while let Some(batch) = self.next_batch().await {
             let written = async {
                 for body in &batch {
-                    writer.write_all(&encode_frame(body)).await?;
+                    writer.write_all(&encode(body)).await?;
                 }
                 writer.flush().await
             };

@@ -35,15 +35,40 @@ pub enum PeerError {
     Unreadable(#[from] serde_json::Error),
 }
 
+/// How the client is told that an answer is no longer wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// `$/cancelRequest`, with the request's `id`.
+    #[default]
+    Lsp,
+    /// `$/cancel_request`, with its `requestId`.
+    Acp,
+}
+
+impl Dialect {
+    fn cancel(self, id: i64) -> (&'static str, Value) {
+        match self {
+            Dialect::Lsp => ("$/cancelRequest", serde_json::json!({ "id": id })),
+            Dialect::Acp => ("$/cancel_request", serde_json::json!({ "requestId": id })),
+        }
+    }
+}
+
 /// The client, as the server speaks to it. Clones speak to the same one.
 #[derive(Debug, Clone, Default)]
 pub struct Peer {
+    dialect: Dialect,
     outbox: Outbox,
     pending: Arc<Mutex<HashMap<i64, oneshot::Sender<Outcome>>>>,
     last_id: Arc<AtomicI64>,
 }
 
 impl Peer {
+    /// A client that speaks so.
+    pub fn new(dialect: Dialect) -> Peer {
+        Peer { dialect, ..Peer::default() }
+    }
+
     /// The queue that everything goes through.
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
@@ -76,6 +101,20 @@ impl Peer {
         params: &R::Params,
         limit: Duration,
     ) -> impl Future<Output = Result<R::Result, PeerError>> + Send + use<R> {
+        let answer = self.request_raw(R::METHOD, params, limit);
+        async move { Ok(serde_json::from_value(answer.await?)?) }
+    }
+
+    /// As [`Peer::request`], for a method that the protocol does not know.
+    ///
+    /// # Errors
+    /// The same, but for the shape.
+    pub fn request_raw<T: Serialize>(
+        &self,
+        method: &str,
+        params: &T,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Value, PeerError>> + Send + use<T> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let (answer, wait) = oneshot::channel();
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(id, answer);
@@ -84,7 +123,7 @@ impl Peer {
             // `null` stands for "no params", which are left out.
             let params = (!params.is_null()).then_some(params);
             let message =
-                Message::from(Request { id: Id::Number(id), method: R::METHOD.to_owned(), params });
+                Message::from(Request { id: Id::Number(id), method: method.to_owned(), params });
             self.outbox.push(Weight::Must, message.to_bytes());
         });
         async move {
@@ -92,7 +131,7 @@ impl Peer {
             params?;
             let outcome =
                 tokio::time::timeout(limit, wait).await.map_err(|_| PeerError::Silent(limit))?;
-            Ok(serde_json::from_value(outcome.map_err(|_| PeerError::Ended)??)?)
+            Ok(outcome.map_err(|_| PeerError::Ended)??)
         }
     }
 
@@ -123,11 +162,8 @@ impl Drop for Waiting {
         let unanswered =
             self.peer.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
         if unanswered.is_some() {
-            self.peer.notify_raw(
-                Weight::Must,
-                "$/cancelRequest",
-                &serde_json::json!({ "id": self.id }),
-            );
+            let (method, params) = self.peer.dialect.cancel(self.id);
+            self.peer.notify_raw(Weight::Must, method, &params);
         }
     }
 }

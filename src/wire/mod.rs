@@ -1,12 +1,14 @@
-//! JSON-RPC 2.0 over a byte stream with `Content-Length` frames: what our own server and the client of downstream
-//! servers share.
+//! JSON-RPC 2.0 over a byte stream, in `Content-Length` frames or one message a line: what our own servers and the client
+//! of downstream servers share.
 //!
 //! It must not know what a method means, who the peer is, or that LSP types exist.
 
 mod frame;
+mod lines;
 mod message;
 
 pub use frame::{DEFAULT_BODY_CAP, Frame, FrameReader, encode_frame, write_frame};
+pub use lines::{LineReader, encode_line};
 pub use message::{
     BadMessage, Id, Message, Notification, Request, Response, ResponseError, code, notification,
 };
