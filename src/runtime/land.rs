@@ -68,6 +68,12 @@ impl Performer {
         point: &Checkpoint,
         writes: Vec<FileWrite>,
     ) -> Outcome {
+        let paths: Vec<RelPath> = writes.iter().map(|write| write.path.clone()).collect();
+        if let Some(own) = self.editors.own()
+            && let Some(reason) = own.hinders(&paths).await
+        {
+            return Outcome::NotApplied { reason };
+        }
         let open = self.open_texts();
         let (buffers, files): (Vec<_>, Vec<_>) =
             writes.into_iter().partition(|w| open.contains_key(&w.path));

@@ -53,7 +53,7 @@ pub use pace::Rest;
 pub(crate) use perform::with_servers;
 pub use recovery::losses;
 pub use settings::{Second, Settings, Wake};
-pub use store::{STATE_EVERY, Seen, fold, keep_state, load_views, new_mark};
+pub use store::{STATE_EVERY, Seen, belongs, fold, keep_state, load_views, new_mark};
 
 /// The longest goal, in characters.
 pub const MAX_GOAL: usize = 100_000;
@@ -68,6 +68,13 @@ pub trait Editor: Send + Sync {
 
     /// Asks the editor to change open files, all of them in one undo step, and waits (bounded) for its answer.
     fn apply(&self, edits: Vec<VersionedEdit>) -> BoxFuture<'_, Result<(), String>>;
+
+    /// What keeps bytes from landing in these files until a person has done something, for an editor that cannot say
+    /// what is open in it; within a bound.
+    fn hinders<'a>(&'a self, paths: &'a [RelPath]) -> BoxFuture<'a, Option<String>> {
+        let _ = paths;
+        Box::pin(std::future::ready(None))
+    }
 }
 
 /// The new text of one open file.
@@ -193,6 +200,19 @@ impl Handle {
     /// # Errors
     /// When the goal is empty or too long, or the loop has stopped.
     pub fn start(&self, goal: &str, mode: Mode) -> Result<MissionId, Refused> {
+        self.start_as(store::new_id(), goal, mode)
+    }
+
+    /// The same under an id of the caller's, which no mission may have had before; see [`new_mark`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_as(
+        &self,
+        mission: MissionId,
+        goal: &str,
+        mode: Mode,
+    ) -> Result<MissionId, Refused> {
         let goal = goal.trim();
         let length = goal.chars().count();
         if length == 0 {
@@ -208,7 +228,6 @@ impl Handle {
             // Of two that begin in the same moment, the loop refuses one.
             return Err(Refused::Second(other));
         }
-        let mission = store::new_id();
         self.board.begun(&mission);
         self.post(Letter::Start { mission: mission.clone(), goal: goal.to_owned(), mode })?;
         Ok(mission)

@@ -180,7 +180,7 @@ pub(super) struct Performer {
     pub(super) tests: TestsWhen,
     /// All editors of the workspace, as one.
     pub(super) editor: Option<Arc<dyn Editor>>,
-    editors: Arc<Editors>,
+    pub(super) editors: Arc<Editors>,
 }
 
 impl Performer {

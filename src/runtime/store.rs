@@ -175,6 +175,23 @@ pub enum Seen<'a> {
     All,
     /// One, wherever it is.
     One(&'a str),
+    /// Those of a face's session, wherever they are, with all that is kept of their stories; see [`belongs`].
+    Session(&'a str),
+}
+
+impl Seen<'_> {
+    fn picks(self, id: &MissionId) -> bool {
+        match self {
+            Seen::One(one) => id.0 == one,
+            Seen::Session(session) => belongs(id, session),
+            Seen::Recent | Seen::All => true,
+        }
+    }
+}
+
+/// Whether a mission belongs to a session: its first mission has the session's name as id, the others continue it.
+pub fn belongs(id: &MissionId, session: &str) -> bool {
+    id.0.strip_prefix(session).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// The missions of a workspace, read from its journal without taking part; none where there is no journal. A damaged
@@ -196,18 +213,22 @@ fn read_views(root: &Path, seen: Seen<'_>) -> Result<Vec<MissionView>, JournalEr
         Seen::Recent => in_sight(&journal)?,
         _ => journal.missions()?.into_iter().map(|row| row.id).collect(),
     };
-    if let Seen::One(id) = seen {
-        ids.retain(|known| known.0 == id);
-    }
-    ids.iter().map(|id| Ok(MissionView::of(&fold(&journal, id)?.0))).collect()
+    ids.retain(|id| seen.picks(id));
+    let view = |id| {
+        let mission = fold(&journal, id)?.0;
+        let view = MissionView::of(&mission);
+        Ok(match seen {
+            Seen::Session(_) => MissionView { story: mission.story.into(), ..view },
+            _ => view,
+        })
+    };
+    ids.iter().map(view).collect()
 }
 
 /// An archive that cannot be read hides no other mission.
 fn archived_views(root: &Path, seen: Seen<'_>) -> Result<Vec<MissionView>, JournalError> {
     let mut ids = if seen == Seen::Recent { Vec::new() } else { journal::archived(root)? };
-    if let Seen::One(id) = seen {
-        ids.retain(|known| known.0 == id);
-    }
+    ids.retain(|id| seen.picks(id));
     let mut views = Vec::new();
     for id in ids {
         match journal::read_archived(root, &id) {
