@@ -21,17 +21,20 @@ pub(super) struct Args {
 pub(super) fn serve(args: Args) -> Result<u8, CliError> {
     tracing::debug!(stdio = args.stdio, client = args.client_process_id, "serving");
     let tokio = tokio::runtime::Runtime::new().map_err(environment)?;
-    let connect: server::Connect = Box::new(|root: &Path, editor: Arc<dyn Editor>| {
-        let settings = Settings::load().map_err(|e| e.to_string())?;
-        let handle = Handle::open(root, settings, Some(editor)).map_err(|e| e.to_string())?;
-        // The first command finds the missions that are there.
-        handle.wait_until_read();
-        Ok(handle)
-    });
+    let connect: server::Connect = Box::new(open);
     let examine: server::Doctor = Arc::new(doctor::report);
     let session = server::serve(connect, examine, tokio::io::stdin(), tokio::io::stdout());
     let end = tokio.block_on(session);
     // A read of standard input may still be waiting; it must not keep the process.
     tokio.shutdown_background();
     Ok(end.code())
+}
+
+/// Opens a workspace for the editor that shows it. Blocks.
+pub(super) fn open(root: &Path, editor: Arc<dyn Editor>) -> Result<Handle, String> {
+    let settings = Settings::load().map_err(|e| e.to_string())?;
+    let handle = Handle::open(root, settings, Some(editor)).map_err(|e| e.to_string())?;
+    // The first command finds the missions that are there.
+    handle.wait_until_read();
+    Ok(handle)
 }

@@ -20,6 +20,7 @@
 //! | 130 | interrupted; the mission can be resumed |
 
 mod accounts;
+mod acp;
 mod bench;
 mod check;
 mod control;
@@ -62,6 +63,8 @@ struct Cli {
 enum Command {
     /// Serve an editor over standard input and output.
     Lsp(lsp::Args),
+    /// Serve an agent panel (Agent Client Protocol) over standard input and output.
+    Acp,
     /// Start a mission and follow it to its end.
     Task {
         /// What is to be reached.
@@ -193,6 +196,9 @@ fn run(cli: Cli) -> Result<u8, CliError> {
     if let Command::Lsp(args) = cli.command {
         return lsp::serve(args);
     }
+    if let Command::Acp = cli.command {
+        return acp::serve();
+    }
     if let Command::Bench(bench) = cli.command {
         return bench::run(bench, cli.json);
     }
@@ -214,7 +220,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Verify { mission, rerun } => {
             verify::verify(&root, mission.as_deref(), rerun, &out)
         }
-        Command::Lsp(_) | Command::Bench(_) => Ok(0),
+        Command::Lsp(_) | Command::Acp | Command::Bench(_) => Ok(0),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::support::tools::checkout;
 const FLOORS: &[(&str, u32)] = &[
     ("cli", 5),
     ("server", 5),
+    ("acp", 5),
     ("runtime", 4),
     ("agents", 3),
     ("tools", 3),
@@ -22,8 +23,10 @@ const FLOORS: &[(&str, u32)] = &[
     ("disk", 0),
 ];
 
-/// Rooms of one floor that know each other, in this direction only: agents offer tools, `orchestrator lsp` serves.
-const SIDEWAYS: &[(&str, &str)] = &[("agents", "tools"), ("cli", "server")];
+/// Rooms of one floor that know each other, in this direction only: agents offer tools; `orchestrator lsp` and `acp` serve;
+/// the agent's face speaks to its client through the server's queue, which knows no protocol.
+const SIDEWAYS: &[(&str, &str)] =
+    &[("agents", "tools"), ("cli", "server"), ("cli", "acp"), ("acp", "server")];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
