@@ -7,6 +7,8 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+#[cfg(target_os = "linux")]
+mod acp;
 mod adversarial;
 #[cfg(target_os = "linux")]
 mod attach;

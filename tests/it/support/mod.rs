@@ -2,9 +2,13 @@
 
 pub mod client;
 pub mod model;
+#[cfg(unix)]
+pub mod panel;
 pub mod project;
 #[cfg(target_os = "linux")]
 pub mod provider;
+#[cfg(unix)]
+pub mod schema;
 #[cfg(target_os = "linux")]
 pub mod stage;
 pub mod tools;

@@ -38,23 +38,23 @@ pub fn rust_analyzer() -> PathBuf {
 
 /// A folder with TypeScript 7 in its `node_modules`, whose `tsc` is also a language server.
 pub fn typescript7() -> PathBuf {
-    npm("typescript7", &["typescript@7.0.2"], "tsc")
+    npm("typescript7", &["typescript@7.0.2"], ".bin/tsc")
 }
 
 /// A folder with typescript-language-server and the last compiler that it can work with in its `node_modules`.
 pub fn typescript_language_server() -> PathBuf {
     let packages = ["typescript-language-server@5.3.0", "typescript@6.0.3"];
-    npm("typescript-language-server", &packages, "typescript-language-server")
+    npm("typescript-language-server", &packages, ".bin/typescript-language-server")
 }
 
 /// A folder with pyright and its language server in its `node_modules`.
 pub fn pyright() -> PathBuf {
-    npm("pyright", &["pyright@1.1.414"], "pyright")
+    npm("pyright", &["pyright@1.1.414"], ".bin/pyright")
 }
 
 /// A folder with eslint in its `node_modules`.
 pub fn eslint() -> PathBuf {
-    npm("eslint", &["eslint@10.15.0"], "eslint")
+    npm("eslint", &["eslint@10.15.0"], ".bin/eslint")
 }
 
 /// The folder of the programs of a Python with pytest and ruff.
@@ -134,8 +134,17 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("the checkout's path is UTF-8")
 }
 
-/// Installs packages into `.tools/<name>`, unless they are there.
-fn npm(name: &str, packages: &[&str], program: &str) -> PathBuf {
+/// A folder with the TypeScript library of the Agent Client Protocol, and with the protocol's schema.
+pub fn acp() -> PathBuf {
+    npm(
+        "acp",
+        &["@agentclientprotocol/sdk@2.4.0"],
+        "@agentclientprotocol/sdk/schema/v1/schema.json",
+    )
+}
+
+/// Installs packages into `.tools/<name>`, unless they are there; then `there` stands among them.
+fn npm(name: &str, packages: &[&str], there: &str) -> PathBuf {
     let _lock = lock(name);
     let folder = tools().join(name);
     let done = folder.join("installed");
@@ -154,7 +163,7 @@ fn npm(name: &str, packages: &[&str], program: &str) -> PathBuf {
             "{name} cannot be installed with npm (is node 20 or later on PATH, and the network up?): {why}"
         );
     }
-    let bin = folder.join("node_modules").join(".bin").join(program);
+    let bin = folder.join("node_modules").join(there);
     assert!(
         bin.exists() || bin.with_extension("cmd").exists(),
         "{} is missing after npm install",
