@@ -116,6 +116,7 @@ fn kakoune_starts_a_mission_by_its_command() {
 }
 
 #[test]
+#[ignore = "whether two acceptances are one undo depends on when Eglot tells of the first: run by command"]
 fn eglot_starts_a_mission_from_a_code_action() {
     let project = demo();
     // Eglot takes the folder of a repository as the project's.
