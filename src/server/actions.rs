@@ -9,7 +9,6 @@ use tower_lsp::lsp_types::{
 use super::diagnostics::{self, SOURCE};
 use super::documents::Document;
 use super::session::Session;
-
 use super::todo::outline::{Item, Kind, outline};
 use crate::mission::Back;
 use crate::mission::edit::Hold;

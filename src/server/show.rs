@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tower_lsp::lsp_types::request::{RegisterCapability, ShowDocument};
+use tower_lsp::lsp_types::request::{RegisterCapability, Request, ShowDocument};
 use tower_lsp::lsp_types::{Registration, RegistrationParams, ShowDocumentParams, Uri};
 
 use super::changes::{Content, SCHEME};
@@ -25,12 +25,7 @@ pub fn announce(session: &Session) {
     let register_options = Some(json!({ "schemes": [SCHEME] }));
     let registration = Registration { id: method.clone(), method, register_options };
     let params = RegistrationParams { registrations: vec![registration] };
-    let answer = session.peer.request::<RegisterCapability>(&params, LIMIT);
-    tokio::spawn(async move {
-        if let Err(error) = answer.await {
-            tracing::warn!("the editor does not show documents of ours: {error}");
-        }
-    });
+    send::<RegisterCapability>(session, &params, "does not show documents of ours");
 }
 
 /// Shows a change as a diff, where the client can.
@@ -56,10 +51,18 @@ fn open(session: &Session, uri: Uri) {
     }
     let params =
         ShowDocumentParams { uri, external: None, take_focus: Some(true), selection: None };
-    let answer = session.peer.request::<ShowDocument>(&params, LIMIT);
+    send::<ShowDocument>(session, &params, "did not show a document");
+}
+
+/// Sends a request whose answer nobody needs; `failed` says what the editor then did not do.
+fn send<R: Request + 'static>(session: &Session, params: &R::Params, failed: &'static str)
+where
+    R::Result: Send,
+{
+    let answer = session.peer.request::<R>(params, LIMIT);
     tokio::spawn(async move {
         if let Err(error) = answer.await {
-            tracing::warn!("the editor did not show a document: {error}");
+            tracing::warn!("the editor {failed}: {error}");
         }
     });
 }

@@ -2,10 +2,10 @@
 //! from the editor, the rest from the mission's view.
 
 use super::outline::{Item, Kind, outline};
-use crate::mission::FindingStatus;
 use crate::mission::accounts::Account;
 use crate::mission::plan::ItemId;
 use crate::mission::view::{MissionView, SessionView};
+use crate::mission::{FindingStatus, report};
 
 /// What is said of the item on a 0-based line, and the bytes of its line.
 pub fn hover(
@@ -42,21 +42,10 @@ impl Form {
 
     /// A model's or a person's words on one line; what Markdown would take for its own is marked as text.
     fn text(self, text: &str) -> String {
-        let mut said = String::with_capacity(text.len());
-        for c in text.chars() {
-            match c {
-                '\n' | '\r' => said.push(' '),
-                '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '!'
-                | '~'
-                    if self == Form::Markdown =>
-                {
-                    said.push('\\');
-                    said.push(c);
-                }
-                _ => said.push(c),
-            }
+        match self {
+            Form::Markdown => report::plain(text),
+            Form::Plain => text.replace(['\n', '\r'], " "),
         }
-        said
     }
 }
 
