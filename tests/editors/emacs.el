@@ -3,7 +3,8 @@
 ;;; Commentary:
 
 ;; Run in batch mode in a copy of the demo project, with the setting that docs/editors.md (`EDITORS_PAGE') shows: Eglot
-;; connects, a code action starts a mission, it reaches its seal, the buffer gets what was accepted, and one undo brings it back.
+;; connects, a code action starts a mission, it reaches its seal, the buffer gets what was accepted, and an undo for each
+;; acceptance brings back what was.
 
 ;;; Code:
 
@@ -65,7 +66,8 @@
 (defun journey-edits (change)
   "Call CHANGE, and return what the buffer held after each edit that the server asked for, the newest first."
   (let* ((texts nil)
-         (took (lambda (&rest _) (push (journey-text) texts))))
+         (buffer (current-buffer))
+         (took (lambda (&rest _) (push (with-current-buffer buffer (journey-text)) texts))))
     (advice-add 'eglot--apply-workspace-edit :after took)
     (unwind-protect (funcall change)
       (advice-remove 'eglot--apply-workspace-edit took))
@@ -110,10 +112,15 @@
     (journey-assert (not (string-search "options.case" (journey-on-disk "src/main.rs"))) "an open file is the editor's to save")
     (journey-assert (string-search "--ignore-case" (journey-on-disk "README.md")) "a closed file changes on the disk")
 
-    ;; No command came between the two, so that one undo takes both back.
+    ;; An undo for each, though no command came between them.
+    (undo-boundary) ; as before each command
     (setq last-command 'other)
     (undo)
-    (journey-assert (equal (journey-text) begun) "one undo does not bring back what was:\n%s" (journey-text)))
+    (journey-assert (equal (journey-text) (cadr texts)) "one undo does not take the newest change back:\n%s" (journey-text))
+    (undo-boundary)
+    (setq last-command 'undo)
+    (undo)
+    (journey-assert (equal (journey-text) begun) "two do not bring back what was:\n%s" (journey-text)))
 
   ;; The command of the page; what it cannot do, the server says.
   (journey-assert

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use orchestrator_lsp::mission::conversation::Role;
 use serde_json::{Value, json};
 
+use crate::support::ended::ended;
 use crate::support::panel::Panel;
 use crate::support::project::Project;
 use crate::support::provider::{Provider, Reply};
@@ -507,12 +508,12 @@ fn the_protocols_own_library_runs_a_mission() {
     let script = tools::acp().join("journey.mjs");
     std::fs::copy(checkout().join("tests/editors/acp.mjs"), &script).unwrap();
     let program = env!("CARGO_BIN_EXE_orchestrator");
-    let output = Command::new("node")
+    let mut journey = Command::new("node");
+    journey
         .args([script.as_os_str(), program.as_ref(), project.root().as_os_str()])
         .arg("write the notes")
-        .envs(project.environment())
-        .output()
-        .unwrap();
+        .envs(project.environment());
+    let output = ended(&mut journey);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let seen: Value =

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::rehydrate::{assert_as_if_nothing_had_been, editor};
 use crate::support::client::{Client, uri};
+use crate::support::ended::finished;
 use crate::support::project::Said;
 use crate::support::provider::{Provider, Reply, Request};
 use crate::support::stage::{FILE, Stage, honest, honest_in, provider, until};
@@ -31,7 +32,7 @@ fn begin(stage: &Stage, arguments: &[&str]) -> Child {
 }
 
 fn said(child: Child) -> Said {
-    Said::from(child.wait_with_output().unwrap())
+    Said::from(finished(child))
 }
 
 fn view_in(client: &mut Client, what: &str, fits: impl Fn(&Value) -> bool) -> Value {

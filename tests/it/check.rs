@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use crate::support::ended::finished;
 use crate::support::project::{Project, Said, path_with};
 use crate::support::tools;
 
@@ -18,7 +19,7 @@ fn check(project: &Project, arguments: &[&str], input: impl AsRef<[u8]>) -> Said
     // Who refuses what is too long does not read it to its end.
     let written = stdin.write_all(input.as_ref());
     drop(stdin);
-    let output = child.wait_with_output().unwrap();
+    let output = finished(child);
     assert!(written.is_ok() || !output.status.success());
     output.into()
 }

@@ -3,6 +3,7 @@
 use orchestrator_lsp::mission::conversation::Role;
 use serde_json::{Value, json};
 
+use crate::support::ended::{ended, finished};
 use crate::support::model::{Asked, LocalModel};
 use crate::support::project::Project;
 
@@ -182,7 +183,7 @@ fn two_commands_share_a_workspace_and_both_missions_are_sealed() {
         })
         .collect();
     for (child, goal) in children.into_iter().zip(goals) {
-        let said = crate::support::project::Said::from(child.wait_with_output().unwrap());
+        let said = crate::support::project::Said::from(finished(child));
         assert_eq!(said.code, 0, "{goal}: {said:?}");
         assert_eq!(said.last()["end"]["state"], "sealed");
         assert_eq!(project.read(&format!("{goal}.md")), "A note.\n");
@@ -285,7 +286,7 @@ fn a_full_disk_stops_the_mission_and_loses_nothing() {
     );
     let mut limited = std::process::Command::new("sh");
     limited.args(["-c", &script]).current_dir(project.root()).envs(project.environment());
-    let said = crate::support::project::Said::from(limited.output().unwrap());
+    let said = crate::support::project::Said::from(ended(&mut limited));
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.err.contains("missions cannot go on") && said.err.contains("journal"), "{said:?}");
     let state = project.run(&["status", "--json"]).last()[0]["state"].clone();

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::ended::ended;
 use crate::support::project::{Project, path_with};
 use crate::support::tools::checkout;
 
@@ -53,7 +54,7 @@ fn page() -> PathBuf {
 
 /// Runs a program to its end, which must be a good one; what it said.
 fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|e| panic!("{command:?} cannot be run: {e}"));
+    let output = ended(command);
     let (said, log) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?} failed:\n{said}\n{log}");
@@ -116,7 +117,6 @@ fn kakoune_starts_a_mission_by_its_command() {
 }
 
 #[test]
-#[ignore = "whether two acceptances are one undo depends on when Eglot tells of the first: run by command"]
 fn eglot_starts_a_mission_from_a_code_action() {
     let project = demo();
     // Eglot takes the folder of a repository as the project's.

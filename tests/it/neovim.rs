@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::support::ended::ended;
 use crate::support::project::Project;
 use crate::support::tools::checkout;
 
@@ -47,9 +48,8 @@ fn editor(project: &Project) -> Command {
     editor
 }
 
-/// Waits for its end: a spec's own waits are bounded, so that the editor ends by itself.
 fn passes(mut editor: Command) {
-    let Output { status, stdout, stderr } = editor.output().unwrap();
+    let Output { status, stdout, stderr } = ended(&mut editor);
     let (said, log) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(status.success() && said.contains("passed"), "{said}\n{log}");
 }

@@ -8,6 +8,7 @@ use tower_lsp::lsp_types::TextEdit;
 use orchestrator_lsp::server::text::{Encoding, Lines};
 
 use crate::support::client::{Client, uri};
+use crate::support::ended::finished;
 use crate::support::project::{Project, Said};
 use crate::undo::{edit, model, notes, sealed};
 
@@ -161,7 +162,7 @@ fn a_command_line_beside_the_editor_goes_through_it() {
     let mut editor = Editor::open(&project);
     let undo = project.command(&["undo", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
     editor.takes_edit();
-    let said: Said = undo.wait_with_output().unwrap().into();
+    let said: Said = finished(undo).into();
     assert_eq!((said.code, &said.last()["done"]), (0, &json!(true)), "{said:?}");
     assert_eq!(editor.text, on_disk.replace("zwei", "two"));
     assert_eq!(project.read("notes.txt"), on_disk);

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::ended::ended;
 use crate::support::project::Project;
 use crate::support::tools::checkout;
 
@@ -14,9 +15,7 @@ const MOST_BYTES: u64 = 300_000;
 
 /// What it printed; a failure ends the test with all that was said.
 fn run(mut command: Command) -> String {
-    let output = command.output().unwrap_or_else(|e| {
-        panic!("{command:?} cannot be run (is node 20 or later on PATH?): {e}")
-    });
+    let output = ended(&mut command);
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     let err = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}:\n{out}{err}");
@@ -84,7 +83,6 @@ fn missions_run_in_a_real_vs_code() {
         .env("ARTEFACTS", checkout().join("target/artefacts/vscode"))
         .env("SCRATCH", scratch.path())
         .current_dir(project.root());
-    // Its own waits are bounded, so that it ends by itself.
     let said = run(journey);
     assert!(said.contains("passed"), "{said}");
 }

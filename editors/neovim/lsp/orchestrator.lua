@@ -20,6 +20,9 @@ return {
     ["workspace/applyEdit"] = function(...)
       return require("orchestrator.edit").apply(...)
     end,
+    ["window/showMessageRequest"] = function(...)
+      return require("orchestrator.asked").ask(...)
+    end,
     ["orchestrator/mission"] = function(_, mission)
       require("orchestrator.missions").keep(mission)
     end,

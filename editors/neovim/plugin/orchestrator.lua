@@ -64,6 +64,7 @@ for word, what in pairs({
   report = "Read the mission's report",
   undo = "Take the newest accepted change back",
   redo = "Take the newest undo back",
+  answer = "Answer what is asked",
   diff = "Show the newest accepted change",
 }) do
   plug(word, what, function()

@@ -120,6 +120,24 @@ function M.screen()
   return lines
 end
 
+-- Nobody is there to choose, but what a spec has said before.
+local choice
+vim.ui.select = function(items, options, chosen) ---@diagnostic disable-line: duplicate-set-field
+  for at, item in ipairs(items) do
+    if options.format_item(item) == choice then
+      choice = nil
+      return chosen(item, at)
+    end
+  end
+  error(("a choice of %d was asked for: %s"):format(#items, options.prompt))
+end
+
+--- Chooses this the next time that there is a choice.
+--- @param title string
+function M.chooses(title)
+  choice = title
+end
+
 --- Runs a spec, says how it went, and ends Neovim and the server.
 --- @param spec fun()
 function M.run(spec)

@@ -67,6 +67,18 @@ t.run(function()
   state("planned")
   t.same(require("orchestrator").status(), "planned 0/2", "the status line")
 
+  -- It asks what to do with it, and takes nothing of what is being typed.
+  t.wait("the question", function()
+    return vim.startswith(said[#said] or "", "The plan is ready, 2 steps")
+  end)
+  t.has(said[#said], "(:Mission answer)")
+  t.chooses("Open the Plan")
+  vim.cmd("Mission answer")
+  t.wait("the plan", function()
+    return vim.endswith(vim.api.nvim_buf_get_name(0), "todo.md")
+  end)
+  vim.api.nvim_set_current_buf(notes)
+
   -- The view; `<CR>` opens the plan at the item under the cursor.
   vim.cmd("Mission status")
   t.wait("the floating view", function()
@@ -123,7 +135,7 @@ t.run(function()
     return views[#views].progress[1] == 1
   end)
   vim.api.nvim_win_set_cursor(0, { 2, 0 })
-  act("Dismiss")
+  act("Dismiss as intended")
   t.wait("the end of the diagnostic", function()
     return #found() == 0
   end)

@@ -39,7 +39,7 @@ local function commands_and_maps()
     end
   end
   table.sort(plugs)
-  local wanted = { "cancel", "diff", "list", "pause", "plan", "redo", "report", "resume", "status", "task", "undo" }
+  local wanted = { "answer", "cancel", "diff", "list", "pause", "plan", "redo", "report", "resume", "status", "task", "undo" }
   t.same(plugs, wanted, "the maps")
   t.same(bound, {}, "nothing is mapped to a key")
 end

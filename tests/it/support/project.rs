@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::ended::ended;
 use super::tools::checkout;
 
 /// A project in a temporary folder.
@@ -111,7 +112,7 @@ impl Project {
 
     /// Runs the binary to its end.
     pub fn run(&self, arguments: &[&str]) -> Said {
-        self.command(arguments).output().unwrap().into()
+        ended(&mut self.command(arguments)).into()
     }
 
     /// Every file of the project but `.opencode`, `node_modules` and `target`, with its bytes.

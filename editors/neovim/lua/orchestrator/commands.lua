@@ -100,8 +100,8 @@ M.words = {
     run = function(text)
       if text then
         client.ask("answer", { text = text })
-      else
-        client.say("`:Mission answer` takes the answer", vim.log.levels.ERROR)
+      elseif not require("orchestrator.asked").choose() then
+        client.say("nothing is asked that has choices: `:Mission answer` takes the answer", vim.log.levels.ERROR)
       end
     end,
   },
