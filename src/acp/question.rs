@@ -135,8 +135,14 @@ mod tests {
     #[test]
     fn an_option_is_a_choice() {
         let choices = vec!["left".to_owned(), "right".to_owned()];
-        let question =
-            Question { number: 3, role: Role::Worker, item: None, text: "Which?".into(), choices };
+        let question = Question {
+            number: 3,
+            role: Role::Worker,
+            item: None,
+            text: "Which?".into(),
+            choices,
+            meeting: None,
+        };
         let asked = request("s", &MissionId("m".into()), &question);
         assert_eq!(asked["options"][1]["name"], "right");
         assert_eq!(asked["options"][2]["optionId"], IN_WORDS);

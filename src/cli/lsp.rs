@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{CliError, doctor, environment};
 use crate::runtime::{Editor, Handle, Settings};
 use crate::server;
@@ -21,7 +23,7 @@ pub(super) struct Args {
 pub(super) fn serve(args: Args) -> Result<u8, CliError> {
     tracing::debug!(stdio = args.stdio, client = args.client_process_id, "serving");
     let tokio = tokio::runtime::Runtime::new().map_err(environment)?;
-    let connect: server::Connect = Box::new(open);
+    let connect: server::Connect = Arc::new(open);
     let examine: server::Doctor = Arc::new(doctor::report);
     let session = server::serve(connect, examine, tokio::io::stdin(), tokio::io::stdout());
     let end = tokio.block_on(session);
@@ -31,8 +33,12 @@ pub(super) fn serve(args: Args) -> Result<u8, CliError> {
 }
 
 /// Opens a workspace for the editor that shows it. Blocks.
-pub(super) fn open(root: &Path, editor: Arc<dyn Editor>) -> Result<Handle, String> {
-    let settings = Settings::load().map_err(|e| e.to_string())?;
+pub(super) fn open(
+    root: &Path,
+    editor: Arc<dyn Editor>,
+    settings: Option<&Value>,
+) -> Result<Handle, String> {
+    let settings = Settings::load_under(settings).map_err(|e| e.to_string())?;
     let handle = Handle::open(root, settings, Some(editor)).map_err(|e| e.to_string())?;
     // The first command finds the missions that are there.
     handle.wait_until_read();

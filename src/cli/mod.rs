@@ -28,6 +28,7 @@ mod demo;
 mod doctor;
 mod lsp;
 mod paint;
+mod schema;
 mod todo;
 mod undo;
 mod verify;
@@ -111,6 +112,8 @@ enum Command {
     Redo(undo::Redo),
     /// Say what is here: compilers, language servers, models, and how to get what is missing.
     Doctor,
+    /// Print what can be configured, as a JSON schema.
+    Schema,
     /// Run a whole mission on a small project in a temporary folder, with a replayed conversation.
     Demo {
         /// Leave the folder in place.
@@ -216,6 +219,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Redo(args) => undo::redo(&root, &args, &out),
         Command::Check(args) => check::check(&root, &args, &out),
         Command::Doctor => doctor::doctor(&root, &out),
+        Command::Schema => schema::print(&out),
         Command::Demo { keep } => demo::demo(keep, &out),
         Command::Verify { mission, rerun } => {
             verify::verify(&root, mission.as_deref(), rerun, &out)

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::language::{self, Language};
@@ -12,11 +13,12 @@ use crate::workspace::path::RelPath;
 pub const WORKSPACE_FILE: &str = ".opencode/gate.toml";
 
 /// What configuration adds: whole languages, and servers and tools of known ones.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Additions {
     /// Languages, as in `language.toml`. One without extensions adds to the known one of its name: servers, which are
     /// preferred, tools, and roots.
+    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     pub languages: Vec<Language>,
     /// Workspaces whose own `.opencode/gate.toml` is believed: it names programs that are run. Only in the user's file.
     pub trusted: Vec<PathBuf>,

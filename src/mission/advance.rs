@@ -104,6 +104,7 @@ fn serve_gate(m: &mut Mission, effects: &mut Vec<Effect>) {
                 session: first.session,
                 item: first.item.clone(),
                 call: first.call.clone(),
+                merge: first.merge.clone(),
             }
         }
         ProposalStage::Proved(accepted) => {

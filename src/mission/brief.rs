@@ -34,8 +34,12 @@ pub(super) fn planner(m: &Mission) -> String {
 }
 
 pub(super) fn split(m: &Mission, task: &Task) -> String {
+    let why = match m.work.get(&task.id).is_some_and(|work| work.failed > 0) {
+        true => "It came to nothing in every attempt.",
+        false => "It is too big to be done at once.",
+    };
     let mut text = format!(
-        "Task {} came to nothing in every attempt. Split it: plan it as two or more smaller tasks, each of which can be proved by itself.\n\n{}\n{}",
+        "Split task {}: plan it as two or more smaller tasks, each of which can be proved by itself. {why}\n\n{}\n{}",
         task.id,
         task.title,
         steps(task)

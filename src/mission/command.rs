@@ -27,7 +27,9 @@ fn request(command: &Command) -> Option<String> {
             let why = evidence.as_ref().map_or(String::new(), |why| format!(": {why}"));
             Some(format!("{item} was marked {} by a person{why}", mark.symbol()))
         }
-        Command::FixFinding { finding } => Some(format!("mend finding {finding}")),
+        Command::SkipItem { item } => Some(format!("leave {item} out")),
+        Command::SplitItem { item } => Some(format!("split {item} into smaller tasks")),
+        Command::FixFinding { finding, .. } => Some(format!("mend finding {finding}")),
         Command::DismissFinding { finding, reason } => {
             Some(format!("leave finding {finding} as it is: {reason}"))
         }
@@ -59,10 +61,12 @@ fn heed(m: &mut Mission, command: &Command) {
         Command::Answer { question, text, ask } => {
             question::answer(m, *question, text, ask.as_deref());
         }
-        Command::EditPlan { .. } | Command::SettleItem { .. }
+        Command::EditPlan { .. } | Command::SettleItem { .. } | Command::SkipItem { .. }
             if !matches!(m.ended, None | Some(End::Blocked { .. })) => {}
         Command::EditPlan { edits, order } => edit::edit_plan(m, edits, order),
         Command::SettleItem { item, take } => edit::settle(m, item, *take),
+        Command::SkipItem { item } => edit::skip(m, item),
+        Command::FileMoved { from, to } => follow(m, from, to),
         _ if m.ended.is_some() => {}
         Command::Pause => {
             if !m.paused {
@@ -71,7 +75,8 @@ fn heed(m: &mut Mission, command: &Command) {
             }
         }
         Command::RunItem { item } => run_item(m, item),
-        Command::FixFinding { finding } => fix(m, *finding),
+        Command::SplitItem { item } => progress::split_by_hand(m, item),
+        Command::FixFinding { finding, test } => fix(m, *finding, *test),
     }
 }
 
@@ -214,7 +219,30 @@ fn take_over(m: &mut Mission, id: &ItemId) {
     });
 }
 
-fn fix(m: &mut Mission, number: u32) {
+/// Where a file is after `from` became `to`; `None` where that is no matter of it.
+pub(super) fn moved(file: &str, from: &str, to: &str) -> Option<String> {
+    let rest = file.strip_prefix(from)?;
+    (rest.is_empty() || rest.starts_with('/')).then(|| format!("{to}{rest}"))
+}
+
+/// What is said of a file goes with it.
+fn follow(m: &mut Mission, from: &str, to: &str) {
+    let named = |file: &mut String| {
+        if let Some(now) = moved(file, from, to) {
+            *file = now;
+        }
+    };
+    let tasks = m.plan.iter_mut().flat_map(|p| &mut p.milestones).flat_map(|x| &mut x.tasks);
+    tasks.flat_map(|task| &mut task.steps).flat_map(|step| &mut step.files).for_each(named);
+    m.findings.iter_mut().filter_map(|f| f.what.file.as_mut()).for_each(named);
+    question::places(m).map(|place| &mut place.file).for_each(named);
+}
+
+/// How a finding is mended that is to be shown by a test.
+const TEST_FIRST: &str =
+    "first a test that fails because of it, then the change that makes it pass; the test stays";
+
+fn fix(m: &mut Mission, number: u32, test: bool) {
     let Some(finding) =
         m.findings.iter_mut().find(|f| f.id == number && f.status == FindingStatus::Open)
     else {
@@ -223,6 +251,12 @@ fn fix(m: &mut Mission, number: u32) {
     let mut what = finding.what.clone();
     finding.status = FindingStatus::Closed;
     what.severity = Gravity::Error;
+    if test {
+        what.fix = Some(match what.fix {
+            Some(fix) => format!("{TEST_FIRST}; {fix}"),
+            None => TEST_FIRST.to_owned(),
+        });
+    }
     add_tasks(m, format!("Finding {number}"), &[what]);
     m.direct = false;
 }

@@ -158,6 +158,52 @@ pub(super) fn settle(m: &mut Mission, item: &ItemId, side: Side) {
     m.tell(LineKind::Step, None, Some(item), "what was written in todo.md counts, by hand");
 }
 
+/// A person takes an item out of the plan. What would leave no valid plan is not taken out.
+pub(super) fn skip(m: &mut Mission, item: &ItemId) {
+    if ours(m, item).is_none() {
+        return m.tell(LineKind::Warning, None, Some(item), "there is no such item");
+    }
+    if let Err((_, why)) = free(m, item) {
+        return m.tell(LineKind::Warning, None, Some(item), format!("is not skipped: {why}"));
+    }
+    let old = m.plan.clone();
+    for id in with_what_it_is(m, item) {
+        let edit = Edit { item: id, was: None, now: None };
+        // Everything is free, and nothing is left below what goes.
+        if let Err((_, why)) = remove(m, &edit, true) {
+            m.tell(LineKind::Warning, None, Some(item), why);
+        }
+    }
+    match valid(m.plan.as_ref()) {
+        Ok(()) => m.tell(LineKind::Step, None, Some(item), "is left out, by hand"),
+        Err(why) => {
+            m.plan = old;
+            m.tell(LineKind::Warning, None, Some(item), format!("is not skipped: {why}"));
+        }
+    }
+}
+
+/// The item with all below it, and above it what would be left with nothing: in the order in which they can go.
+fn with_what_it_is(m: &Mission, item: &ItemId) -> Vec<ItemId> {
+    let Some(plan) = &m.plan else {
+        return Vec::new();
+    };
+    let is_within = |task: &plan::Task| match item.level() {
+        Level::Milestone => task.id.is_child_of(item),
+        Level::Task => task.id == *item,
+        Level::Step => matches!(task.steps.as_slice(), [only] if only.id == *item),
+    };
+    let tasks: Vec<ItemId> = plan.tasks().filter(|t| is_within(t)).map(|t| t.id.clone()).collect();
+    if tasks.is_empty() {
+        return vec![item.clone()];
+    }
+    let is_empty =
+        |milestone: &&plan::Milestone| milestone.tasks.iter().all(|task| tasks.contains(&task.id));
+    let milestones = plan.milestones.iter().filter(is_empty).map(|m| m.id.clone());
+    let milestones: Vec<ItemId> = milestones.collect();
+    tasks.into_iter().chain(milestones).collect()
+}
+
 /// Whether nothing is under way for an item.
 fn free(m: &Mission, item: &ItemId) -> Taken {
     let is_of = |task: &ItemId| match item.level() {

@@ -49,6 +49,9 @@ pub enum Act {
         item: ItemId,
         /// The `propose` call.
         call: ToolCall,
+        /// The change that is proved in its place, merged with what a person typed; see
+        /// [`Meeting::change`](super::Meeting::change).
+        merge: Option<String>,
     },
     /// Apply the bytes that a receipt names.
     Apply {

@@ -10,6 +10,7 @@ use super::edit::{Edit, Side};
 pub use super::effect::{Act, Effect, EffectId};
 use super::fuel::Limits;
 use super::plan::{ItemId, Mark};
+use super::question::Meeting;
 
 /// The id of a mission, unique within a workspace. Made by the runtime, which may know the time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -184,6 +185,13 @@ pub enum Command {
         /// Which.
         take: Side,
     },
+    /// A person renamed a file, or a folder: what is said of it is said of its new place.
+    FileMoved {
+        /// From the workspace's root, with `/`.
+        from: String,
+        /// Likewise.
+        to: String,
+    },
     /// Answer a question of an agent's.
     Answer {
         /// Its number; `None` for the oldest.
@@ -193,10 +201,23 @@ pub enum Command {
         /// As for a mark.
         ask: Option<String>,
     },
+    /// Take an item out of the plan, with all below it.
+    SkipItem {
+        /// A milestone, a task or a step.
+        item: ItemId,
+    },
+    /// Have a task split into smaller ones.
+    SplitItem {
+        /// A task, or one of its steps.
+        item: ItemId,
+    },
     /// Make a task of an open finding.
     FixFinding {
         /// Its number.
         finding: u32,
+        /// Whether a test is to show it first.
+        #[serde(default)]
+        test: bool,
     },
     /// Take accepted change-sets back, also after the mission has ended.
     Undo {
@@ -272,6 +293,11 @@ pub enum Outcome {
     Stale {
         /// What differs.
         reason: String,
+    },
+    /// A person typed where the change-set changes something; nothing was changed.
+    Met {
+        /// Where, and what the change is.
+        meeting: Meeting,
     },
     /// What is to be taken back was edited since; nothing was changed.
     Edited {

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::conversation::{Role, Usage};
 
 /// What a mission may spend. Every limit is finite, so that every mission ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "snake_case", deny_unknown_fields)]
 pub struct Limits {
     /// Model turns, over all sessions.
@@ -49,9 +50,11 @@ pub struct Limits {
     pub parallel: u32,
     /// What the models cost. Not a limit itself; it is known when the mission begins, and stays.
     #[serde(skip_serializing_if = "Prices::is_empty")]
+    #[schemars(skip)]
     pub prices: Prices,
     /// How the context of sessions is made. Not a limit of what is spent; it, too, stays as it was at the beginning.
     #[serde(skip_serializing_if = "Context::is_off")]
+    #[schemars(skip)]
     pub context: Context,
 }
 

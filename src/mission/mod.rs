@@ -43,7 +43,7 @@ mod work;
 pub use advance::SYMBOLIC;
 pub use context::{Context, Keep, Note, Weighed, Weight};
 pub use event::{Act, Command, Effect, EffectId, Event, MissionId, Mode, Outcome, SessionId};
-pub use question::Question;
+pub use question::{DISCARD, MERGE, Meeting, Place, Question};
 pub use rules::RULES;
 pub use session::Session;
 pub use state::{Accepted, End, Finding, FindingStatus, FoundBy, Line, LineKind, Mission, Phase};

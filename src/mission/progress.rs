@@ -115,6 +115,33 @@ fn split_due(m: &mut Mission, item: &ItemId) {
     }
 }
 
+/// A person wants a task in smaller parts.
+pub(super) fn split_by_hand(m: &mut Mission, item: &ItemId) {
+    let Some(task) = m.plan.as_ref().and_then(|plan| plan.task_of(item)) else {
+        return m.tell(LineKind::Warning, None, Some(item), "there is no such task");
+    };
+    let (id, mark) = (task.id.clone(), task.mark());
+    let is_busy = m.sessions.values().any(|session| session.item.as_ref() == Some(&id))
+        || m.proposals.iter().any(|proposal| proposal.item == id);
+    let was_split = m.work.get(&id).is_some_and(|work| work.parts.is_some());
+    let why = match (mark, m.engine.as_str()) {
+        (Mark::Done, _) => "is done already",
+        (_, SYMBOLIC) => "is not split: that needs a model",
+        _ if is_busy => "is being worked on; pause the mission, or wait",
+        _ if was_split => "was split already",
+        _ => {
+            let work = m.work.entry(id.clone()).or_default();
+            (work.failed, work.feedback) = (0, String::new());
+            split_due(m, &id);
+            if m.phase == super::state::Phase::Planned && !m.chosen.contains(&id) {
+                m.chosen.push(id);
+            }
+            return;
+        }
+    };
+    m.tell(LineKind::Warning, None, Some(&id), why);
+}
+
 /// The Planner came to no split.
 pub(super) fn not_split(m: &mut Mission, item: &ItemId) {
     if let Some(work) = m.work.get_mut(item) {

@@ -2,6 +2,7 @@
 
 use super::conversation::Role;
 use super::event::{GateVerdict, NewFinding};
+use super::question::{self, Meeting};
 use super::state::{Accepted, End, FoundBy, LineKind, Mission, Proposal, ProposalStage};
 use super::{turn, work};
 
@@ -100,6 +101,44 @@ pub(super) fn stale(m: &mut Mission, reason: &str) {
         let text = format!("refused: the files keep changing ({reason}); nothing was changed");
         answer(m, &proposal, text, true);
     }
+}
+
+/// A person typed where it changes something: it waits for their word, and the others go on.
+pub(super) fn met(m: &mut Mission, meeting: Meeting) {
+    let Some(proposal) = m.proposals.front() else {
+        return;
+    };
+    if !m.sessions.contains_key(&proposal.session) {
+        m.proposals.pop_front();
+        return;
+    }
+    let proposal = proposal.clone();
+    if question::meets(m, &proposal, meeting) {
+        m.proposals.pop_front();
+    } else {
+        stale(m, "what it changes was edited");
+    }
+}
+
+/// The person's word on a change that met what they typed.
+pub(super) fn decided(
+    m: &mut Mission,
+    mut proposal: Proposal,
+    meeting: Option<Meeting>,
+    word: &str,
+) {
+    if word.eq_ignore_ascii_case(question::MERGE) {
+        proposal.merge = meeting.map(|meeting| meeting.change);
+        proposal.stage = ProposalStage::Queued;
+        m.proposals.push_back(proposal);
+        return;
+    }
+    let why = if word.eq_ignore_ascii_case(question::DISCARD) { "" } else { word };
+    let colon = if why.is_empty() { "" } else { ": " };
+    let text = format!(
+        "refused by the person, who edits the same lines{colon}{why}; nothing was changed. What they wrote stays: read it before you propose again"
+    );
+    answer(m, &proposal, text, true);
 }
 
 pub(super) fn not_applied(m: &mut Mission, reason: &str) {

@@ -10,14 +10,39 @@ use super::control::AskUser;
 use super::conversation::Role;
 use super::event::SessionId;
 use super::plan::{ItemId, one_line};
-use super::state::{End, LineKind, Mission};
-use super::{command, rules, turn, undo};
+use super::state::{End, LineKind, Mission, Proposal};
+use super::{command, proposal, rules, turn, undo};
 
 /// The longest question and the longest answer, in characters.
 const MAX_TEXT: usize = 2_000;
 /// The longest choice, in characters, and the most choices.
 const MAX_CHOICE: usize = 120;
 const MAX_CHOICES: usize = 9;
+
+/// The answer that lets a change land beside what a person typed: all of it but what meets that.
+pub const MERGE: &str = "Apply merged";
+/// The answer that gives a change up, for what a person typed.
+pub const DISCARD: &str = "Discard";
+
+/// A proved change-set that changes what a person typed at in the meantime.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meeting {
+    /// By which name the journal has the change.
+    pub change: String,
+    /// Where they meet, in the texts as they were typed.
+    pub places: Vec<Place>,
+    /// The change, as a unified diff.
+    pub diff: String,
+}
+
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file, from the workspace's root.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+}
 
 /// A question that waits for its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +57,9 @@ pub struct Question {
     pub text: String,
     /// Answers to choose from, where some are offered; any other will do as well.
     pub choices: Vec<String>,
+    /// The change that waits for the answer, where it is about one: [`MERGE`] lets it land, any other gives it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meeting: Option<Meeting>,
 }
 
 /// A question with the call that it is.
@@ -41,6 +69,9 @@ pub(super) struct Open {
     /// Whose call waits for the answer; `None` once the mission was blocked for it.
     session: Option<SessionId>,
     index: usize,
+    /// The change-set that waits with it.
+    #[serde(default)]
+    held: Option<Proposal>,
 }
 
 /// A question that was answered, for sessions that begin later.
@@ -86,11 +117,39 @@ pub(super) fn ask(m: &mut Mission, id: SessionId, index: usize, call: &AskUser) 
     }
     let choices = call.choices.iter().map(|choice| cut(choice, MAX_CHOICE));
     let choices = choices.filter(|choice| !choice.is_empty()).take(MAX_CHOICES).collect();
-    let question = Question { number, role, item, text, choices };
-    m.asked = number;
+    let question = Question { number, role, item, text, choices, meeting: None };
     let told = format!("asks (question {number}): {question}");
     m.tell(LineKind::Warning, Some(role), question.item.as_ref(), told);
-    m.questions.push(Open { question, session: Some(id), index });
+    put(m, Open { question, session: Some(id), index, held: None });
+}
+
+fn put(m: &mut Mission, open: Open) {
+    m.asked = open.question.number;
+    m.questions.push(open);
+}
+
+/// A change-set meets what a person types: it waits for their word. `false` where no more may be asked.
+pub(super) fn meets(m: &mut Mission, proposal: &Proposal, meeting: Meeting) -> bool {
+    let number = m.asked + 1;
+    if number > m.limits.questions {
+        return false;
+    }
+    let places = meeting.places.iter().map(|place| format!("{}:{}", place.file, place.line));
+    let text =
+        format!("a change meets what you typed at {}", places.collect::<Vec<_>>().join(", "));
+    let question = Question {
+        number,
+        role: Role::Worker,
+        item: Some(proposal.item.clone()),
+        text: cut(&text, MAX_TEXT),
+        choices: vec![MERGE.to_owned(), DISCARD.to_owned()],
+        meeting: Some(meeting),
+    };
+    let told = format!("waits (question {number}): {question}");
+    m.tell(LineKind::Warning, Some(Role::Worker), Some(&proposal.item), told);
+    let (session, index) = (Some(proposal.session), proposal.index);
+    put(m, Open { question, session, index, held: Some(proposal.clone()) });
+    true
 }
 
 /// A person answers: that question, or the oldest one. `mark` is what they want to hear of it by.
@@ -110,10 +169,13 @@ pub(super) fn answer(m: &mut Mission, number: Option<u32>, text: &str, mark: Opt
         return rules::give_up(m);
     }
     let before = m.told;
-    let Open { question, session, index } = m.questions.remove(place);
+    let Open { question, session, index, held } = m.questions.remove(place);
     let told = format!("question {} is answered: {}", question.number, one_line(&text));
     m.tell(LineKind::Good, None, question.item.as_ref(), told);
     undo::answer(m, asks(), true, before);
+    if let Some(proposal) = held {
+        return proposal::decided(m, proposal, question.meeting, &text);
+    }
     m.answered.push(Answered {
         item: question.item.clone(),
         question: question.text.clone(),
@@ -147,7 +209,7 @@ pub(super) fn time_up(m: &mut Mission) -> bool {
         format!("question {} of the {}{item}: {q}", q.number, q.role)
     });
     let needs = format!("an answer to {}", asked.collect::<Vec<_>>().join("; "));
-    m.questions.iter_mut().for_each(|open| open.session = None);
+    m.questions.iter_mut().for_each(|open| (open.session, open.held) = (None, None));
     m.end(End::Blocked { needs });
     true
 }
@@ -165,6 +227,12 @@ pub(super) fn observe(m: &mut Mission) {
         None => is_blocked,
     });
     m.waits_since = is_waiting(m).then(|| m.waits_since.unwrap_or(m.stamp));
+}
+
+/// Where changes that wait meet what was typed.
+pub(super) fn places(m: &mut Mission) -> impl Iterator<Item = &mut Place> {
+    let met = m.questions.iter_mut().filter_map(|open| open.question.meeting.as_mut());
+    met.flat_map(|meeting| &mut meeting.places)
 }
 
 /// What was answered about a task, or about the mission as a whole, for a session that begins.

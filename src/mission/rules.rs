@@ -11,7 +11,7 @@ use super::state::{Accepted, End, LineKind, Mission};
 
 /// The number of the rules by which this version folds. It grows whenever the same events may make another mission of
 /// themselves: another effect, another order of effects, another count.
-pub const RULES: u32 = 4;
+pub const RULES: u32 = 5;
 
 /// A process has taken the mission up.
 pub(super) fn taken(m: &mut Mission, rules: u32) {
@@ -56,7 +56,10 @@ pub(super) fn make_good(m: &mut Mission, outcome: &Outcome) {
                 m.receipts.push(accepted);
             }
         }
-        Outcome::Stale { .. } | Outcome::NotApplied { .. } | Outcome::Aborted => m.proved = None,
+        Outcome::Stale { .. }
+        | Outcome::Met { .. }
+        | Outcome::NotApplied { .. }
+        | Outcome::Aborted => m.proved = None,
         Outcome::Sealed { verdict: SealVerdict::Green { hash, .. } }
             if !matches!(m.ended, Some(End::Sealed { .. } | End::Cancelled)) =>
         {

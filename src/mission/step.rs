@@ -160,6 +160,7 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: Outcome) {
         }
         (Act::Check { .. }, Outcome::Checked { verdict }) => proposal::checked(m, &verdict),
         (Act::Apply { .. }, Outcome::Stale { reason }) => proposal::stale(m, &reason),
+        (Act::Apply { .. }, Outcome::Met { meeting }) => proposal::met(m, meeting),
         (Act::Apply { .. }, Outcome::NotApplied { reason }) => proposal::not_applied(m, &reason),
         (Act::Baseline, Outcome::Baselined { baseline }) => m.baseline = Some(baseline),
         (Act::Foresee { names }, Outcome::Foreseen { uses }) => foresight::seen(m, names, uses),
@@ -231,6 +232,7 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::Checked { .. } => "a gate verdict",
         Outcome::Applied => "an application",
         Outcome::Stale { .. } => "a stale base",
+        Outcome::Met { .. } => "a change that meets what is typed",
         Outcome::NotApplied { .. } => "a failed application",
         Outcome::Edited { .. } => "an undo that needs a merge",
         Outcome::Baselined { .. } => "a baseline",

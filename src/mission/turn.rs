@@ -125,6 +125,7 @@ fn propose(m: &mut Mission, id: SessionId, index: usize) {
                 item,
                 call,
                 stale: 0,
+                merge: None,
                 stage: ProposalStage::Queued,
             });
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Account;
+use super::command::moved;
 use super::conversation::Role;
 use super::edit::Held;
 use super::event::{MissionId, Mode};
@@ -122,6 +123,16 @@ impl MissionView {
             started_at: m.started_at,
             now: m.now,
         }
+    }
+
+    /// Whether the plan, a finding or a question names that file, or one below it.
+    pub fn speaks_of(&self, file: &str) -> bool {
+        let is_it = |named: &str| moved(named, file, "").is_some();
+        let steps = self.plan.iter().flat_map(Plan::tasks).flat_map(|task| &task.steps);
+        let met = self.questions.iter().flat_map(|question| &question.meeting);
+        steps.flat_map(|step| &step.files).any(|named| is_it(named))
+            || self.findings.iter().filter_map(|f| f.what.file.as_deref()).any(is_it)
+            || met.flat_map(|meeting| &meeting.places).any(|place| is_it(&place.file))
     }
 
     /// As [`rank`].

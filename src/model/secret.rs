@@ -14,7 +14,7 @@ pub(crate) const PLACEHOLDER: &str = "[redacted]";
 const SHORTEST_SEARCHED: usize = 4;
 
 /// A secret string. Serialising it yields the placeholder: settings that were written out must get their keys anew.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Secret(String);
 

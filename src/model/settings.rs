@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pool::SlotSettings;
@@ -12,7 +13,7 @@ use super::secret::Secret;
 use crate::mission::conversation::{Role, Usage};
 
 /// Which wire format an endpoint speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// OpenAI chat completions, and every server compatible with them.
@@ -55,7 +56,7 @@ impl std::str::FromStr for Provider {
 }
 
 /// US dollars per million tokens, which is the same number as millionths of a dollar per token.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// For input tokens that did not come from the provider's cache.
@@ -80,7 +81,7 @@ impl Price {
 }
 
 /// How one model is reached. A field left out is inherited from the default, or has the default named here.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelSettings {
     /// The wire format. Without it: `replay` for a model named `replay:…`, `anthropic` for Anthropic's own base URL or

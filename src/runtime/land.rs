@@ -40,7 +40,10 @@ impl Performer {
                 point
             }
         };
-        self.land(mission, &name, point, writes).await
+        match self.land(mission, &name, point, writes).await {
+            Outcome::Stale { reason } => self.met(mission, receipt, reason),
+            outcome => outcome,
+        }
     }
 
     /// Lets exactly these bytes land, where the files are still what they are expected to be: through the editor where
@@ -226,7 +229,7 @@ fn undo(journal: &Journal, files: &[FileWrite]) -> Result<Vec<FileWrite>, String
 }
 
 /// Bytes from the journal, looked at once more.
-fn kept(journal: &Journal, hash: &str, path: &RelPath) -> Result<Vec<u8>, String> {
+pub(super) fn kept(journal: &Journal, hash: &str, path: &RelPath) -> Result<Vec<u8>, String> {
     let bytes = journal.bytes(hash).map_err(|e| e.to_string())?;
     bytes
         .filter(|b| sha256(b) == *hash)

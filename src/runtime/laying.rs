@@ -15,10 +15,11 @@ use crate::mission::event::{GateVerdict, SessionId};
 use crate::workspace::{OpenTexts, RelPath};
 
 /// A change-set, and what it was made for.
+#[derive(Default)]
 pub(super) struct OnTree {
     pub proposal: Proposal,
     /// The hashes of the files that a worktree's changes were merged onto; `None` where there was no file.
-    onto: BTreeMap<RelPath, Option<String>>,
+    pub onto: BTreeMap<RelPath, Option<String>>,
 }
 
 /// As it is written: `{"op": "from_worktree", "path"?: …}`.

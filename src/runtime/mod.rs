@@ -15,6 +15,7 @@ mod engine;
 mod keeper;
 mod land;
 mod laying;
+mod meeting;
 mod pace;
 mod perform;
 mod projection;
@@ -250,12 +251,16 @@ impl Handle {
         if let Some(end) = view.as_ref().and_then(|v| v.end.as_ref()) {
             let harmless = matches!(
                 command,
-                Command::DismissFinding { .. } | Command::Undo { .. } | Command::Redo { .. }
+                Command::DismissFinding { .. }
+                    | Command::FileMoved { .. }
+                    | Command::Undo { .. }
+                    | Command::Redo { .. }
             );
             let mends = matches!(
                 command,
                 Command::Resume
                     | Command::SetItem { .. }
+                    | Command::SkipItem { .. }
                     | Command::Answer { .. }
                     | Command::SettleItem { .. }
             );

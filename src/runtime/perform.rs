@@ -38,6 +38,7 @@ pub(super) enum Job {
         session: SessionId,
         item: ItemId,
         call: ToolCall,
+        merge: Option<String>,
         links: usize,
     },
     Apply {
@@ -86,9 +87,9 @@ impl Job {
             Act::Tool { session, call, .. } => m.session(*session).map_or(Job::Impossible, |s| {
                 Job::Tool { caller: caller(m, s, call), call: call.clone() }
             }),
-            Act::Check { session, item, call } => {
+            Act::Check { session, item, call, merge } => {
                 let (mission, item, call) = (m.id.clone(), item.clone(), call.clone());
-                Job::Check { mission, session: *session, item, call, links }
+                Job::Check { mission, session: *session, item, call, merge: merge.clone(), links }
             }
             Act::Apply { receipt } => Job::Apply { mission: m.id.clone(), receipt: *receipt },
             Act::Undo { number, back, merge } => Job::Undo {
@@ -254,8 +255,9 @@ impl Performer {
                     Err(content) => Outcome::Called { content, is_error: true },
                 }
             }
-            Job::Check { mission, session, item, call, links } => {
-                let verdict = self.check((&mission, session), &item, &call, links).await;
+            Job::Check { mission, session, item, call, merge, links } => {
+                let proposed = (&call, merge.as_deref());
+                let verdict = self.check((&mission, session), &item, proposed, links).await;
                 Outcome::Checked { verdict }
             }
             Job::Apply { mission, receipt } => self.apply(&mission, receipt).await,

@@ -1,8 +1,11 @@
 //! Proves a change-set: the gate is asked, and what it accepts is kept with its receipt before anybody may apply it.
 
+use super::laying::OnTree;
+use super::meeting::is_unlaid;
 use super::perform::Performer;
 use super::store::{chain, locked, now_ms};
 use super::trees;
+use crate::gate::GateError;
 use crate::gate::report::receipt::{Proof, Receipt};
 use crate::gate::report::{Report, Verdict};
 use crate::gate::{self, Checked, Judged};
@@ -18,18 +21,21 @@ impl Performer {
         &self,
         (mission, session): (&MissionId, SessionId),
         item: &ItemId,
-        call: &ToolCall,
+        (call, merge): (&ToolCall, Option<&str>),
         links: usize,
     ) -> GateVerdict {
         let mut tries = 0;
         let (open, checked, notes) = loop {
             let open = self.open_texts();
-            let laid = match self.lay((mission, session), call, &open).await {
+            let laid = match merge {
+                Some(change) => self.lay_merged(mission, change, &open),
+                None => self.lay((mission, session), call, &open).await,
+            };
+            let laid = match laid {
                 Ok(laid) => laid,
                 Err(refused) => return refused,
             };
-            let judged = self.gate.check_proposal(&laid.proposal, &open).await;
-            let Judged { checked, notes } = match judged {
+            let (open, Judged { checked, notes }) = match self.judge(&laid, open).await {
                 Ok(judged) => judged,
                 Err(error) => return GateVerdict::Unverified { reason: error.to_string() },
             };
@@ -51,6 +57,20 @@ impl Performer {
                 GateVerdict::Unverified { reason: gate::words::unverified(&checked.report) }
             }
         }
+    }
+
+    /// What the gate says, and for which open texts.
+    async fn judge(
+        &self,
+        laid: &OnTree,
+        open: OpenTexts,
+    ) -> Result<(OpenTexts, Judged), GateError> {
+        let judged = self.gate.check_proposal(&laid.proposal, &open).await?;
+        let rebased = match is_unlaid(&judged.checked.report) {
+            true => self.rebased(&laid.proposal, &open).await?,
+            false => None,
+        };
+        Ok(rebased.unwrap_or((open, judged)))
     }
 
     /// Keeps the receipt and the bytes that it names; from then on they may be applied.
@@ -107,7 +127,7 @@ impl Performer {
         hash
     }
 
-    fn base_bytes(&self, path: &RelPath, open: &OpenTexts) -> Option<Vec<u8>> {
+    pub(super) fn base_bytes(&self, path: &RelPath, open: &OpenTexts) -> Option<Vec<u8>> {
         match open.get(path) {
             Some(open) => Some(open.text.clone().into_bytes()),
             None => std::fs::read(path.in_root(&self.root)).ok(),

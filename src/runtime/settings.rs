@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::memory::Tier;
 use crate::mission::Context;
@@ -50,18 +52,18 @@ pub enum Wake {
 }
 
 /// What becomes of a mission that is to begin while another one runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Second {
-    /// It runs beside the other.
+    /// It runs beside the other, one change-set at a time.
     #[default]
     Beside,
-    /// It is refused, with the reason.
+    /// It is refused, and the other one named.
     Refuse,
 }
 
 /// When the project's tests are run. Before a mission, and at its seal, they always are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TestsWhen {
     /// After each task as well.
@@ -72,12 +74,12 @@ pub enum TestsWhen {
 }
 
 /// `[journal]`: which ended missions stay in the journal. The others move to `.opencode/archive/`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Keep {
-    /// For how many days after its last event.
+    /// Days after its last event for which an ended mission stays in the journal.
     pub keep_days: u64,
-    /// The most of them.
+    /// The most ended missions that stay there; the others are archived.
     pub keep_missions: usize,
 }
 
@@ -106,43 +108,61 @@ pub enum SettingsError {
         /// Where and why.
         source: Box<toml::de::Error>,
     },
+    /// The editor says something that is not understood.
+    #[error("the editor's settings of orchestrator are not understood: {0}")]
+    Editor(String),
     /// A variable of the environment is wrong.
     #[error(transparent)]
     Model(#[from] model::ModelError),
 }
 
-/// The file, as it is written.
-#[derive(Debug, Default, Deserialize)]
+/// What can be set, as it is written: in the user's file, and in an editor's own settings. The schema, the tables of
+/// docs/configuration.md, the settings of the VS Code extension and the types of the Neovim plugin are made of this.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct File {
+    /// What one mission may spend.
     limits: Limits,
-    gate: gate::languages::Additions,
-    seal: Seal,
-    journal: Keep,
+    /// How many requests may be under way at once, over all sessions and missions of a process.
     slots: model::SlotSettings,
+    /// Several missions at a time.
     missions: Missions,
-    fetch: fetch::Settings,
+    /// Tests, and what is looked at once all is green.
+    seal: Seal,
+    /// Which ended missions stay at hand.
+    journal: Keep,
+    /// What sessions are told, and when their conversations are cut.
     memory: Memory,
-    /// What models cost, by their names; a `price` of `[model]` or a role goes before.
-    prices: std::collections::BTreeMap<String, model::Price>,
+    /// Who is asked, in every role.
     model: Option<model::ModelSettings>,
+    /// What of that is another for a role.
     roles: std::collections::BTreeMap<crate::mission::conversation::Role, model::ModelSettings>,
+    /// What models cost, by their names, in US dollars per million tokens. A `price` of `[model]` or of a role goes before.
+    prices: std::collections::BTreeMap<String, model::Price>,
+    /// Pages of the web.
+    fetch: fetch::Settings,
+    /// Languages, servers and tools.
+    gate: gate::languages::Additions,
 }
 
 /// `[missions]`, as it is written.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Missions {
+    /// A mission that is begun before another has ended.
     second: Second,
 }
 
 /// `[memory]`, as it is written: what sessions are told of what is remembered, and when their conversations are cut.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Memory {
+    /// Sessions are told what the project's files say and what was noted; without it there is no `note`.
     recall: bool,
-    /// Tokens.
+    /// Tokens of a conversation at which its oldest results give way to notes; 0: only when the model says that it is too
+    /// long.
     high: u32,
+    /// About how many tokens a cut leaves; at most half of `high`.
     low: u32,
 }
 
@@ -158,11 +178,12 @@ pub(crate) const HIGH: u32 = 30_000;
 pub(crate) const LOW: u32 = 6_000;
 
 /// `[seal]`, as it is written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Seal {
-    /// Seconds; 0: not at all.
+    /// Seconds for mutants: slips in the changed lines that no check notices; 0 looks for none.
     mutants: u64,
+    /// When the project's tests run, besides before the mission and at the seal.
     tests: TestsWhen,
 }
 
@@ -178,10 +199,18 @@ impl Settings {
     /// # Errors
     /// When the file or a variable is wrong; the message names it.
     pub fn load() -> Result<Settings, SettingsError> {
+        Settings::load_under(None)
+    }
+
+    /// The same with what the person has set in their editor laid over the file: the same fields, as JSON.
+    ///
+    /// # Errors
+    /// As [`Settings::load`], and when the editor's settings are wrong.
+    pub fn load_under(editor: Option<&Value>) -> Result<Settings, SettingsError> {
         let lookup = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
         let file = match config_path(lookup) {
-            Some(path) => read(&path)?,
-            None => File::default(),
+            Some(path) => read(&path, editor)?,
+            None => laid_over(Value::Object(Map::new()), editor)?,
         };
         let models = model::Settings { default: file.model, roles: file.roles, slots: file.slots };
         let models = priced(model::Settings::from_env(models, lookup)?, &file.prices);
@@ -281,15 +310,51 @@ fn parse(text: &str) -> Result<File, toml::de::Error> {
     }
 }
 
-fn read(path: &Path) -> Result<File, SettingsError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(&text).map_err(|source| SettingsError::Parse {
-            path: path.to_owned(),
-            source: Box::new(source),
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(File::default()),
-        Err(source) => Err(SettingsError::Read { path: path.to_owned(), source }),
+fn read(path: &Path, editor: Option<&Value>) -> Result<File, SettingsError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(source) => return Err(SettingsError::Read { path: path.to_owned(), source }),
+    };
+    let misread = |source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) };
+    let file = parse(&text).map_err(misread)?;
+    match editor {
+        None => Ok(file),
+        Some(_) => laid_over(toml::from_str(&text).map_err(misread)?, editor),
     }
+}
+
+/// What the editor says in the place of what stands in the file, field by field.
+fn laid_over(mut file: Value, editor: Option<&Value>) -> Result<File, SettingsError> {
+    let wrong = |error: serde_json::Error| SettingsError::Editor(error.to_string());
+    if let Some(editor) = editor {
+        if !editor.is_object() {
+            return Err(SettingsError::Editor("they are no object of sections".to_owned()));
+        }
+        // By itself, so that what is wrong is the editor's.
+        let own: File = serde_json::from_value(editor.clone()).map_err(wrong)?;
+        if !own.limits.prices.is_empty() {
+            return Err(SettingsError::Editor("`limits.prices` is no field; set `prices`".into()));
+        }
+        lay(&mut file, editor);
+    }
+    serde_json::from_value(file).map_err(wrong)
+}
+
+fn lay(below: &mut Value, above: &Value) {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (name, value) in above {
+                lay(below.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (below, above) => *below = above.clone(),
+    }
+}
+
+/// What can be set, as a JSON schema (draft 2020-12).
+pub fn schema() -> Value {
+    schemars::schema_for!(File).to_value()
 }
 
 #[cfg(test)]
@@ -305,17 +370,37 @@ mod tests {
             "[limits]\ncalls = 7\n[seal]\nmutants = 3\ntests = \"at-the-seal\"\n[journal]\nkeep_days = 2\n[model]\nmodel = \"m\"\n[roles.worker]\nmodel = \"w\"\n",
         )
         .unwrap();
-        let file = read(&path).unwrap();
+        let file = read(&path, None).unwrap();
         assert_eq!(file.limits.calls, 7);
         assert_eq!(file.limits.attempts, Limits::default().attempts);
         assert_eq!(file.roles.len(), 1);
         assert_eq!((file.seal.mutants, file.seal.tests), (3, TestsWhen::AtTheSeal));
         assert_eq!(file.journal, Keep { keep_days: 2, ..Keep::default() });
         std::fs::write(&path, "[limits]\ncals = 7\n").unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("cals"));
+        assert!(read(&path, None).unwrap_err().to_string().contains("cals"));
         std::fs::write(&path, "[limits.prices]\nunknown = [\"m\"]\n").unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("[prices]"));
-        assert!(read(&folder.path().join("none.toml")).is_ok());
+        assert!(read(&path, None).unwrap_err().to_string().contains("[prices]"));
+        assert!(read(&folder.path().join("none.toml"), None).is_ok());
+    }
+
+    #[test]
+    fn what_an_editor_says_goes_before_the_file_field_by_field() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, "[limits]\ncalls = 7\nturns = 8\n[model]\nmodel = \"m\"\n").unwrap();
+        let editor = serde_json::json!({ "limits": { "calls": 9 }, "roles": { "worker": { "model": "w" } } });
+        let file = read(&path, Some(&editor)).unwrap();
+        assert_eq!((file.limits.calls, file.limits.turns), (9, 8));
+        assert_eq!(file.model.unwrap().model.as_deref(), Some("m"));
+        assert_eq!(file.roles[&Role::Worker].model.as_deref(), Some("w"));
+        for odd in [
+            serde_json::json!({ "limits": { "cals": 9 } }),
+            serde_json::json!({ "limits": { "prices": { "unknown": ["m"] } } }),
+            serde_json::json!([]),
+        ] {
+            let error = read(&path, Some(&odd)).unwrap_err().to_string();
+            assert!(error.starts_with("the editor's settings"), "{error}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tower_lsp::lsp_types::{
 
 use super::diagnostics::{self, SOURCE};
 use super::documents::Document;
+use super::meetings;
 use super::session::Session;
 use super::todo::outline::{Item, Kind, outline};
 use crate::mission::Back;
@@ -27,11 +28,13 @@ pub fn actions(session: &Session, params: &CodeActionParams) -> CodeActionRespon
     let path = session.root().and_then(|root| root.rel(&document.uri));
     let mut offers = on_findings(session, &document, path.as_ref(), params);
     offers.extend(path.iter().flat_map(|path| on_merge(session, path)));
+    offers.extend(path.iter().flat_map(|path| on_meeting(session, path, params)));
     if session.is_plan(&document.uri) {
-        let items = outline(&document.text).into_iter();
-        offers.extend(items.filter(|item| lines.contains(&item.line)).flat_map(|item| {
-            let mut offers = on_item(&item);
-            offers.extend(on_proof(session, &item, &document.text));
+        let all = outline(&document.text);
+        let items = all.iter().filter(|item| lines.contains(&item.line));
+        offers.extend(items.flat_map(|item| {
+            let mut offers = on_item(item, standing(&all, item));
+            offers.extend(on_proof(session, item, &document.text));
             offers
         }));
         offers.extend(on_held(session, &document, params));
@@ -90,20 +93,44 @@ fn is_wanted(kind: &CodeActionKind, only: Option<&[CodeActionKind]>) -> bool {
     })
 }
 
-fn on_item(item: &Item) -> Vec<Offer> {
-    if matches!(item.kind, Kind::Mission | Kind::Milestone) {
-        return Vec::new();
+/// The mark of a step, and that of a task whose steps all have it.
+fn standing(all: &[Item], item: &Item) -> Option<char> {
+    if item.mark.is_some() {
+        return item.mark;
+    }
+    let at = all.iter().position(|other| other == item)?;
+    let mut marks = all.iter().filter(|step| step.parent == Some(at)).map(|step| step.mark);
+    let first = marks.next()??;
+    marks.all(|mark| mark == Some(first)).then_some(first)
+}
+
+/// `stands` is the mark that is there already.
+fn on_item(item: &Item, stands: Option<char>) -> Vec<Offer> {
+    let skip = |id: &str| {
+        let title = format!("Skip {id}: take it out of the plan");
+        Offer::new(title, "orchestrator.todo.skip", json!({ "item": id }))
+    };
+    match item.kind {
+        Kind::Mission => return Vec::new(),
+        Kind::Milestone => return vec![skip(&item.id)],
+        Kind::Task | Kind::Step => {}
     }
     let id = &item.id;
     let set = |word: &str, mark: &str, symbol: char| {
         let title = format!("Mark {id} as {word}");
         let argument = json!({ "item": id, "mark": mark });
-        (item.mark != Some(symbol)).then(|| Offer::new(title, "orchestrator.todo.set", argument))
+        (stands != Some(symbol)).then(|| Offer::new(title, "orchestrator.todo.set", argument))
     };
     let run = Offer::new(format!("Run {id}"), "orchestrator.todo.run", json!({ "item": id }));
     let marks =
         [set("done", "done", 'x'), set("failed", "failed", '-'), set("pending", "pending", ' ')];
-    std::iter::once(run).chain(marks.into_iter().flatten()).collect()
+    let is_open = stands != Some('x');
+    let split = (item.kind == Kind::Task && is_open).then(|| {
+        let title = format!("Split {id} into smaller tasks");
+        Offer::new(title, "orchestrator.todo.split", json!({ "item": id }))
+    });
+    let more = split.into_iter().chain(is_open.then(|| skip(id)));
+    std::iter::once(run).chain(marks.into_iter().flatten()).chain(more).collect()
 }
 
 /// Done, with what shows it: the evidence that the person wrote on the line, else the changes that were proved for it.
@@ -153,6 +180,28 @@ fn on_held(session: &Session, document: &Document, params: &CodeActionParams) ->
     offers
 }
 
+/// Where a change waits, because a person typed what it is about.
+fn on_meeting(session: &Session, path: &RelPath, params: &CodeActionParams) -> Vec<Offer> {
+    let lines = params.range.start.line..=params.range.end.line;
+    let mut offers = Vec::new();
+    for view in session.views().iter() {
+        let here = meetings::all(view)
+            .filter(|met| met.path == *path && lines.contains(&met.line(&session.anchors)));
+        let mut told = None;
+        for met in here.filter(|met| told.replace(met.question) != Some(met.question)) {
+            let code = met.diagnostic().code;
+            let mends = params.context.diagnostics.iter().find(|d| d.code == code);
+            for (title, command, argument) in met.choices() {
+                let mut offer = Offer::new(title.to_owned(), command, argument);
+                offer.kind = CodeActionKind::QUICKFIX;
+                offer.mends = mends.cloned();
+                offers.push(offer);
+            }
+        }
+    }
+    offers
+}
+
 /// What could not be taken back from this file without a merge.
 fn on_merge(session: &Session, path: &RelPath) -> Vec<Offer> {
     let mut offers = Vec::new();
@@ -196,6 +245,8 @@ fn on_findings(
         let mut of_ours = of_ours.filter(|d| d.source.as_deref() == Some(SOURCE));
         let mends = of_ours.find(is_it);
         let argument = json!({ "mission": placed.mission, "finding": finding.id });
+        let mut with_test = argument.clone();
+        with_test["test"] = json!(true);
         let what = summary(&finding.what.message);
         let dismissed = |reason: &str| {
             let mut argument = argument.clone();
@@ -204,6 +255,7 @@ fn on_findings(
         };
         for (verb, (command, argument)) in [
             ("Fix", ("orchestrator.finding.fix", argument.clone())),
+            ("Reproduce with a test and fix", ("orchestrator.finding.fix", with_test)),
             ("Dismiss as intended", dismissed("it is intended")),
             ("Dismiss as wrong", dismissed("it is not so")),
         ] {
@@ -344,9 +396,24 @@ mod tests {
     fn items_offer_what_they_are_not() {
         let titles = |mark: &str| {
             let item = &outline(&format!("- [{mark}] S1.1.1: x"))[0];
-            on_item(item).into_iter().map(|offer| offer.title).collect::<Vec<_>>()
+            on_item(item, item.mark).into_iter().map(|offer| offer.title).collect::<Vec<_>>()
         };
         assert_eq!(titles("x"), ["Run S1.1.1", "Mark S1.1.1 as failed", "Mark S1.1.1 as pending"]);
-        assert_eq!(titles("/").len(), 4);
+        assert_eq!(titles("/").len(), 5);
+        let all = outline(
+            "## M1: m\n### T1.1: t\n- [ ] S1.1.1: x\n- [ ] S1.1.2: y\n### T1.2: u\n- [x] S1.2.1: z\n- [ ] S1.2.2: z\n",
+        );
+        let marks = ["M1", "T1.1", "T1.2"]
+            .map(|id| standing(&all, all.iter().find(|item| item.id == id).unwrap()));
+        assert_eq!(marks, [None, Some(' '), None]);
+        let of_task = on_item(&all[1], Some(' ')).into_iter().map(|offer| offer.title);
+        let wanted = [
+            "Run T1.1",
+            "Mark T1.1 as done",
+            "Mark T1.1 as failed",
+            "Split T1.1 into smaller tasks",
+            "Skip T1.1: take it out of the plan",
+        ];
+        assert_eq!(of_task.collect::<Vec<_>>(), wanted);
     }
 }

@@ -7,8 +7,17 @@ use tower_lsp::lsp_types::TextDocumentContentChangeEvent;
 
 use crate::workspace::RelPath;
 
-/// A finding by its mission and number.
-pub type Key = (String, u32);
+/// What has a place in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// A finding, by its number.
+    Finding(u32),
+    /// A place where a change meets what was typed: the question's number, and which of its places.
+    Meeting(u32, usize),
+}
+
+/// It with its mission.
+pub type Key = (String, Mark);
 
 /// The lines of findings in files, moved along with the edits of open documents.
 #[derive(Debug, Default)]
@@ -31,6 +40,13 @@ impl Anchors {
             *line = now;
         }
         moved
+    }
+
+    /// A file was renamed: what stands in it goes with it.
+    pub fn moved(&self, from: &RelPath, to: &RelPath) {
+        for (path, _) in self.lock().values_mut().filter(|(path, _)| path == from) {
+            *path = to.clone();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, (RelPath, u32)>> {
@@ -86,7 +102,7 @@ mod tests {
     fn only_the_findings_of_the_file_move() {
         let anchors = Anchors::default();
         let (here, there) = (RelPath::new("a").unwrap(), RelPath::new("b").unwrap());
-        let key = |id| ("m".to_owned(), id);
+        let key = |id| ("m".to_owned(), Mark::Finding(id));
         assert_eq!(anchors.line(key(1), &here, 4), 4);
         assert_eq!(anchors.line(key(2), &there, 4), 4);
         let range = Some(Range::new(Position::new(0, 0), Position::new(0, 0)));

@@ -8,7 +8,7 @@ use crate::mission::plan::{ItemId, Mark};
 use crate::mission::{Command, MissionId, Mode};
 
 /// Every command, as announced to the client.
-pub const COMMANDS: [&str; 22] = [
+pub const COMMANDS: [&str; 24] = [
     "orchestrator.task",
     "orchestrator.plan",
     "orchestrator.pause",
@@ -24,6 +24,8 @@ pub const COMMANDS: [&str; 22] = [
     "orchestrator.finding.fix",
     "orchestrator.finding.dismiss",
     "orchestrator.change.show",
+    "orchestrator.todo.skip",
+    "orchestrator.todo.split",
     "orchestrator.change.text",
     "orchestrator.change.open",
     "orchestrator.change.keep",
@@ -74,6 +76,13 @@ pub enum Ask {
         mission: Option<MissionId>,
         /// The receipt's number.
         receipt: u64,
+    },
+    /// Show the change that waits with a question.
+    Waiting {
+        /// Which mission's.
+        mission: Option<MissionId>,
+        /// The question's number.
+        question: u32,
     },
     /// Rid the editor of the lenses of a change-set.
     Keep {
@@ -160,6 +169,14 @@ pub fn read(command: &str, arguments: Vec<Value>) -> Result<Ask, BadAsk> {
             let ask = fields.text("ask");
             fields.tell(Command::SetItem { item, mark, evidence, version, ask })
         }
+        "todo.skip" => {
+            let fields = fields(&["item"]);
+            fields.tell(Command::SkipItem { item: fields.any_item()? })
+        }
+        "todo.split" => {
+            let fields = fields(&["item"]);
+            fields.tell(Command::SplitItem { item: fields.item()? })
+        }
         "todo.settle" => {
             let fields = fields(&["item", "take"]);
             let side = fields.values.get("take").cloned().unwrap_or_default();
@@ -174,8 +191,9 @@ pub fn read(command: &str, arguments: Vec<Value>) -> Result<Ask, BadAsk> {
             fields.tell(Command::Answer { question, text, ask: fields.text("ask") })
         }
         "finding.fix" => {
-            let fields = fields(&["finding"]);
-            fields.tell(Command::FixFinding { finding: fields.finding()? })
+            let fields = fields(&["finding", "test"]);
+            let (finding, test) = (fields.finding()?, fields.flag("test"));
+            fields.tell(Command::FixFinding { finding, test })
         }
         "finding.dismiss" => {
             let fields = fields(&["finding", "reason"]);
@@ -189,8 +207,11 @@ pub fn read(command: &str, arguments: Vec<Value>) -> Result<Ask, BadAsk> {
             Ok(Ask::Text { mission: fields.mission(), receipt: fields.receipt()?, file })
         }
         "change.open" => {
-            let fields = fields(&["receipt"]);
-            Ok(Ask::Open { mission: fields.mission(), receipt: fields.receipt()? })
+            let fields = fields(&["receipt", "question"]);
+            match fields.number("question").and_then(|number| u32::try_from(number).ok()) {
+                Some(question) => Ok(Ask::Waiting { mission: fields.mission(), question }),
+                None => Ok(Ask::Open { mission: fields.mission(), receipt: fields.receipt()? }),
+            }
         }
         "change.keep" => {
             let fields = fields(&["receipt"]);

@@ -3,7 +3,7 @@
 //!
 //! The documents have URIs of the scheme `orchestrator` (LSP 3.18, `workspace/textDocumentContent`):
 //! `orchestrator:/<mission>/change/<receipt>/before/<file>`, the same with `after`, `orchestrator:/<mission>/change/<receipt>.diff`
-//! and `orchestrator:/<mission>/report.md`.
+//! `orchestrator:/<mission>/question/<number>.diff` for one that waits, and `orchestrator:/<mission>/report.md`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -14,6 +14,7 @@ use serde_json::json;
 use tower_lsp::lsp_types::{CodeLens, Command, Position, Range, Uri};
 
 use super::documents::Document;
+use super::meetings;
 use super::session::Session;
 use crate::mission::view::MissionView;
 use crate::mission::{Accepted, MissionId, report};
@@ -125,6 +126,13 @@ pub enum Content {
         /// Which.
         receipt: u64,
     },
+    /// A change that waits with a question, as a diff.
+    Waiting {
+        /// Whose change.
+        mission: MissionId,
+        /// The question's number.
+        question: u32,
+    },
     /// A mission's report.
     Report(MissionId),
 }
@@ -140,6 +148,10 @@ impl Content {
         let mission = MissionId((*mission).to_owned());
         match rest {
             ["report.md"] => Some(Content::Report(mission)),
+            ["question", name] => {
+                let question = name.strip_suffix(".diff")?.parse().ok()?;
+                Some(Content::Waiting { mission, question })
+            }
             ["change", name] => {
                 let receipt = name.strip_suffix(".diff")?.parse().ok()?;
                 Some(Content::Diff { mission, receipt })
@@ -153,10 +165,23 @@ impl Content {
         }
     }
 
+    /// The mission that it is of.
+    pub fn mission(&self) -> &MissionId {
+        match self {
+            Content::File { mission, .. }
+            | Content::Diff { mission, .. }
+            | Content::Waiting { mission, .. }
+            | Content::Report(mission) => mission,
+        }
+    }
+
     /// Its URI.
     pub fn uri(&self) -> Option<Uri> {
         let uri = match self {
             Content::Report(mission) => format!("{SCHEME}:/{}/report.md", encoded(&mission.0)),
+            Content::Waiting { mission, question } => {
+                format!("{SCHEME}:/{}/question/{question}.diff", encoded(&mission.0))
+            }
             Content::Diff { mission, receipt } => {
                 format!("{SCHEME}:/{}/change/{receipt}.diff", encoded(&mission.0))
             }
@@ -182,6 +207,13 @@ impl Content {
                 let view = views.iter().find(|view| view.id == *mission);
                 let missing = || format!("there is no mission `{mission}`");
                 view.map(|view| report::markdown(view)).ok_or_else(missing)
+            }
+            Content::Waiting { mission, question } => {
+                let views = session.views();
+                let view = views.iter().find(|view| view.id == *mission);
+                let meeting = view.and_then(|view| meetings::of_question(view, *question));
+                let missing = || format!("no change waits with question {question}");
+                Ok(meeting.ok_or_else(missing)?.diff.clone())
             }
             Content::Diff { mission, receipt } => {
                 Ok(diff(&session.changes.files(root()?, mission, *receipt)?))
@@ -314,6 +346,7 @@ mod tests {
         for content in [
             Content::Report(mission()),
             Content::Diff { mission: mission(), receipt: 3 },
+            Content::Waiting { mission: mission(), question: 3 },
             Content::File { mission: mission(), receipt: 3, path: path.clone(), after: true },
             Content::File { mission: mission(), receipt: 3, path, after: false },
         ] {

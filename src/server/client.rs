@@ -17,8 +17,12 @@ pub struct Client {
     pub name: String,
     /// Its process, which is watched.
     pub process_id: Option<u32>,
-    /// The first workspace folder.
-    pub root: Option<PathBuf>,
+    /// The workspace folders.
+    pub roots: Vec<PathBuf>,
+    /// It says when folders are opened and closed.
+    pub folders: bool,
+    /// It says when files were renamed.
+    pub renames: bool,
     /// What columns count.
     pub encoding: Encoding,
     /// It shows progress that the server starts.
@@ -61,6 +65,8 @@ pub struct Client {
     pub contents: bool,
     /// It asked for `orchestrator/mission`.
     pub mission_views: bool,
+    /// What the person has set in it, in the fields of the configuration file.
+    pub settings: Option<Value>,
     /// It said that the person has not said yet that the workspace is to be trusted.
     pub untrusted: bool,
 }
@@ -85,7 +91,9 @@ impl Client {
                 .unwrap_or("unknown")
                 .to_owned(),
             process_id: params["processId"].as_u64().and_then(|pid| u32::try_from(pid).ok()),
-            root: root(params),
+            roots: roots(params),
+            folders: is("/workspace/workspaceFolders"),
+            renames: is("/workspace/fileOperations/didRename"),
             encoding: encoding(at("/general/positionEncodings")),
             progress: is("/window/workDoneProgress"),
             apply_edit: is("/workspace/applyEdit"),
@@ -112,19 +120,31 @@ impl Client {
             contents: is("/workspace/textDocumentContent/dynamicRegistration"),
             mission_views: is("/experimental/orchestrator/mission")
                 || params.pointer("/initializationOptions/mission") == Some(&Value::Bool(true)),
+            settings: params
+                .pointer("/initializationOptions/settings")
+                .filter(|settings| !settings.is_null())
+                .cloned(),
             untrusted: params.pointer("/initializationOptions/trusted")
                 == Some(&Value::Bool(false)),
         }
     }
 }
 
-fn root(params: &Value) -> Option<PathBuf> {
+/// The folders in their order, each once.
+fn roots(params: &Value) -> Vec<PathBuf> {
     let uri = |value: &Value| value.as_str()?.parse::<Uri>().ok().as_ref().and_then(file_path);
-    params
-        .pointer("/workspaceFolders/0/uri")
-        .and_then(uri)
-        .or_else(|| uri(&params["rootUri"]))
-        .or_else(|| params["rootPath"].as_str().map(PathBuf::from))
+    let folders = params["workspaceFolders"].as_array().into_iter().flatten();
+    let mut roots: Vec<PathBuf> = Vec::new();
+    for root in folders.filter_map(|folder| uri(&folder["uri"])) {
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    if roots.is_empty() {
+        let old = || params["rootPath"].as_str().map(PathBuf::from);
+        roots.extend(uri(&params["rootUri"]).or_else(old));
+    }
+    roots
 }
 
 /// UTF-8 where the client knows it, else UTF-16, which every client knows.
@@ -162,7 +182,7 @@ mod tests {
             "initializationOptions": {"mission": true},
             "capabilities": {"window": {"workDoneProgress": true}, "workspace": {"applyEdit": true},
                 "general": {"positionEncodings": ["utf-16", "utf-8"]}}}));
-        assert_eq!(client.root, Some(PathBuf::from("/work space")));
+        assert_eq!(client.roots, [PathBuf::from("/work space")]);
         assert_eq!((client.process_id, client.encoding), (Some(7), Encoding::Utf8));
         assert!(
             client.progress && client.apply_edit && client.mission_views && !client.versioned_edits

@@ -14,6 +14,7 @@ use tower_lsp::lsp_types::{MessageType, ShowMessageParams};
 use super::Doctor;
 use super::ask::{Ask, BadAsk};
 use super::changes;
+use super::meetings;
 use super::outbox::Weight;
 use super::refresh::refresh;
 use super::session::Session;
@@ -78,6 +79,13 @@ pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answe
             let diff = changes::diff(&files);
             Ok(json!({ "mission": view.id, "receipt": receipt, "diff": diff }))
         }
+        Ask::Waiting { mission, question } => {
+            let view = meant(&views, mission)?;
+            let missing = || Error::invalid_params(format!("no change waits with {question}"));
+            let meeting = meetings::of_question(view, question).ok_or_else(missing)?;
+            show::waiting(session, &view.id, question);
+            Ok(json!({ "mission": view.id, "question": question, "diff": meeting.diff }))
+        }
         Ask::Keep { mission, receipt } => {
             let view = meant(&views, mission)?;
             session.changes.keep(view, receipt);
@@ -88,6 +96,19 @@ pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answe
         }
         // Answered above, without a runtime.
         Ask::Doctor | Ask::Trust => Ok(Value::Null),
+    }
+}
+
+/// Adds the answer of another folder: lists are joined.
+pub fn join(answer: &mut Value, more: Value) {
+    match (answer, more) {
+        (Value::Object(answer), Value::Object(more)) => {
+            for (name, value) in more {
+                join(answer.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(answer), Value::Array(more)) => answer.extend(more),
+        (answer, more) => *answer = more,
     }
 }
 

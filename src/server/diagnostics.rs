@@ -19,8 +19,9 @@ use tower_lsp::lsp_types::{
     NumberOrString, Position, PublishDiagnosticsParams, Range, Uri,
 };
 
-use super::anchors::Anchors;
+use super::anchors::{Anchors, Mark};
 use super::documents::Document;
+use super::meetings;
 use super::outbox::Weight;
 use super::refresh::refresh;
 use super::session::Session;
@@ -104,6 +105,16 @@ pub fn publish(session: &Session) {
     }
 }
 
+/// Takes back what was pushed: the folder is closed.
+pub fn withdraw(session: &Session) {
+    let mut shown = session.published.0.lock().unwrap_or_else(PoisonError::into_inner);
+    for (uri, _) in std::mem::take(&mut shown.pushed) {
+        let weight = Weight::Latest(format!("diagnostics {}", uri.as_str()));
+        let params = PublishDiagnosticsParams { uri, diagnostics: Vec::new(), version: None };
+        session.peer.notify::<PublishDiagnostics>(weight, &params);
+    }
+}
+
 /// What a pull for `uri` is answered with.
 pub fn of_document(session: &Session, uri: &Uri) -> Vec<Diagnostic> {
     current(session).remove(uri).unwrap_or_default()
@@ -133,6 +144,16 @@ fn current(session: &Session) -> ByUri {
         }
         current.entry(uri).or_default().push(diagnostic);
     }
+    for view in session.views().iter() {
+        for met in meetings::all(view) {
+            // Its line is one of an open text.
+            let Some(document) = open.get(&met.path) else { continue };
+            let mut diagnostic = met.diagnostic();
+            diagnostic.range = line_range(session, document, met.line(&session.anchors));
+            diagnostic.data = diagnostic.data.filter(|_| session.client().diagnostic_data);
+            current.entry(document.uri.clone()).or_default().push(diagnostic);
+        }
+    }
     for (path, document) in open.iter().filter(|(path, _)| path.as_str() == todo::TODO_PATH) {
         tracing::trace!("checking {path}");
         let mut errors = plan_errors(session, document);
@@ -149,7 +170,7 @@ fn current(session: &Session) -> ByUri {
 /// The 0-based line where a finding stands now: its own, moved along with the text, or its item's in the open plan.
 pub fn line_of(anchors: &Anchors, placed: &Placed, document: Option<&Document>) -> u32 {
     if let (Some(line), Some(_)) = (placed.finding.what.line, &placed.finding.what.file) {
-        let key = (placed.mission.clone(), placed.finding.id);
+        let key = (placed.mission.clone(), Mark::Finding(placed.finding.id));
         return anchors.line(key, &placed.path, line.saturating_sub(1));
     }
     let Some((document, item)) = document.zip(placed.finding.item.as_ref()) else { return 0 };

@@ -191,9 +191,9 @@ pub(super) mod tests {
 
     /// A session with such a client, which has one document open.
     pub fn session_with(capabilities: Value, version: i32, text: &str) -> Arc<Session> {
-        let session = Session::new(Peer::default(), Box::new(|_, _| Err("none".into())));
+        let session = Session::new(Peer::default(), Arc::new(|_, _, _| Err("none".into())));
         let params = json!({ "rootUri": "file:///w", "capabilities": capabilities });
-        session.introduce(Client::read(&params));
+        session.introduce(Client::read(&params), Some("/w".into()));
         session.documents.open(URI.parse().unwrap(), version, text.into());
         Arc::new(session)
     }

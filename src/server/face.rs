@@ -1,5 +1,6 @@
 //! The handlers: each translates, changes the session or puts something into a mailbox, and answers. None waits for the client.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -11,35 +12,39 @@ use tower_lsp::jsonrpc::{Error, Result};
 )]
 use tower_lsp::lsp_types::*;
 
+use super::ask::{self, Ask};
 use super::changes::{self, Content};
 use super::client::Client;
+use super::folders::Folders;
+use super::root::file_path;
 use super::session::Session;
 use super::text::Lines;
 use super::todo::hover::Form;
-use super::{Doctor, actions, ask, commands, diagnostics, progress, show, todo};
+use super::{Doctor, STOP_LIMIT, actions, commands, diagnostics, progress, show, todo};
 
 /// The language server of one session.
 pub struct Face {
-    session: Arc<Session>,
+    folders: Arc<Folders>,
     doctor: Doctor,
 }
 
 impl Face {
-    /// The face of `session`.
-    pub fn new(session: Arc<Session>, doctor: Doctor) -> Face {
-        Face { session, doctor }
+    /// The face of these folders.
+    pub fn new(folders: Arc<Folders>, doctor: Doctor) -> Face {
+        Face { folders, doctor }
     }
 
     /// The client.
     #[cfg(debug_assertions)]
-    pub fn peer(&self) -> &super::peer::Peer {
-        &self.session.peer
+    pub fn peer(&self) -> super::peer::Peer {
+        self.folders.first().peer.clone()
     }
 
     /// `window/workDoneProgress/cancel`
     pub async fn cancel_progress(&self, params: WorkDoneProgressCancelParams) {
         let Some(mission) = progress::mission_of(&params.token) else { return };
-        let Ok(runtime) = self.session.runtime().await else { return };
+        let Some(session) = self.folders.with_mission(&mission) else { return };
+        let Ok(runtime) = session.runtime().await else { return };
         if let Err(refused) = runtime.command(&mission, crate::mission::Command::Cancel) {
             tracing::warn!("failed to cancel mission {mission}: {refused}");
         }
@@ -50,8 +55,10 @@ impl Face {
         let uri = params["uri"].as_str().and_then(|uri| uri.parse().ok());
         let unknown = || Error::invalid_params("there is no such document of orchestrator");
         let content = uri.as_ref().and_then(Content::read).ok_or_else(unknown)?;
-        self.session.runtime().await.map_err(commands::failed)?;
-        let session = Arc::clone(&self.session);
+        // What is there is known once everything has started.
+        let first = self.folders.first();
+        first.runtime().await.map_err(commands::failed)?;
+        let session = self.folders.with_mission(content.mission()).unwrap_or(first);
         let text = tokio::task::spawn_blocking(move || content.text(&session)).await;
         let text = text.map_err(|error| commands::failed(error.to_string()))?;
         Ok(json!({ "text": text.map_err(commands::failed)? }))
@@ -59,22 +66,29 @@ impl Face {
 
     /// `$/setTrace`: there is no protocol trace to switch; the log has its own setting.
     pub async fn set_trace(&self, _params: Value) {}
+}
 
-    fn plan_text(&self, uri: &Uri) -> Option<Arc<str>> {
-        let document = self.session.is_plan(uri).then(|| self.session.documents.get(uri));
-        document.flatten().map(|document| document.text)
-    }
+/// The text of an open plan.
+fn plan_text(session: &Session, uri: &Uri) -> Option<Arc<str>> {
+    let document = session.is_plan(uri).then(|| session.documents.get(uri));
+    document.flatten().map(|document| document.text)
+}
+
+/// The folders of a list that are files of this machine.
+fn paths(folders: Vec<WorkspaceFolder>) -> Vec<PathBuf> {
+    folders.iter().filter_map(|folder| file_path(&folder.uri)).collect()
 }
 
 impl LanguageServer for Face {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
         // All that the client said comes this way: see `raw`.
         let said = params.initialization_options.unwrap_or_default();
-        self.session.introduce(Client::read(&said));
-        let name = &self.session.client().name;
-        tracing::info!("serving {name} at {:?}", self.session.root().map(|root| root.path()));
+        self.folders.introduce(Client::read(&said));
+        let session = self.folders.first();
+        let client = session.client();
+        tracing::info!("serving {} at {:?}", client.name, client.roots);
         Ok(InitializeResult {
-            capabilities: capabilities(self.session.client()),
+            capabilities: capabilities(client),
             server_info: Some(ServerInfo {
                 name: "orchestrator".to_owned(),
                 version: Some(env!("CARGO_PKG_VERSION").to_owned()),
@@ -83,8 +97,10 @@ impl LanguageServer for Face {
     }
 
     async fn initialized(&self, _: InitializedParams) {
-        show::announce(&self.session);
-        self.session.start();
+        show::announce(&self.folders.first());
+        for session in self.folders.all() {
+            session.start();
+        }
     }
 
     async fn shutdown(&self) -> Result<()> {
@@ -93,27 +109,29 @@ impl LanguageServer for Face {
 
     async fn did_open(&self, params: DidOpenTextDocumentParams) {
         let document = params.text_document;
-        self.session.documents.open(document.uri, document.version, document.text);
-        diagnostics::publish(&self.session);
+        let session = self.folders.of(&document.uri);
+        session.documents.open(document.uri, document.version, document.text);
+        diagnostics::publish(&session);
     }
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
         let VersionedTextDocumentIdentifier { uri, version } = params.text_document;
-        let session = &self.session;
+        let session = self.folders.of(&uri);
         let path = session.root().and_then(|root| root.rel(&uri));
         let moved = path.is_some_and(|path| session.anchors.shift(&path, &params.content_changes));
         let encoding = session.client().encoding;
         if !session.documents.change(&uri, version, params.content_changes, encoding) {
             tracing::warn!("the client changed {} without opening it", uri.as_str());
         }
-        if moved || self.plan_text(&uri).is_some() {
-            diagnostics::publish(&self.session);
+        if moved || plan_text(&session, &uri).is_some() {
+            diagnostics::publish(&session);
         }
     }
 
     async fn did_close(&self, params: DidCloseTextDocumentParams) {
-        self.session.documents.close(&params.text_document.uri);
-        diagnostics::publish(&self.session);
+        let session = self.folders.of(&params.text_document.uri);
+        session.documents.close(&params.text_document.uri);
+        diagnostics::publish(&session);
     }
 
     async fn did_save(&self, _: DidSaveTextDocumentParams) {}
@@ -122,26 +140,55 @@ impl LanguageServer for Face {
 
     async fn did_change_watched_files(&self, _: DidChangeWatchedFilesParams) {}
 
-    async fn did_change_workspace_folders(&self, _: DidChangeWorkspaceFoldersParams) {}
+    async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
+        let WorkspaceFoldersChangeEvent { added, removed } = params.event;
+        self.folders.change(paths(added), paths(removed), STOP_LIMIT).await;
+    }
+
+    async fn did_rename_files(&self, params: RenameFilesParams) {
+        for renamed in params.files {
+            let (Ok(from), Ok(to)) = (renamed.old_uri.parse(), renamed.new_uri.parse()) else {
+                continue;
+            };
+            let session = self.folders.of(&to);
+            let path = |uri: &Uri| session.root().and_then(|root| root.rel(uri));
+            if let (Some(from), Some(to)) = (path(&from), path(&to)) {
+                session.moved(&from, &to);
+                diagnostics::publish(&session);
+            }
+        }
+    }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
+        let session = self.folders.meant(params.arguments.first());
         let ask = ask::read(&params.command, params.arguments);
-        let ask = ask.map_err(|bad| commands::unreadable(&bad))?;
-        commands::perform(&self.session, &self.doctor, ask).await.map(Some)
+        match ask.map_err(|bad| commands::unreadable(&bad))? {
+            // What is said of all missions is said of all folders.
+            ask @ (Ask::Status | Ask::Agents | Ask::Trust) => {
+                let mut answer = Value::Null;
+                for session in self.folders.all() {
+                    let more = commands::perform(&session, &self.doctor, ask.clone()).await?;
+                    commands::join(&mut answer, more);
+                }
+                Ok(Some(answer))
+            }
+            ask => commands::perform(&session, &self.doctor, ask).await.map(Some),
+        }
     }
 
     async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
-        Ok(Some(actions::actions(&self.session, &params)))
+        let session = self.folders.of(&params.text_document.uri);
+        Ok(Some(actions::actions(&session, &params)))
     }
 
     async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
         let uri = params.text_document.uri;
-        if let Some(text) = self.plan_text(&uri) {
-            let (encoding, view) = (self.session.client().encoding, self.session.shown());
+        let session = self.folders.of(&uri);
+        if let Some(text) = plan_text(&session, &uri) {
+            let (encoding, view) = (session.client().encoding, session.shown());
             return Ok(Some(todo::lenses::lenses(&text, encoding, view.as_deref())));
         }
-        let Some(document) = self.session.documents.get(&uri) else { return Ok(None) };
-        let session = Arc::clone(&self.session);
+        let Some(document) = session.documents.get(&uri) else { return Ok(None) };
         let lenses = tokio::task::spawn_blocking(move || changes::lenses(&session, &document));
         Ok(lenses.await.ok())
     }
@@ -149,11 +196,12 @@ impl LanguageServer for Face {
     async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {
         let TextDocumentPositionParams { text_document, position } =
             params.text_document_position_params;
-        let (Some(text), Some(view)) = (self.plan_text(&text_document.uri), self.session.shown())
+        let session = self.folders.of(&text_document.uri);
+        let (Some(text), Some(view)) = (plan_text(&session, &text_document.uri), session.shown())
         else {
             return Ok(None);
         };
-        let client = self.session.client();
+        let client = session.client();
         let (form, kind) = match client.markdown {
             true => (Form::Markdown, MarkupKind::Markdown),
             false => (Form::Plain, MarkupKind::PlainText),
@@ -165,14 +213,16 @@ impl LanguageServer for Face {
     }
 
     async fn folding_range(&self, params: FoldingRangeParams) -> Result<Option<Vec<FoldingRange>>> {
-        Ok(self.plan_text(&params.text_document.uri).map(|text| todo::folding::ranges(&text)))
+        let uri = &params.text_document.uri;
+        let text = plan_text(&self.folders.of(uri), uri);
+        Ok(text.map(|text| todo::folding::ranges(&text)))
     }
 
     async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
         let TextDocumentPositionParams { text_document, position } = params.text_document_position;
-        let encoding = self.session.client().encoding;
-        let items = self
-            .plan_text(&text_document.uri)
+        let session = self.folders.of(&text_document.uri);
+        let encoding = session.client().encoding;
+        let items = plan_text(&session, &text_document.uri)
             .map(|text| todo::completion::items(&text, encoding, position));
         Ok(items.map(CompletionResponse::Array))
     }
@@ -182,8 +232,9 @@ impl LanguageServer for Face {
         params: DocumentSymbolParams,
     ) -> Result<Option<DocumentSymbolResponse>> {
         let uri = params.text_document.uri;
-        let client = self.session.client();
-        let text = self.plan_text(&uri);
+        let session = self.folders.of(&uri);
+        let client = session.client();
+        let text = plan_text(&session, &uri);
         Ok(text
             .map(|text| todo::symbols::symbols(&text, &uri, client.encoding, client.symbol_tree)))
     }
@@ -192,7 +243,8 @@ impl LanguageServer for Face {
         &self,
         params: DocumentDiagnosticParams,
     ) -> Result<DocumentDiagnosticReportResult> {
-        let items = diagnostics::of_document(&self.session, &params.text_document.uri);
+        let uri = &params.text_document.uri;
+        let items = diagnostics::of_document(&self.folders.of(uri), uri);
         let full = FullDocumentDiagnosticReport { result_id: None, items };
         let report = RelatedFullDocumentDiagnosticReport {
             related_documents: None,
@@ -213,7 +265,26 @@ fn capabilities(client: &Client) -> ServerCapabilities {
         change: Some(TextDocumentSyncKind::INCREMENTAL),
         ..TextDocumentSyncOptions::default()
     };
+    let folders = WorkspaceFoldersServerCapabilities {
+        supported: Some(true),
+        change_notifications: Some(OneOf::Left(true)),
+    };
+    let everything = FileOperationRegistrationOptions {
+        filters: vec![FileOperationFilter {
+            scheme: Some("file".to_owned()),
+            pattern: FileOperationPattern { glob: "**".to_owned(), ..Default::default() },
+        }],
+    };
+    let renames = WorkspaceFileOperationsServerCapabilities {
+        did_rename: Some(everything),
+        ..Default::default()
+    };
+    let workspace = WorkspaceServerCapabilities {
+        workspace_folders: client.folders.then_some(folders),
+        file_operations: client.renames.then_some(renames),
+    };
     ServerCapabilities {
+        workspace: (client.folders || client.renames).then_some(workspace),
         position_encoding: Some(client.encoding.kind()),
         text_document_sync: Some(TextDocumentSyncCapability::Options(sync)),
         code_action_provider: Some(match client.action_literals {

@@ -14,9 +14,11 @@ pub mod diagnostics;
 pub mod documents;
 pub mod editor;
 pub mod face;
+mod folders;
 pub mod hunks;
 #[cfg(test)]
 mod interleavings;
+mod meetings;
 pub mod outbox;
 pub mod parent;
 pub mod peer;
@@ -37,17 +39,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_lsp::LspService;
 
 use crate::runtime::{Editor, Handle};
 use face::Face;
-use session::Session;
+use folders::Folders;
 use transport::End;
 
-/// Makes the runtime of a workspace, once the client has said which. Called on a thread that may block, within the
+/// Makes the runtime of a workspace, once the client has said which, with what the person has set in the editor. Called on a thread that may block, within the
 /// asynchronous runtime's context.
-pub type Connect = Box<dyn FnOnce(&Path, Arc<dyn Editor>) -> Result<Handle, String> + Send>;
+pub type Connect =
+    Arc<dyn Fn(&Path, Arc<dyn Editor>, Option<&Value>) -> Result<Handle, String> + Send + Sync>;
 
 /// Examines the machine (and the workspace, if one is open) and reports in words. May block.
 pub type Doctor = Arc<dyn Fn(Option<&Path>) -> String + Send + Sync>;
@@ -66,8 +70,8 @@ where
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let peer = peer::Peer::default();
-    let session = Arc::new(Session::new(peer.clone(), connect));
-    let face = Face::new(Arc::clone(&session), doctor);
+    let folders = Arc::new(Folders::new(peer.clone(), connect));
+    let face = Face::new(Arc::clone(&folders), doctor);
     // What the framework's own client would send is nothing: ours does not wait for a place in a channel.
     let service = LspService::build(|_| face)
         .custom_method("window/workDoneProgress/cancel", Face::cancel_progress)
@@ -79,7 +83,7 @@ where
         .custom_method("orchestrator/testAsk", Face::test_ask);
     let (service, _socket) = service.finish();
     let gone = {
-        let session = Arc::clone(&session);
+        let session = folders.first();
         async move {
             tokio::select! {
                 () = session.client_gone() => {}
@@ -88,7 +92,9 @@ where
         }
     };
     let end = transport::run(service, peer, input, output, gone).await;
-    session.stop(STOP_LIMIT).await;
+    let sessions = folders.all();
+    let stops = sessions.iter().map(|session| session.stop(STOP_LIMIT));
+    futures_util::future::join_all(stops).await;
     tracing::info!("the session ended: {end:?}");
     end
 }

@@ -1,5 +1,6 @@
 //! What one session knows, shared by its handlers and its background tasks.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -17,8 +18,10 @@ use super::peer::Peer;
 use super::root::Root;
 use super::todo::TODO_PATH;
 use super::{Connect, board, parent};
+use crate::mission::Command;
 use crate::mission::view::MissionView;
 use crate::runtime::Handle;
+use crate::workspace::RelPath;
 
 /// What a command is answered with while the workspace is not trusted.
 const UNTRUSTED: &str = "this workspace is not trusted, so nothing of it is run; trust it in the editor, or with the command orchestrator.trust";
@@ -71,9 +74,9 @@ impl Session {
         }
     }
 
-    /// Keeps what `initialize` said. The framework lets only one `initialize` succeed.
-    pub fn introduce(&self, client: Client) {
-        if let Some(root) = client.root.clone() {
+    /// Keeps what `initialize` said, and the folder that this session is for. The framework lets only one `initialize` succeed.
+    pub fn introduce(&self, client: Client, root: Option<PathBuf>) {
+        if let Some(root) = root {
             self.root.get_or_init(|| Root::new(root));
         }
         let watch = client.process_id.and_then(parent::Watch::new);
@@ -124,7 +127,11 @@ impl Session {
         let session = Arc::clone(self);
         tokio::spawn(async move {
             let editor = Arc::new(OpenEditor::new(&session));
-            let connected = tokio::task::spawn_blocking(move || connect(root.path(), editor));
+            let client = session.client().clone();
+            let connected = tokio::task::spawn_blocking(move || {
+                let settings = client.settings.as_ref();
+                connect(root.path(), editor, settings)
+            });
             let runtime = match connected.await {
                 Ok(Ok(handle)) => {
                     tokio::spawn(board::run(Arc::clone(&session), handle.clone()));
@@ -168,6 +175,18 @@ impl Session {
             tracing::warn!(
                 "the missions did not stop within {limit:?}; the journal has what was done"
             );
+        }
+    }
+
+    /// The person renamed a file: what missions say of it goes with it.
+    pub fn moved(&self, from: &RelPath, to: &RelPath) {
+        self.anchors.moved(from, to);
+        let Runtime::Ready(handle) = &*self.runtime.borrow() else { return };
+        for view in handle.views().iter().filter(|view| view.speaks_of(from.as_str())) {
+            let command = Command::FileMoved { from: from.to_string(), to: to.to_string() };
+            if let Err(refused) = handle.command(&view.id, command) {
+                tracing::warn!("mission {} does not know that {from} moved: {refused}", view.id);
+            }
         }
     }
 

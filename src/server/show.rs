@@ -30,7 +30,15 @@ pub fn announce(session: &Session) {
 
 /// Shows a change as a diff, where the client can.
 pub fn change(session: &Session, mission: &MissionId, receipt: u64) {
-    let content = Content::Diff { mission: mission.clone(), receipt };
+    content(session, &Content::Diff { mission: mission.clone(), receipt });
+}
+
+/// Shows a change that waits with a question, where the client can.
+pub fn waiting(session: &Session, mission: &MissionId, question: u32) {
+    content(session, &Content::Waiting { mission: mission.clone(), question });
+}
+
+fn content(session: &Session, content: &Content) {
     if let Some(uri) = content.uri().filter(|_| session.client().contents) {
         open(session, uri);
     }

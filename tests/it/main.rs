@@ -28,6 +28,8 @@ mod demo;
 #[cfg(target_os = "linux")]
 mod editors;
 mod faults;
+#[cfg(unix)]
+mod folders;
 mod gate;
 mod gate_languages;
 mod gate_servers;
@@ -52,12 +54,16 @@ mod protocol;
 mod rehydrate;
 mod rerun;
 mod rules;
+#[cfg(unix)]
+mod settings;
 mod simulate;
 mod support;
 #[cfg(unix)]
 mod surface;
 mod symbolic_engine;
 mod todo;
+#[cfg(unix)]
+mod typing;
 mod undo;
 mod undo_editor;
 mod vscode;

@@ -276,3 +276,85 @@ fn answers_beside_ten_busy_workers() {
     println!("| cancel: answered, ended | {cancel:.1} | {ended:.1} |");
     client.leave();
 }
+
+/// The code actions of the line in the plan that holds `text`, by their titles.
+fn plan_actions(client: &mut Client, project: &Project, text: &str) -> Vec<(String, Value)> {
+    let plan = uri(&project.root().join(".opencode/todo.md"));
+    let content = project.read(".opencode/todo.md");
+    let line = content.lines().position(|line| line.contains(text)).unwrap();
+    client.open(&plan, &content);
+    let actions = client.actions(&plan, line as u64, 0);
+    client.notify("textDocument/didClose", json!({ "textDocument": { "uri": plan } }));
+    let of =
+        |action: &Value| (action["title"].as_str().unwrap().to_owned(), action["command"].clone());
+    actions.iter().map(of).collect()
+}
+
+fn act(client: &mut Client, actions: &[(String, Value)], title: &str) {
+    let found = actions.iter().find(|(known, _)| known.starts_with(title));
+    let (_, command) = found.unwrap_or_else(|| panic!("{title} is not in {actions:?}"));
+    let name = command["command"].as_str().unwrap();
+    let done = client.command(name, command["arguments"].clone());
+    assert!(done.get("error").is_none(), "{done}");
+}
+
+/// The view, once it is as wanted.
+fn seen(client: &mut Client, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    let shows =
+        |message: &Value| message["method"] == "orchestrator/mission" && fits(&message["params"]);
+    client.wait_for(what, shows)["params"].clone()
+}
+
+#[test]
+fn items_are_skipped_and_split_and_findings_are_shown_by_a_test_first() {
+    let plan = "# Mission: g\n## M1: all\n### T1.1: big\n- [ ] S1.1.1: one | file:a.txt\n- [ ] S1.1.2: two | file:b.txt\n### T1.2: small\n- [ ] S1.2.1: three | file:c.txt\n";
+    let parts = "# Mission: g\n## M1: parts\n### T1.1: half\n- [ ] S1.1.1: a | file:a.txt\n### T1.2: other half\n- [ ] S1.2.1: b | file:b.txt\n";
+    let provider = Provider::answering(move |asked| match asked.role {
+        Role::Commander => Reply::Call("triage", json!({"decision": "plan"})),
+        Role::Planner if asked.brief.starts_with("Split task T1.1") => {
+            Reply::Call("plan", json!({ "todo": parts }))
+        }
+        Role::Planner => Reply::Call("plan", json!({ "todo": plan })),
+        Role::Worker => {
+            let note = json!({"file": "a.txt", "line": 1, "severity": "info", "message": "odd"});
+            Reply::Call("done", json!({"summary": "looked", "notes": [note]}))
+        }
+        Role::Reviewer => Reply::Call("verdict", json!({"pass": true, "evidence": ["read it"]})),
+    });
+    let project = provider.serving(Project::empty());
+    project.write("a.txt", "a\n");
+    let mut client = Client::in_project(&project, capabilities(), json!({ "mission": true }));
+    client.command("orchestrator.plan", json!([{ "goal": "g" }]));
+    seen(&mut client, "the plan", |view| view["state"] == "planned");
+
+    let actions = plan_actions(&mut client, &project, "T1.2");
+    let titles: Vec<&str> = actions.iter().map(|(title, _)| title.as_str()).collect();
+    assert!(!titles.contains(&"Mark T1.2 as pending"), "it is: {titles:?}");
+    act(&mut client, &actions, "Skip T1.2");
+    let view = seen(&mut client, "T1.2 is gone", |view| view["progress"][1] == 2);
+    assert_eq!(view["plan"]["milestones"][0]["tasks"].as_array().unwrap().len(), 1);
+    let actions = plan_actions(&mut client, &project, "S1.1.2");
+    act(&mut client, &actions, "Skip S1.1.2");
+    seen(&mut client, "S1.1.2 is gone", |view| view["progress"][1] == 1);
+    // The last step is the plan, which must not be empty.
+    let actions = plan_actions(&mut client, &project, "S1.1.1");
+    act(&mut client, &actions, "Skip S1.1.1");
+    let told = |view: &Value| view["story"].to_string().contains("is not skipped");
+    seen(&mut client, "that it stays", told);
+
+    let actions = plan_actions(&mut client, &project, "### T1.1");
+    act(&mut client, &actions, "Split T1.1 into");
+    let is_split = |view: &Value| view["story"].to_string().contains("split into 2 tasks");
+    let view = seen(&mut client, "the parts", is_split);
+    assert_eq!(view["progress"][1], 3, "{}", project.read(".opencode/todo.md"));
+
+    client.command("orchestrator.resume", json!([]));
+    let view = wait_end(&mut client, "sealed");
+    let number = view["findings"][0]["id"].clone();
+    let a = uri(&project.root().join("a.txt"));
+    client.open(&a, "a\n");
+    let titles: Vec<Value> = client.actions(&a, 0, 0).iter().map(|a| a["title"].clone()).collect();
+    assert!(titles.contains(&json!("Reproduce with a test and fix: odd")), "{titles:?}");
+    client.leave();
+    assert!(number.is_u64());
+}

@@ -11,6 +11,7 @@ import { MissionsTree } from './missionsTree';
 import { PREFIX } from './names';
 import { bundledIn, SETTING } from './program';
 import { Session } from './session';
+import { ofServer } from './settings';
 import { Status } from './status';
 import type { Target } from './tree';
 
@@ -20,6 +21,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const log = window.createOutputChannel('Orchestrator', { log: true });
   const missions = new Missions();
   const item = new Status(missions);
+  const settings = ofServer(Object.keys(manifest(context).contributes.configuration.properties));
   const onRunning = (running: boolean): void => {
     item.set(running);
   };
@@ -30,6 +32,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     onRunning,
     // The server would show a change as one text; this editor has a better way.
     { 'orchestrator.change.open': (change: Target) => diff(current, change) },
+    settings,
   );
   session = current;
   const showLog = (): void => {
@@ -44,11 +47,21 @@ export async function activate(context: ExtensionContext): Promise<void> {
       commands.registerCommand(`${PREFIX}${name}`, run),
     ),
     workspace.onDidChangeConfiguration((change) =>
-      change.affectsConfiguration(SETTING) ? current.restart() : undefined,
+      [SETTING, ...settings].some((setting) => change.affectsConfiguration(setting))
+        ? current.restart()
+        : undefined,
     ),
     workspace.onDidGrantWorkspaceTrust(() => current.trust()),
   );
   await current.start();
+}
+
+interface Manifest {
+  contributes: { configuration: { properties: Record<string, unknown> } };
+}
+
+function manifest(context: ExtensionContext): Manifest {
+  return context.extension.packageJSON as Manifest;
 }
 
 export function deactivate(): Promise<void> | undefined {

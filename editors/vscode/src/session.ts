@@ -5,6 +5,7 @@ import { LanguageClient, State, TransportKind } from 'vscode-languageclient/node
 import type { Mission } from './mission';
 import type { Missions } from './missions';
 import { find, SETTING } from './program';
+import { gather } from './settings';
 
 /** What a command of the server does here instead, with its first argument. */
 export type Instead = Record<string, (argument: never) => Promise<unknown>>;
@@ -18,6 +19,7 @@ export class Session {
     private readonly bundled: string,
     private readonly onRunning: (running: boolean) => void,
     private readonly instead: Instead,
+    private readonly settings: string[],
   ) {}
 
   async start(): Promise<void> {
@@ -106,7 +108,15 @@ export class Session {
       { command: program, args: ['lsp'], transport: TransportKind.stdio },
       {
         documentSelector: [{ scheme: 'file' }],
-        initializationOptions: { mission: true, trusted: workspace.isTrusted },
+        initializationOptions: {
+          mission: true,
+          trusted: workspace.isTrusted,
+          settings: gather(
+            this.settings,
+            // Not the workspace's: nothing of it says which model is asked, or what may be spent.
+            (setting) => workspace.getConfiguration().inspect(setting)?.globalValue,
+          ),
+        },
         outputChannel: this.log,
         middleware: {
           executeCommand: (command, args: unknown[], next): unknown => {

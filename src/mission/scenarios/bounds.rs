@@ -152,7 +152,7 @@ fn a_blocked_mission_asks_nobody_until_a_person_resumes() {
             version: None,
             ask: None,
         },
-        Command::FixFinding { finding: 1 },
+        Command::FixFinding { finding: 1, test: false },
         Command::DismissFinding { finding: 1, reason: "r".into() },
     ];
     for command in words {

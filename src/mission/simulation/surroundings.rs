@@ -2,6 +2,7 @@
 
 use super::super::event::{GateVerdict, Gravity, NewFinding, SealVerdict, TestVerdict};
 use super::super::plan::{ItemId, Mark, Plan};
+use super::super::question::{DISCARD, MERGE, Meeting, Place};
 use super::super::{Act, Command, Effect, Outcome, Weighed};
 use super::model;
 use super::random::Dice;
@@ -32,6 +33,7 @@ pub(super) fn outcome(
         Act::Undo { merge: false, .. } if dice.once_in(6) => {
             Outcome::Edited { reason: reason(), files: vec!["a.rs".into()], diff: "-x".into() }
         }
+        Act::Apply { .. } if dice.once_in(8) => Outcome::Met { meeting: meeting() },
         Act::Apply { .. } | Act::Undo { .. } => match dice.roll(12) {
             0 | 1 if bad => Outcome::NotApplied { reason: reason() },
             0..=3 => Outcome::Stale { reason: reason() },
@@ -51,6 +53,11 @@ pub(super) fn outcome(
         Act::Seal => Outcome::Sealed { verdict: seal(dice, bad) },
         Act::Wait { .. } => Outcome::Waited,
     }
+}
+
+fn meeting() -> Meeting {
+    let places = vec![Place { file: "a.rs".to_owned(), line: 3 }];
+    Meeting { change: "meets-1".to_owned(), places, diff: "+x".to_owned() }
 }
 
 fn recalled(dice: &mut Dice) -> Outcome {
@@ -130,7 +137,10 @@ pub(super) fn command(dice: &mut Dice, world: &World) -> Command {
         1..=7 => Command::Pause,
         8..=17 => Command::Resume,
         18..=22 => Command::RunItem { item: item(dice, world) },
-        23..=24 => Command::Answer { question: None, text: "yes".to_owned(), ask: None },
+        23..=24 => {
+            let text = dice.pick(&["yes", MERGE, MERGE, DISCARD], "").to_owned();
+            Command::Answer { question: None, text, ask: None }
+        }
         25..=29 => {
             let mark = dice.pick(
                 &[Mark::Pending, Mark::Active, Mark::Done, Mark::Done, Mark::Failed],
@@ -140,7 +150,12 @@ pub(super) fn command(dice: &mut Dice, world: &World) -> Command {
             let item = item(dice, world);
             Command::SetItem { item, mark, evidence, version: None, ask: None }
         }
-        30..=32 => Command::FixFinding { finding },
+        30 => match dice.roll(3) {
+            0 => Command::SkipItem { item: item(dice, world) },
+            1 => Command::SplitItem { item: item(dice, world) },
+            _ => Command::FixFinding { finding, test: true },
+        },
+        31..=32 => Command::FixFinding { finding, test: false },
         33 => Command::Undo { receipt: None, merge: dice.once_in(2), ask: None },
         34..=35 => {
             let receipt = Some(dice.roll(world.next_receipt() + 1));

@@ -251,6 +251,7 @@ fn is_end_of(act: &Act, outcome: &Outcome, is_pending: bool) -> bool {
         Applied | Stale { .. } | NotApplied { .. } => {
             matches!(act, Act::Apply { .. } | Act::Undo { .. })
         }
+        Met { .. } => matches!(act, Act::Apply { .. }),
         Edited { .. } => matches!(act, Act::Undo { .. }),
         Baselined { .. } => *act == Act::Baseline,
         Foreseen { .. } => matches!(act, Act::Foresee { .. }),

@@ -32,7 +32,7 @@ const BLOCKED: Duration = Duration::from_secs(1);
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// `[slots]`: the most requests that are under way at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SlotSettings {
     /// To one provider: one address, with one key.
