@@ -45,11 +45,14 @@ struct Known {
 }
 
 impl Changes {
-    /// The person keeps a change, or all that the mission did so far.
-    pub fn keep(&self, view: &MissionView, receipt: Option<u64>) {
+    /// The person keeps a change, or all that the mission did so far. Says whether that is new.
+    pub fn keep(&self, view: &MissionView, receipt: Option<u64>) -> bool {
         let all = view.receipts.iter().map(|change| change.receipt);
         let kept = all.filter(|number| receipt.is_none_or(|receipt| receipt == *number));
-        self.lock().kept.extend(kept.map(|number| (view.id.clone(), number)));
+        let mut known = self.lock();
+        let before = known.kept.len();
+        known.kept.extend(kept.map(|number| (view.id.clone(), number)));
+        known.kept.len() > before
     }
 
     /// Those that have lenses: neither kept nor taken back, and of a mission that was at work in this session.

@@ -88,8 +88,8 @@ pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answe
         }
         Ask::Keep { mission, receipt } => {
             let view = meant(&views, mission)?;
-            session.changes.keep(view, receipt);
-            if session.client().refreshes_lenses {
+            // Said twice it is nothing new: to be told again and again keeps an editor from asking at all.
+            if session.changes.keep(view, receipt) && session.client().refreshes_lenses {
                 refresh::<CodeLensRefresh>(session);
             }
             Ok(json!({ "mission": view.id, "receipt": receipt }))

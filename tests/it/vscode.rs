@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -28,8 +29,13 @@ fn npm(arguments: &[&str]) -> String {
     run(npm)
 }
 
-/// The package of the extension, made as its README says.
-fn packaged() -> PathBuf {
+/// The package of the extension, made once, as its README says.
+fn packaged() -> &'static Path {
+    static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
+    PACKAGE.get_or_init(package)
+}
+
+fn package() -> PathBuf {
     npm(&["ci", "--no-audit", "--no-fund"]);
     npm(&["run", "package"]);
     let package = checkout().join("editors/vscode/orchestrator-0.1.0.vsix");
@@ -44,13 +50,11 @@ fn the_extension_is_sound() {
     for script in ["lint", "check", "test"] {
         npm(&["run", script]);
     }
-    a_package_for_one_platform_has_its_server(&package);
+    a_package_for_one_platform_has_its_server(package);
 }
 
-/// By command, alone, as it needs what the other test installs:
-/// `cargo test --test it -- --ignored missions_run_in_a_real_vs_code`
+/// It installs 1 GB into `.tools/vscode` the first time. Pictures of each step are left in `target/artefacts/vscode`.
 #[test]
-#[ignore = "1 GB is installed for it, and it takes minutes: run by command"]
 fn missions_run_in_a_real_vs_code() {
     let package = packaged();
     let scripts = checkout().join("tests/editors/vscode");
@@ -78,7 +82,7 @@ fn missions_run_in_a_real_vs_code() {
     journey
         .arg(scripts.join("journey.mjs"))
         .env("EDITOR", editor.trim())
-        .env("EXTENSION", &package)
+        .env("EXTENSION", package)
         .env("ORCHESTRATOR_SERVER", server.get_program())
         .env("ARTEFACTS", checkout().join("target/artefacts/vscode"))
         .env("SCRATCH", scratch.path())

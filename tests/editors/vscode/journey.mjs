@@ -295,6 +295,7 @@ const STEPS = {
     await until('their end', async () => {
       const keep = lens('Keep').first();
       await keep.click({ timeout: 2000 }).catch(() => undefined); // it may go while it is aimed at
+      await code.page.waitForTimeout(1000);
       return (await lens('proved').count()) === 0;
     });
   },
