@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::schema::{ContentBlock, Resource};
+use crate::wire::percent::decoded_leniently;
 use crate::workspace::RelPath;
 
 /// The longest text that is taken along, in characters, and the most of all together. A goal has room for more.
@@ -74,23 +75,10 @@ fn name(uri: &str, root: &Path) -> String {
 /// The path of a `file:` URI.
 fn file_path(uri: &str) -> Option<String> {
     let path = uri.strip_prefix("file://")?.split(['?', '#']).next()?;
-    let path = decoded(path)?;
+    let path = decoded_leniently(path)?;
     // `file:///C:/x` on Windows.
     let drive = path.strip_prefix('/').filter(|rest| rest.as_bytes().get(1) == Some(&b':'));
     Some(drive.map_or(path.clone(), str::to_owned))
-}
-
-/// Without percent signs.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = (*first == b'%').then(|| after.get(..2)).flatten();
-        let hex = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        bytes.push(hex.unwrap_or(*first));
-        rest = if hex.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 mod asking;
 mod bounds;
 mod context;
+mod person;
 
 use serde_json::{Value, json};
 
 use super::conversation::{Role, ToolCall, Turn, Usage};
-use super::event::{Fault, FaultKind, GateVerdict, NewFinding, SealVerdict, TestVerdict};
+use super::event::{Fault, FaultKind, GateVerdict, Gravity, NewFinding, SealVerdict, TestVerdict};
 use super::*;
 
 const PLAN: &str = "# Mission: g\n## M1: m\n### T1.1: a\n- [ ] S1.1.1: x | file:a.rs\n### T1.2: b | depends:T1.1\n- [ ] S1.2.1: y | file:b.rs\n";

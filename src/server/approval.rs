@@ -22,9 +22,10 @@ const RUN: &str = "Carry It Out";
 const OPEN: &str = "Open the Plan";
 const CANCEL: &str = "Cancel the Mission";
 
-/// The plans that the editor asks about.
+/// The plans that the editor asks about, and those that it has asked about: a person who began a single item knows that the
+/// plan waits.
 #[derive(Debug, Default)]
-pub struct Approvals(HashMap<MissionId, AbortHandle>);
+pub struct Approvals(HashMap<MissionId, Option<AbortHandle>>);
 
 impl Approvals {
     /// Asks when a plan begins to wait, and takes the question back when it does no more.
@@ -35,12 +36,12 @@ impl Approvals {
         view: &MissionView,
     ) {
         let waits = view.end.is_none() && view.state == "planned" && view.sessions.is_empty();
-        match (waits && session.client().message_buttons, self.0.contains_key(&view.id)) {
-            (true, false) => {
-                self.0.insert(view.id.clone(), ask(session, runtime, view));
+        match (waits && session.client().message_buttons, self.0.get_mut(&view.id)) {
+            (true, None) => {
+                self.0.insert(view.id.clone(), Some(ask(session, runtime, view)));
             }
-            (false, true) => {
-                if let Some(asked) = self.0.remove(&view.id) {
+            (false, Some(asked)) => {
+                if let Some(asked) = asked.take() {
                     // The request is dropped with its task, and that is told to the client.
                     asked.abort();
                 }

@@ -6,7 +6,6 @@
 //! `orchestrator:/<mission>/question/<number>.diff` for one that waits, and `orchestrator:/<mission>/report.md`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,6 +18,7 @@ use super::session::Session;
 use crate::mission::view::MissionView;
 use crate::mission::{Accepted, MissionId, report};
 use crate::runtime::{Changed, changed};
+use crate::wire::percent::{decoded, encoded};
 use crate::workspace::RelPath;
 use crate::workspace::diff::{Hunk, hunks, unified};
 
@@ -181,17 +181,18 @@ impl Content {
     /// Its URI.
     pub fn uri(&self) -> Option<Uri> {
         let uri = match self {
-            Content::Report(mission) => format!("{SCHEME}:/{}/report.md", encoded(&mission.0)),
+            Content::Report(mission) => format!("{SCHEME}:/{}/report.md", encoded(&mission.0, b"")),
             Content::Waiting { mission, question } => {
-                format!("{SCHEME}:/{}/question/{question}.diff", encoded(&mission.0))
+                format!("{SCHEME}:/{}/question/{question}.diff", encoded(&mission.0, b""))
             }
             Content::Diff { mission, receipt } => {
-                format!("{SCHEME}:/{}/change/{receipt}.diff", encoded(&mission.0))
+                format!("{SCHEME}:/{}/change/{receipt}.diff", encoded(&mission.0, b""))
             }
             Content::File { mission, receipt, path, after } => {
                 let side = if *after { "after" } else { "before" };
-                let file: Vec<String> = path.as_str().split('/').map(encoded).collect();
-                let mission = encoded(&mission.0);
+                let file: Vec<String> =
+                    path.as_str().split('/').map(|part| encoded(part, b"")).collect();
+                let mission = encoded(&mission.0, b"");
                 format!("{SCHEME}:/{mission}/change/{receipt}/{side}/{}", file.join("/"))
             }
         };
@@ -230,40 +231,6 @@ impl Content {
             }
         }
     }
-}
-
-/// The part of a path without its percent signs.
-fn decoded(part: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(part.len());
-    let mut rest = part.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = match (first, tail) {
-            (b'%', [high, low, tail @ ..]) => {
-                let digit = |byte: &u8| char::from(*byte).to_digit(16);
-                let byte = digit(high)? * 16 + digit(low)?;
-                bytes.push(u8::try_from(byte).ok()?);
-                tail
-            }
-            _ => {
-                bytes.push(*first);
-                tail
-            }
-        };
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn encoded(part: &str) -> String {
-    let mut said = String::with_capacity(part.len());
-    for byte in part.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            said.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(said, "%{byte:02X}");
-        }
-    }
-    said
 }
 
 /// The lenses of a document: at each place that an accepted change gave it, what proved it, and what can be done.

@@ -4,35 +4,19 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::wire::percent::{decoded, encoded};
+
 /// The `file:` URI of an absolute path.
 pub fn from_path(path: &Path) -> String {
     let text = path.to_string_lossy().replace('\\', "/");
-    let mut uri = String::from(if text.starts_with('/') { "file://" } else { "file:///" });
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b':' => {
-                uri.push(byte as char)
-            }
-            _ => uri.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    uri
+    let head = if text.starts_with('/') { "file://" } else { "file:///" };
+    format!("{head}{}", encoded(&text, b"/:"))
 }
 
 /// The path of a `file:` URI; `None` for other schemes, hosts and bad escapes.
 pub fn to_path(uri: &str) -> Option<PathBuf> {
     let rest = uri.strip_prefix("file://")?;
-    let mut bytes = Vec::with_capacity(rest.len());
-    let mut input = rest.bytes();
-    while let Some(byte) = input.next() {
-        if byte == b'%' {
-            let digits = [input.next()?, input.next()?];
-            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    let text = String::from_utf8(bytes).ok()?;
+    let text = decoded(rest)?;
     if !text.starts_with('/') {
         return None;
     }
