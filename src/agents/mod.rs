@@ -3,6 +3,7 @@
 //! Both answer with the same calls, so that a mission cannot tell them apart, and the gate need not. An agent decides
 //! nothing beyond its turn and changes nothing by itself.
 
+pub mod custom;
 mod model_agent;
 pub mod symbolic;
 mod symbolic_agent;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::CliError;
 use super::paint::Colour;
 use super::watch::Output;
+use crate::agents::custom;
 use crate::gate::language::Language;
 use crate::gate::languages::Languages;
 use crate::gate::shadow::cache_dir;
@@ -59,6 +60,7 @@ pub(super) fn report(root: Option<&Path>) -> String {
 
 fn examine(root: Option<&Path>) -> Vec<Finding> {
     let mut findings = vec![orchestrator(), models(), journal(root), cache()];
+    findings.extend(root.and_then(agents));
     let languages = languages(root);
     let here = root.map(|root| languages.detect(root)).unwrap_or_default();
     for language in languages.all() {
@@ -86,6 +88,24 @@ fn orchestrator() -> Finding {
         ok: true,
         detail: format!("{}, settings: {config}", env!("CARGO_PKG_VERSION")),
     }
+}
+
+/// The project's own agents, where it describes some.
+fn agents(root: &Path) -> Option<Finding> {
+    let subject = custom::PATH.to_owned();
+    let file = match custom::load(root) {
+        Ok(file) => file,
+        Err(detail) => return Some(Finding { subject, ok: false, detail }),
+    };
+    let errors = file.problems.iter().filter(|problem| problem.is_error);
+    let errors: Vec<&str> = errors.map(|problem| problem.message.as_str()).collect();
+    if file.entries.is_empty() && errors.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = file.agents.iter().map(|agent| agent.name.as_str()).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let wrong = if errors.is_empty() { String::new() } else { format!("; {}", errors.join("; ")) };
+    Some(Finding { subject, ok: errors.is_empty(), detail: format!("{names}{wrong}") })
 }
 
 fn models() -> Finding {

@@ -112,8 +112,12 @@ enum Command {
     Redo(undo::Redo),
     /// Say what is here: compilers, language servers, models, and how to get what is missing.
     Doctor,
-    /// Print what can be configured, as a JSON schema.
-    Schema,
+    /// Print the JSON schema of a file: the configuration, or a project's agents.
+    Schema {
+        /// Which file.
+        #[arg(value_enum, default_value_t)]
+        of: schema::Of,
+    },
     /// Run a whole mission on a small project in a temporary folder, with a replayed conversation.
     Demo {
         /// Leave the folder in place.
@@ -219,7 +223,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Redo(args) => undo::redo(&root, &args, &out),
         Command::Check(args) => check::check(&root, &args, &out),
         Command::Doctor => doctor::doctor(&root, &out),
-        Command::Schema => schema::print(&out),
+        Command::Schema { of } => schema::print(of, &out),
         Command::Demo { keep } => demo::demo(keep, &out),
         Command::Verify { mission, rerun } => {
             verify::verify(&root, mission.as_deref(), rerun, &out)

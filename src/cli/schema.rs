@@ -1,11 +1,25 @@
-//! `orchestrator schema`: what can be configured, as a JSON schema for editors.
+//! `orchestrator schema`: what can stand in a file, as a JSON schema for editors.
 
 use super::CliError;
 use super::watch::Output;
-use crate::runtime::settings::schema;
+use crate::agents::custom;
+use crate::runtime::settings;
 
-pub(super) fn print(out: &Output) -> Result<u8, CliError> {
-    let schema = schema();
+/// The files.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+pub(super) enum Of {
+    /// The configuration file of the user.
+    #[default]
+    Config,
+    /// `.opencode/agents.json` of a project.
+    Agents,
+}
+
+pub(super) fn print(of: Of, out: &Output) -> Result<u8, CliError> {
+    let schema = match of {
+        Of::Config => settings::schema(),
+        Of::Agents => custom::schema(),
+    };
     if out.is_json() {
         out.value(&schema);
     } else {

@@ -110,53 +110,60 @@ impl Performer {
         Ok(laid)
     }
 
-    /// A proposal whose anchors a person has typed over is one on the saved texts: proved there, and then laid beside what
-    /// was typed. Where both meet, it stays what it is on the saved texts, so that the person can decide. `None` where
-    /// typing is not the reason.
-    pub(super) async fn rebased(
+    /// A proposal that a person has typed over is one on the saved texts: proved there, and then laid beside what was typed.
+    /// Where both meet, it stays what it is on the saved texts, so that the person can decide.
+    pub(super) async fn beside_typing(
         &self,
         proposal: &Proposal,
-        open: &OpenTexts,
-    ) -> Result<Option<(OpenTexts, Judged)>, GateError> {
-        let saved = self.without_typing(proposal, open);
-        if saved.len() == open.len() {
-            return Ok(None);
-        }
+        open: OpenTexts,
+        saved: OpenTexts,
+    ) -> Result<(OpenTexts, Judged), GateError> {
         let judged = self.gate.check_proposal(proposal, &saved).await?;
         if judged.checked.report.verdict != Verdict::Accepted {
-            return Ok(None);
+            return Ok((saved, judged));
         }
         let mut beside_typing = Proposal::default();
         for file in &judged.checked.contents {
             let was = self.base_bytes(&file.path, &saved);
-            let now = self.base_bytes(&file.path, open);
-            let typed = now.as_deref().filter(|_| was != now);
-            let meets = typed.and_then(|mine| beside(was.as_deref(), mine, file.result.as_deref()));
-            if meets.is_some_and(|merged| !merged.left.is_empty()) {
-                return Ok(Some((saved, judged)));
-            }
+            let now = self.base_bytes(&file.path, &open);
             let (was, now, is) = (was.as_deref(), now.as_deref(), file.result.as_deref());
+            let meets = now.filter(|_| was != now).and_then(|mine| beside(was, mine, is));
+            let is_free = meets.is_none_or(|merged| merged.left.is_empty());
             match on_top(&file.path, was, now, is) {
-                Ok(operation) => beside_typing.changes.extend(operation),
-                Err(_) => return Ok(None),
+                Ok(operation) if is_free => beside_typing.changes.extend(operation),
+                _ => return Ok((saved, judged)),
             }
         }
-        let judged = self.gate.check_proposal(&beside_typing, open).await?;
-        Ok(Some((open.clone(), judged)))
+        let judged = self.gate.check_proposal(&beside_typing, &open).await?;
+        Ok((open, judged))
     }
 
-    /// What is open, without the unsaved texts of files that the proposal edits.
-    fn without_typing(&self, proposal: &Proposal, open: &OpenTexts) -> OpenTexts {
+    /// What is open, without the unsaved texts of files that the proposal edits or replaces.
+    pub(super) fn without_typing(&self, laid: &OnTree, open: &OpenTexts) -> OpenTexts {
         let mut saved = open.clone();
-        for change in &proposal.changes {
-            let Operation::Edit { path, .. } = change else { continue };
-            let Some(buffer) = open.get(path) else { continue };
+        for change in &laid.proposal.changes {
+            let (Operation::Edit { path, .. } | Operation::Write { path, .. }) = change else {
+                continue;
+            };
+            // What comes from a worktree was merged with the texts of now already.
+            let Some(buffer) = open.get(path).filter(|_| !laid.onto.contains_key(path)) else {
+                continue;
+            };
             let on_disk = std::fs::read(path.in_root(&self.root));
             if on_disk.is_ok_and(|bytes| bytes != buffer.text.as_bytes()) {
                 saved.remove(path);
             }
         }
         saved
+    }
+}
+
+impl OnTree {
+    /// Whether a whole text takes the place of one that a person typed at: who wrote it may not know theirs.
+    pub(super) fn replaces_typing(&self, open: &OpenTexts, saved: &OpenTexts) -> bool {
+        let is_typed = |path: &RelPath| open.contains_key(path) && !saved.contains_key(path);
+        let mut changes = self.proposal.changes.iter();
+        changes.any(|change| matches!(change, Operation::Write { path, .. } if is_typed(path)))
     }
 }
 

@@ -9,6 +9,7 @@ mod baseline;
 mod board;
 mod changed;
 mod checkpoint;
+mod custom;
 mod dispatch;
 mod editors;
 mod engine;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::custom::Right;
 use super::editors::Editors;
+use super::prove::unlaid;
 use super::settings::TestsWhen;
 use super::{Editor, Settings, StartError, baseline, seal};
 use crate::agents::{self, Agent, Ask, Waits};
@@ -17,7 +19,7 @@ use crate::gate::{self, Baseline, Gate};
 use crate::journal::Journal;
 use crate::memory::{self, Question, Recalled, Store};
 use crate::mission::control::RUN;
-use crate::mission::conversation::{Message, ToolCall, Usage};
+use crate::mission::conversation::{Message, Role, ToolCall, Usage};
 use crate::mission::event::{Fault, FaultKind, SealVerdict, SessionId, Uses};
 use crate::mission::plan::{ItemId, render};
 use crate::mission::{Accepted, Act, Back, Mission, MissionId, Outcome, Session};
@@ -27,11 +29,15 @@ use crate::workspace::hash::sha256;
 
 /// An effect with all that it needs, taken from the mission when it begins.
 pub(super) enum Job {
-    Recall(Box<Question>),
+    Recall {
+        question: Box<Question>,
+        role: Role,
+    },
     Ask(Box<Ask>),
     Tool {
         caller: Caller,
         call: ToolCall,
+        agent: Option<String>,
     },
     Check {
         mission: MissionId,
@@ -39,6 +45,7 @@ pub(super) enum Job {
         item: ItemId,
         call: ToolCall,
         merge: Option<String>,
+        agent: Option<String>,
         links: usize,
     },
     Apply {
@@ -79,17 +86,21 @@ impl Job {
         let links = m.receipts.len();
         match act {
             Act::Recall { session } => {
-                question(m, *session).map_or(Job::Impossible, |asked| Job::Recall(Box::new(asked)))
+                let role = m.session(*session).map(|session| session.role);
+                let asked = question(m, *session).map(Box::new).zip(role);
+                asked.map_or(Job::Impossible, |(question, role)| Job::Recall { question, role })
             }
             Act::Ask { session } => {
                 ask(m, *session, held).map_or(Job::Impossible, |ask| Job::Ask(Box::new(ask)))
             }
             Act::Tool { session, call, .. } => m.session(*session).map_or(Job::Impossible, |s| {
-                Job::Tool { caller: caller(m, s, call), call: call.clone() }
+                let agent = s.item.as_ref().and_then(|item| agent_of(m, item));
+                Job::Tool { caller: caller(m, s, call), call: call.clone(), agent }
             }),
             Act::Check { session, item, call, merge } => {
                 let (mission, item, call) = (m.id.clone(), item.clone(), call.clone());
-                Job::Check { mission, session: *session, item, call, merge: merge.clone(), links }
+                let (merge, agent) = (merge.clone(), agent_of(m, &item));
+                Job::Check { mission, session: *session, item, call, merge, agent, links }
             }
             Act::Apply { receipt } => Job::Apply { mission: m.id.clone(), receipt: *receipt },
             Act::Undo { number, back, merge } => Job::Undo {
@@ -109,6 +120,11 @@ impl Job {
             Act::Wait { ms, .. } => Job::Wait(Duration::from_millis(*ms)),
         }
     }
+}
+
+/// The project's agent that a task is given to.
+fn agent_of(m: &Mission, item: &ItemId) -> Option<String> {
+    m.plan.as_ref()?.task(item)?.agent.clone()
 }
 
 fn caller(m: &Mission, s: &Session, call: &ToolCall) -> Caller {
@@ -217,8 +233,9 @@ impl Performer {
     }
 
     /// What cannot be read is not remembered; a session begins all the same.
-    async fn recall(&self, question: Question) -> Outcome {
+    async fn recall(&self, question: Question, role: Role) -> Outcome {
         let gate = self.gate.clone();
+        let more = self.told(role, question.task.as_ref().and_then(|task| task.agent.as_deref()));
         let recalled = tokio::task::spawn_blocking(move || {
             let store = Store::load(gate.workspace().root()).unwrap_or_else(|error| {
                 tracing::warn!(%error, "no notes of earlier missions");
@@ -227,8 +244,9 @@ impl Performer {
             memory::recall(gate.workspace(), &store, &question)
         });
         let Recalled { shared, own, weighed } = recalled.await.unwrap_or_default();
-        Outcome::Recalled { shared, own, weighed }
+        Outcome::Recalled { shared, own: own + &more, weighed }
     }
+
     /// Performs it. `waits` is told when it has to wait for a slot, and when it no longer has to.
     pub async fn perform(&self, job: Job, waits: Waits<'_>) -> Outcome {
         if job.lands() {
@@ -236,7 +254,7 @@ impl Performer {
             self.editors.look().await;
         }
         match job {
-            Job::Recall(question) => self.recall(*question).await,
+            Job::Recall { question, role } => self.recall(*question, role).await,
             Job::Ask(mut ask) => {
                 ask.open = self.open_texts();
                 match self.agent.turn(&ask, waits).await {
@@ -248,14 +266,20 @@ impl Performer {
                     Err(fault) => Outcome::Faulted { fault },
                 }
             }
-            Job::Tool { mut caller, call } => {
+            Job::Tool { mut caller, call, agent } => {
+                if let Some(content) = self.forbids(agent, Right::of_tool(&call.name)) {
+                    return Outcome::Called { content, is_error: true };
+                }
                 caller.open = self.open_texts();
                 match self.toolbox.call(caller, call).await {
                     Ok(content) => Outcome::Called { content, is_error: false },
                     Err(content) => Outcome::Called { content, is_error: true },
                 }
             }
-            Job::Check { mission, session, item, call, merge, links } => {
+            Job::Check { mission, session, item, call, merge, agent, links } => {
+                if let Some(why) = self.forbids(agent, Some(Right::Write)) {
+                    return Outcome::Checked { verdict: unlaid(why) };
+                }
                 let proposed = (&call, merge.as_deref());
                 let verdict = self.check((&mission, session), &item, proposed, links).await;
                 Outcome::Checked { verdict }

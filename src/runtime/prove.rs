@@ -35,7 +35,11 @@ impl Performer {
                 Ok(laid) => laid,
                 Err(refused) => return refused,
             };
-            let (open, Judged { checked, notes }) = match self.judge(&laid, open).await {
+            let judged = match merge {
+                Some(_) => self.gate.check_proposal(&laid.proposal, &open).await.map(|j| (open, j)),
+                None => self.judge(&laid, open).await,
+            };
+            let (open, Judged { checked, notes }) = match judged {
                 Ok(judged) => judged,
                 Err(error) => return GateVerdict::Unverified { reason: error.to_string() },
             };
@@ -65,12 +69,24 @@ impl Performer {
         laid: &OnTree,
         open: OpenTexts,
     ) -> Result<(OpenTexts, Judged), GateError> {
+        let saved = self.without_typing(laid, &open);
+        if saved.len() == open.len() {
+            let judged = self.gate.check_proposal(&laid.proposal, &open).await?;
+            return Ok((open, judged));
+        }
+        if laid.replaces_typing(&open, &saved) {
+            return self.beside_typing(&laid.proposal, open, saved).await;
+        }
         let judged = self.gate.check_proposal(&laid.proposal, &open).await?;
-        let rebased = match is_unlaid(&judged.checked.report) {
-            true => self.rebased(&laid.proposal, &open).await?,
-            false => None,
-        };
-        Ok(rebased.unwrap_or((open, judged)))
+        if !is_unlaid(&judged.checked.report) {
+            return Ok((open, judged));
+        }
+        let rebased = self.beside_typing(&laid.proposal, open.clone(), saved).await?;
+        match rebased.1.checked.report.verdict {
+            // Typing is not the reason: what is wrong with it is what is wrong with it on the texts of now.
+            Verdict::Accepted => Ok(rebased),
+            _ => Ok((open, judged)),
+        }
     }
 
     /// Keeps the receipt and the bytes that it names; from then on they may be applied.

@@ -19,6 +19,7 @@ use tower_lsp::lsp_types::{
     NumberOrString, Position, PublishDiagnosticsParams, Range, Uri,
 };
 
+use super::agents_file;
 use super::anchors::{Anchors, Mark};
 use super::documents::Document;
 use super::meetings;
@@ -152,6 +153,12 @@ fn current(session: &Session) -> ByUri {
             diagnostic.range = line_range(session, document, met.line(&session.anchors));
             diagnostic.data = diagnostic.data.filter(|_| session.client().diagnostic_data);
             current.entry(document.uri.clone()).or_default().push(diagnostic);
+        }
+    }
+    for document in open.values().filter(|document| agents_file::is_it(session, &document.uri)) {
+        let problems = agents_file::problems(&document.text, session.client().encoding);
+        if !problems.is_empty() {
+            current.entry(document.uri.clone()).or_default().extend(problems);
         }
     }
     for (path, document) in open.iter().filter(|(path, _)| path.as_str() == todo::TODO_PATH) {

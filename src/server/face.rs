@@ -20,7 +20,9 @@ use super::root::file_path;
 use super::session::Session;
 use super::text::Lines;
 use super::todo::hover::Form;
-use super::{Doctor, STOP_LIMIT, actions, commands, diagnostics, progress, show, todo};
+use super::{
+    Doctor, STOP_LIMIT, actions, agents_file, commands, diagnostics, progress, show, todo,
+};
 
 /// The language server of one session.
 pub struct Face {
@@ -74,6 +76,12 @@ fn plan_text(session: &Session, uri: &Uri) -> Option<Arc<str>> {
     document.flatten().map(|document| document.text)
 }
 
+/// The text of an open file of agents.
+fn agents_text(session: &Session, uri: &Uri) -> Option<Arc<str>> {
+    let document = agents_file::is_it(session, uri).then(|| session.documents.get(uri));
+    document.flatten().map(|document| document.text)
+}
+
 /// The folders of a list that are files of this machine.
 fn paths(folders: Vec<WorkspaceFolder>) -> Vec<PathBuf> {
     folders.iter().filter_map(|folder| file_path(&folder.uri)).collect()
@@ -123,7 +131,7 @@ impl LanguageServer for Face {
         if !session.documents.change(&uri, version, params.content_changes, encoding) {
             tracing::warn!("the client changed {} without opening it", uri.as_str());
         }
-        if moved || plan_text(&session, &uri).is_some() {
+        if moved || plan_text(&session, &uri).is_some() || agents_text(&session, &uri).is_some() {
             diagnostics::publish(&session);
         }
     }
@@ -214,16 +222,23 @@ impl LanguageServer for Face {
 
     async fn folding_range(&self, params: FoldingRangeParams) -> Result<Option<Vec<FoldingRange>>> {
         let uri = &params.text_document.uri;
-        let text = plan_text(&self.folders.of(uri), uri);
-        Ok(text.map(|text| todo::folding::ranges(&text)))
+        let session = self.folders.of(uri);
+        let plan = plan_text(&session, uri).map(|text| todo::folding::ranges(&text));
+        Ok(plan.or_else(|| agents_text(&session, uri).map(|text| agents_file::folds(&text))))
     }
 
     async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
         let TextDocumentPositionParams { text_document, position } = params.text_document_position;
         let session = self.folders.of(&text_document.uri);
         let encoding = session.client().encoding;
-        let items = plan_text(&session, &text_document.uri)
-            .map(|text| todo::completion::items(&text, encoding, position));
+        let items = plan_text(&session, &text_document.uri).map(|text| {
+            let agents = agents_file::names(&session);
+            todo::completion::items(&text, &agents, encoding, position)
+        });
+        let items = items.or_else(|| {
+            let text = agents_text(&session, &text_document.uri)?;
+            Some(agents_file::completions(&text, encoding, position))
+        });
         Ok(items.map(CompletionResponse::Array))
     }
 
@@ -235,8 +250,12 @@ impl LanguageServer for Face {
         let session = self.folders.of(&uri);
         let client = session.client();
         let text = plan_text(&session, &uri);
-        Ok(text
-            .map(|text| todo::symbols::symbols(&text, &uri, client.encoding, client.symbol_tree)))
+        let (encoding, tree) = (client.encoding, client.symbol_tree);
+        let plan = text.map(|text| todo::symbols::symbols(&text, &uri, encoding, tree));
+        Ok(plan.or_else(|| {
+            let text = agents_text(&session, &uri)?;
+            Some(agents_file::symbols(&text, &uri, encoding, tree))
+        }))
     }
 
     async fn diagnostic(
@@ -296,7 +315,13 @@ fn capabilities(client: &Client) -> ServerCapabilities {
             .folds
             .then_some(FoldingRangeProviderCapability::Simple(true)),
         completion_provider: client.completes.then(|| CompletionOptions {
-            trigger_characters: Some(todo::completion::TRIGGERS.map(str::to_owned).to_vec()),
+            trigger_characters: Some(
+                todo::completion::TRIGGERS
+                    .iter()
+                    .chain(&agents_file::TRIGGERS)
+                    .map(|trigger| (*trigger).to_owned())
+                    .collect(),
+            ),
             ..CompletionOptions::default()
         }),
         code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(false) }),

@@ -3,6 +3,7 @@
 //! [`serve`] is the way in. The message loop is [`transport`]; what is sent goes through [`outbox`]; one file per feature.
 
 pub mod actions;
+mod agents_file;
 pub mod anchors;
 pub mod approval;
 pub mod ask;

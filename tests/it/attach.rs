@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use orchestrator_lsp::mission::conversation::Role;
 use serde_json::{Value, json};
 
 use crate::rehydrate::{assert_as_if_nothing_had_been, editor};
-use crate::support::client::{Client, uri};
+use crate::support::client::{Client, DEADLINE, uri};
 use crate::support::ended::finished;
 use crate::support::project::Said;
 use crate::support::provider::{Provider, Reply, Request};
@@ -186,10 +187,9 @@ fn unsaved_text_of_an_attached_editor_is_respected() {
     assert_eq!(client.leave(), 0);
 }
 
-/// Text that goes on in the attached editor after the gate has looked is never written over: the change is proved again
-/// on it, or refused.
-#[test]
-fn what_is_typed_in_an_attached_editor_meanwhile_is_never_written_over() {
+/// A Worker that writes a whole file, and gives up when that is refused; held at the gate, while the file is opened in an
+/// attached editor with that text.
+fn opened_at_the_gate(text: &str) -> (Provider, Stage, Child, Client) {
     let provider = Provider::answering(|asked| match (asked.role, asked.turns) {
         (Role::Worker, 1) => Reply::Call(
             "propose",
@@ -200,20 +200,50 @@ fn what_is_typed_in_an_attached_editor_meanwhile_is_never_written_over() {
     });
     let stage = Stage::new(&provider);
     stage.hold("gate");
-    // Nothing is known of the file at the gate: it is opened, and typed into, while the change is being proved.
     let owner = begin(&stage, &["task", "alpha", "--json"]);
     stage.until_held();
     let mut client = server(&stage);
-    let file = uri(&stage.project.root().join("first.st"));
-    client.open(&file, "My own words.\n");
+    client.open(&uri(&stage.project.root().join("first.st")), text);
     stage.release("gate");
-    // The change is proved again, on the text of the editor, which refuses each edit, as it would while its user types.
-    let refuse = |client: &mut Client| {
+    (provider, stage, owner, client)
+}
+
+/// Text that goes on in the attached editor after the gate has looked is never written over: the change waits for the person.
+#[test]
+fn what_is_typed_in_an_attached_editor_meanwhile_is_never_written_over() {
+    let (_provider, stage, mut owner, mut client) = opened_at_the_gate("My own words.\n");
+    // Each attempt of the task asks anew, and is told the same.
+    let deadline = Instant::now() + DEADLINE;
+    let mut discarded = 0;
+    while owner.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "the mission does not end, {discarded} answers");
+        let status = client.command("orchestrator.status", json!([]));
+        let question = &status["result"]["missions"][0]["questions"][0];
+        if question["meeting"].is_object() {
+            let answer = json!([{ "text": "Discard", "question": question["number"] }]);
+            client.command("orchestrator.answer", answer);
+            discarded += 1;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(discarded > 0, "nothing waited for the person");
+    let owner = said(owner);
+    assert_eq!(owner.last()["end"]["state"], "blocked", "{owner:?}");
+    assert_eq!(stage.project.read("first.st"), "There was a note.\n");
+    let edits = client.unread().iter().filter(|m| m["method"] == "workspace/applyEdit").count();
+    assert_eq!(edits, 0, "the editor was asked to change the person's words");
+    assert_eq!(client.leave(), 0);
+}
+
+/// An attached editor that refuses each edit, as it does while its user types: the change is proved again, and refused.
+#[test]
+fn an_attached_editor_that_refuses_each_edit_is_not_asked_for_ever() {
+    let (_provider, stage, owner, mut client) = opened_at_the_gate("There was a note.\n");
+    for _ in 0..4 {
         let request = client.wait_method("workspace/applyEdit");
         let answer = json!({"applied": false, "failureReason": "the text went on"});
         client.answer(&request, answer);
-    };
-    (0..3).for_each(|_| refuse(&mut client));
+    }
     let owner = said(owner);
     assert_eq!(owner.last()["end"]["state"], "blocked", "{owner:?}");
     assert_eq!(stage.project.read("first.st"), "There was a note.\n");

@@ -11,6 +11,8 @@
 mod acp;
 mod adversarial;
 #[cfg(target_os = "linux")]
+mod agents;
+#[cfg(target_os = "linux")]
 mod attach;
 mod bad_input;
 mod bench_gate;

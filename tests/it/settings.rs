@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use orchestrator_lsp::agents::custom;
 use orchestrator_lsp::runtime::settings::schema;
 use serde_json::{Map, Value, json};
 
@@ -237,6 +238,8 @@ fn what_is_made_of_the_settings_does_not_differ_from_them() {
     let schema = schema();
     let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
     is_as_made("docs/schema/config.json", |_| text.clone());
+    let agents = serde_json::to_string_pretty(&custom::schema()).unwrap() + "\n";
+    is_as_made("docs/schema/agents.json", |_| agents.clone());
     is_as_made("docs/configuration.md", |now| page(&schema, now));
     is_as_made("editors/vscode/package.json", |now| manifest(&schema, now));
     is_as_made("editors/neovim/lua/orchestrator/settings.lua", |_| annotations(&schema));
@@ -274,7 +277,9 @@ fn the_page_has_a_table_for_each_section() {
 }
 
 #[test]
-fn the_program_prints_the_schema() {
+fn the_program_prints_the_schemas() {
+    let said = Project::empty().run(&["schema", "agents"]);
+    assert_eq!(serde_json::from_str::<Value>(&said.out).unwrap(), custom::schema());
     let said = Project::empty().run(&["schema"]);
     assert_eq!(said.code, 0, "{said:?}");
     let printed: Value = serde_json::from_str(&said.out).unwrap();

@@ -197,6 +197,23 @@ fn what_was_typed_before_a_worker_wrote_is_met_too_and_the_change_can_be_discard
 }
 
 #[test]
+fn a_file_that_is_written_whole_never_replaces_what_was_typed() {
+    let change = json!([
+        {"op": "write", "path": "notes.txt", "content": NOTES.replace("two", "zwei").replace("six", "sechs")}]);
+    let (model, _) = worker(vec![change]);
+    let project = model.serving(notes());
+    let mut editor = Editor::open(&project);
+    editor.types("seven\n", "seven, typed\n");
+    editor.types("two\n", "two, typed\n");
+    editor.begin();
+    editor.waiting();
+    editor.takes(1, "Apply merged: keep what I typed");
+    editor.takes_edit();
+    assert_eq!(editor.text, "one\ntwo, typed\nthree\nfour\nfive\nsechs\nseven, typed\n");
+    editor.ends("sealed");
+}
+
+#[test]
 fn an_edit_of_the_saved_text_is_laid_beside_what_was_typed_around_it() {
     // Its anchor takes in a line that is typed at; its change does not.
     let change = json!([edit("notes.txt", "five\nsix\nseven\n", "FIVE\nsix\nseven\n")]);

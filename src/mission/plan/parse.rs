@@ -269,7 +269,9 @@ impl Reader {
         for part in parts {
             let (name, value) = part.split_once(':').unwrap_or((&part, ""));
             let (name, value) = (name.trim(), value.trim());
-            if !known.contains(&name) {
+            if name.is_empty() && value.is_empty() {
+                // A bar behind which nothing stands yet.
+            } else if !known.contains(&name) {
                 self.error(format!(
                     "`{name}` is no tag here (known: {}); a bar in a title is written `\\|`",
                     known.join(", ")
@@ -496,6 +498,14 @@ mod tests {
             let found = errors.iter().any(|e| e.line + 1 == line && e.message.contains(piece));
             assert!(found, "{text:?}: {errors:?}");
         }
+    }
+
+    #[test]
+    fn a_bar_with_nothing_behind_it_says_nothing() {
+        let plan =
+            parse("## M1: a |\n### T1.1: b | agent:Docs |\n- [ ] S1.1.1: c | | size:S | ").unwrap();
+        let task = plan.tasks().next().unwrap();
+        assert_eq!((task.agent.as_deref(), task.steps[0].size), (Some("Docs"), Some(Size::S)));
     }
 
     #[test]

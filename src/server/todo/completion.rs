@@ -13,8 +13,13 @@ use crate::server::text::{Encoding, Lines};
 /// The characters after which a client asks by itself.
 pub const TRIGGERS: [&str; 3] = ["|", ":", ","];
 
-/// What can stand at `position`; nothing outside of an item's tags.
-pub fn items(text: &str, encoding: Encoding, position: Position) -> Vec<CompletionItem> {
+/// What can stand at `position`; nothing outside of an item's tags. `agents` are those of the project.
+pub fn items(
+    text: &str,
+    agents: &[String],
+    encoding: Encoding,
+    position: Position,
+) -> Vec<CompletionItem> {
     let lines = Lines::new(text, encoding);
     let at = lines.offset(position);
     let outline = outline(text);
@@ -32,7 +37,9 @@ pub fn items(text: &str, encoding: Encoding, position: Position) -> Vec<Completi
     let part = &before[bar + 1..];
     let (kind, words) = match part.split_once(':') {
         None => (CompletionItemKind::PROPERTY, free_tags(&text[item.bytes.clone()], level)),
-        Some((tag, _)) => (CompletionItemKind::VALUE, values(tag.trim(), item, &outline, text)),
+        Some((tag, _)) => {
+            (CompletionItemKind::VALUE, values(tag.trim(), item, &outline, (text, agents)))
+        }
     };
     let typed = part.rsplit([':', ',']).next().unwrap_or_default().trim_start();
     let range = lines.range(at - typed.len(), at);
@@ -60,12 +67,17 @@ fn level(kind: Kind) -> Option<Level> {
 fn free_tags(line: &str, level: Level) -> Vec<String> {
     let parts = line.split('|').skip(1);
     let there: BTreeSet<&str> =
-        parts.filter_map(|part| part.split_once(':').map(|(tag, _)| tag.trim())).collect();
+        parts.map(|part| part.split_once(':').map_or(part, |(tag, _)| tag).trim()).collect();
     let free = tags(level).iter().filter(|tag| !there.contains(*tag));
     free.map(|tag| if *tag == "verified" { (*tag).to_owned() } else { format!("{tag}:") }).collect()
 }
 
-fn values(tag: &str, item: &Item, outline: &[Item], text: &str) -> Vec<String> {
+fn values(
+    tag: &str,
+    item: &Item,
+    outline: &[Item],
+    (text, agents): (&str, &[String]),
+) -> Vec<String> {
     match tag {
         "depends" => {
             let other = |other: &&Item| {
@@ -81,7 +93,8 @@ fn values(tag: &str, item: &Item, outline: &[Item], text: &str) -> Vec<String> {
             let named = text.split("agent:").skip(1);
             let named = named.filter_map(|rest| rest.split(['|', '\n', '\r']).next());
             let names = named.map(str::trim).filter(|name| !name.is_empty());
-            let names: BTreeSet<&str> = names.chain(["Worker"]).collect();
+            let known = agents.iter().map(String::as_str).chain(["Worker"]);
+            let names: BTreeSet<&str> = names.chain(known).collect();
             names.into_iter().map(str::to_owned).collect()
         }
         _ => Vec::new(),
@@ -97,7 +110,11 @@ mod tests {
         let at = text.find('^').unwrap();
         let text = text.replace('^', "");
         let position = Lines::new(&text, Encoding::Utf16).position(at);
-        items(&text, Encoding::Utf16, position).into_iter().map(|item| item.label).collect()
+        let agents = ["scout".to_owned()];
+        items(&text, &agents, Encoding::Utf16, position)
+            .into_iter()
+            .map(|item| item.label)
+            .collect()
     }
 
     const HEAD: &str = "# Mission: mend\n## M1: é one\n### T1.1: first\n- [ ] S1.1.1: a\n";
@@ -108,7 +125,9 @@ mod tests {
         assert_eq!(here("### T1.2: é | depends:^"), ["T1.1", "M2"]);
         assert_eq!(here("### T1.2: x | depends:T1.1, M^"), ["M2"]);
         assert_eq!(here("- [ ] S1.1.2: x | size:^"), ["XS", "S", "M"]);
-        assert_eq!(here("### T1.2: x | agent:^ | size:S"), ["Worker"]);
+        assert_eq!(here("### T1.2: x | agent:^ | size:S"), ["Worker", "scout"]);
+        let free = here("- [ ] S1.1.2: x | verified | ^");
+        assert!(!free.contains(&"verified".to_owned()), "{free:?}");
         assert_eq!(here("- [ ] S1.1.2: x | size:S | f^"), ["file:"]);
         let free = here("- [ ] S1.1.2: x | size:S | ^");
         assert!(free.contains(&"verified".to_owned()) && !free.contains(&"size:".to_owned()));
@@ -123,10 +142,10 @@ mod tests {
     fn what_was_typed_is_replaced() {
         let text = "## M1: a\n### T1.1: 😀 | depends:T1.1, M";
         let position = Lines::new(text, Encoding::Utf16).position(text.len());
-        let none = items(text, Encoding::Utf16, position);
+        let none = items(text, &[], Encoding::Utf16, position);
         assert!(none.is_empty(), "its own milestone is none that it can wait for: {none:?}");
         let text = format!("{text}\n## M2: b\n");
-        let item = &items(&text, Encoding::Utf16, position)[0];
+        let item = &items(&text, &[], Encoding::Utf16, position)[0];
         let Some(CompletionTextEdit::Edit(edit)) = &item.text_edit else { panic!() };
         assert_eq!((edit.new_text.as_str(), edit.range.end), ("M2", position));
         assert_eq!(edit.range.end.character - edit.range.start.character, 1);

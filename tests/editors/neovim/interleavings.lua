@@ -87,7 +87,7 @@ local function change_set()
 end
 
 --- How often each thing came.
-local came = { proposed = 0, accepted = 0, refused = 0, ["kept changing"] = 0, undone = 0, read = 0 }
+local came = { proposed = 0, accepted = 0, refused = 0, ["kept changing"] = 0, undone = 0, read = 0, met = 0 }
 local done = {}
 
 local function bump(table_, what, by)
@@ -167,6 +167,23 @@ function Editor:settle()
     return self:lua("return Typist.idle()")
   end, 1)
   assert(idle, "keys are not handled")
+end
+
+--- A change that meets what is being typed waits for a word: it gets the one that gives it up. How many got it.
+function Editor:discard()
+  return self:lua([[local count = 0
+    answered = answered or {}
+    for _, mission in pairs(require("orchestrator").missions()) do
+      for _, question in ipairs(mission.questions or {}) do
+        local key = mission.id .. question.number
+        if question.meeting and not answered[key] then
+          answered[key], count = true, count + 1
+          local word = { mission = mission.id, question = question.number, text = "Discard" }
+          require("orchestrator").ask("answer", word)
+        end
+      end
+    end
+    return count]])
 end
 
 --- What the mission told of late.
@@ -317,6 +334,7 @@ input = 0
         asked = model:poll("worker")
         return asked ~= nil
       end, 1)
+      bump(came, "met", editor:discard())
       if vim.uv.now() > limit then
         hold({ "the worker's next turn did not come; the mission says " .. editor:story() })
       end

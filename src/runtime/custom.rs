@@ -1,0 +1,55 @@
+//! Agents of the project: what a session is told of them, and what one of them may not do. Their file is read anew each time,
+//! so that a change of it counts at once; a session keeps what it was told.
+
+use super::perform::Performer;
+use crate::agents::custom::{self, Custom};
+use crate::mission::control::RUN;
+use crate::mission::conversation::Role;
+
+/// What an agent may be kept from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Right {
+    Write,
+    Run,
+}
+
+impl Right {
+    /// What a tool needs that an agent may lack.
+    pub fn of_tool(name: &str) -> Option<Right> {
+        [RUN, "job"].contains(&name).then_some(Right::Run)
+    }
+}
+
+impl Performer {
+    fn custom(&self) -> Vec<Custom> {
+        let loaded = custom::load(&self.root);
+        if let Err(why) = &loaded {
+            tracing::warn!("no agents of the project: {why}");
+        }
+        loaded.map(|file| file.agents).unwrap_or_default()
+    }
+
+    /// What a session is told beside what is remembered: a Worker who it is to be, a Planner who there is.
+    pub(super) fn told(&self, role: Role, agent: Option<&str>) -> String {
+        match (role, agent) {
+            (Role::Worker, Some(name)) => {
+                let mut agents = self.custom().into_iter();
+                let agent = agents.find(|agent| agent.name == name);
+                agent.map_or(String::new(), |agent| custom::instructions(&agent))
+            }
+            (Role::Planner, _) => custom::list(&self.custom()),
+            _ => String::new(),
+        }
+    }
+
+    /// Why that agent may not do this; `None` where it may.
+    pub(super) fn forbids(&self, agent: Option<String>, right: Option<Right>) -> Option<String> {
+        let (name, right) = (agent?, right?);
+        let agent = self.custom().into_iter().find(|agent| agent.name == name)?;
+        let (may, what, field) = match right {
+            Right::Write => (agent.can_write, "change no files", "canWrite"),
+            Right::Run => (agent.can_bash, "run no commands", "canBash"),
+        };
+        (!may).then(|| format!("the agent `{name}` may {what} (`{field}` in {})", custom::PATH))
+    }
+}
