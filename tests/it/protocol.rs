@@ -246,7 +246,7 @@ fn a_plan_folds_and_completes_for_clients_that_do() {
     let provided = &told["result"]["capabilities"];
     assert_eq!(provided["hoverProvider"], true);
     assert_eq!(provided["foldingRangeProvider"], true);
-    assert_eq!(provided["completionProvider"]["triggerCharacters"], json!(["|", ":", ","]));
+    assert_eq!(provided["completionProvider"]["triggerCharacters"], json!(["|", ":", ",", "\""]));
     client.notify("initialized", json!({}));
 
     let plan = format!("{}/.opencode/todo.md", uri(folder.path()));
