@@ -167,9 +167,9 @@ pub(super) fn skip(m: &mut Mission, item: &ItemId) {
         return m.tell(LineKind::Warning, None, Some(item), format!("is not skipped: {why}"));
     }
     let old = m.plan.clone();
-    for id in with_what_it_is(m, item) {
+    for id in goes_with(m, item) {
         let edit = Edit { item: id, was: None, now: None };
-        // Everything is free, and nothing is left below what goes.
+        // Everything is free.
         if let Err((_, why)) = remove(m, &edit, true) {
             m.tell(LineKind::Warning, None, Some(item), why);
         }
@@ -183,25 +183,17 @@ pub(super) fn skip(m: &mut Mission, item: &ItemId) {
     }
 }
 
-/// The item with all below it, and above it what would be left with nothing: in the order in which they can go.
-fn with_what_it_is(m: &Mission, item: &ItemId) -> Vec<ItemId> {
-    let Some(plan) = &m.plan else {
-        return Vec::new();
-    };
-    let is_within = |task: &plan::Task| match item.level() {
+/// What goes with an item: the tasks below it, or the task of which it is the only step; a milestone that is left with none
+/// goes with them. Itself, where there are none.
+fn goes_with(m: &Mission, item: &ItemId) -> Vec<ItemId> {
+    let is_within = |task: &&plan::Task| match item.level() {
         Level::Milestone => task.id.is_child_of(item),
         Level::Task => task.id == *item,
         Level::Step => matches!(task.steps.as_slice(), [only] if only.id == *item),
     };
-    let tasks: Vec<ItemId> = plan.tasks().filter(|t| is_within(t)).map(|t| t.id.clone()).collect();
-    if tasks.is_empty() {
-        return vec![item.clone()];
-    }
-    let is_empty =
-        |milestone: &&plan::Milestone| milestone.tasks.iter().all(|task| tasks.contains(&task.id));
-    let milestones = plan.milestones.iter().filter(is_empty).map(|m| m.id.clone());
-    let milestones: Vec<ItemId> = milestones.collect();
-    tasks.into_iter().chain(milestones).collect()
+    let tasks = m.plan.iter().flat_map(Plan::tasks).filter(is_within);
+    let tasks: Vec<ItemId> = tasks.map(|task| task.id.clone()).collect();
+    if tasks.is_empty() { vec![item.clone()] } else { tasks }
 }
 
 /// Whether nothing is under way for an item.

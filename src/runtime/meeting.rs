@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::land::kept;
 use super::laying::OnTree;
 use super::perform::Performer;
 use super::prove::unlaid;
@@ -12,7 +13,6 @@ use crate::gate::Judged;
 use crate::gate::proposal::{Operation, Proposal};
 use crate::gate::report::Stage;
 use crate::gate::report::{Report, Verdict};
-use crate::journal::Journal;
 use crate::mission::event::GateVerdict;
 use crate::mission::{Meeting, MissionId, Outcome, Place};
 use crate::workspace::diff::unified;
@@ -51,9 +51,9 @@ impl Performer {
     fn meeting(&self, mission: &MissionId, receipt: u64) -> Result<Option<Meeting>, String> {
         let (writes, open) = (self.writes(mission, receipt)?, self.open_texts());
         let mut journal = locked(&self.journal);
-        let (mut places, mut diff, mut parts, mut kept) = (vec![], String::new(), vec![], vec![]);
+        let (mut places, mut diff, mut parts, mut blobs) = (vec![], String::new(), vec![], vec![]);
         for FileWrite { path, expect, result } in writes {
-            let base = expect.as_ref().map(|hash| bytes(&journal, hash, &path)).transpose()?;
+            let base = expect.as_ref().map(|hash| kept(&journal, hash, &path)).transpose()?;
             let (was, is) = (base.as_deref(), result.as_deref());
             let mine = open.get(&path).map(|buffer| buffer.text.as_bytes());
             let merged = mine.filter(|mine| Some(*mine) != is).and_then(|m| beside(was, m, is));
@@ -65,7 +65,7 @@ impl Performer {
             diff += &unified(&path, shown[0].as_deref(), shown[1].as_deref());
             let is = result.as_deref().map(sha256);
             let sides = [(&expect, base), (&is, result)].into_iter();
-            kept.extend(sides.filter_map(|(hash, bytes)| Some((hash.clone()?, bytes?))));
+            blobs.extend(sides.filter_map(|(hash, bytes)| Some((hash.clone()?, bytes?))));
             parts.push(Part { path, was: expect, is });
         }
         if places.is_empty() {
@@ -73,7 +73,7 @@ impl Performer {
         }
         let body = serde_json::to_string(&parts).map_err(|error| error.to_string())?;
         let change = format!("meets-{}", &sha256(body.as_bytes())[..16]);
-        let put = journal.put_checkpoint(mission, &change, &body, &kept);
+        let put = journal.put_checkpoint(mission, &change, &body, &blobs);
         put.map_err(|error| error.to_string())?;
         Ok(Some(Meeting { change, places, diff }))
     }
@@ -93,7 +93,7 @@ impl Performer {
         let mut laid = OnTree::default();
         for Part { path, was, is } in parts {
             let side = |hash: Option<String>| {
-                hash.map(|hash| bytes(&journal, &hash, &path)).transpose().map_err(unlaid)
+                hash.map(|hash| kept(&journal, &hash, &path)).transpose().map_err(unlaid)
             };
             let (was, is) = (side(was)?, side(is)?);
             let now = self.base_bytes(&path, open);
@@ -195,10 +195,6 @@ fn on_top(
         Some(content) => Some(Operation::Write { path: path.clone(), content }),
         None => Some(Operation::Delete { path: path.clone() }),
     })
-}
-
-fn bytes(journal: &Journal, hash: &str, path: &RelPath) -> Result<Vec<u8>, String> {
-    super::land::kept(journal, hash, path)
 }
 
 #[cfg(test)]

@@ -15,12 +15,6 @@ use crate::agents::custom::{self, complete};
 /// The characters after which a client asks by itself.
 pub const TRIGGERS: [&str; 1] = ["\""];
 
-/// Whether a URI is that of the workspace's file.
-pub fn is_it(session: &Session, uri: &Uri) -> bool {
-    let path = session.root().and_then(|root| root.rel(uri));
-    path.is_some_and(|path| path.as_str() == custom::PATH)
-}
-
 /// The agents of the project that can be used, as the file is saved.
 pub fn names(session: &Session) -> Vec<String> {
     let file = session.root().and_then(|root| custom::load(root.path()).ok()).unwrap_or_default();

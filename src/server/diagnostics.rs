@@ -28,6 +28,7 @@ use super::refresh::refresh;
 use super::session::Session;
 use super::text::Lines;
 use super::todo::{self, outline::outline};
+use crate::agents::custom;
 use crate::mission::edit::{Held, Hold};
 use crate::mission::event::Gravity;
 use crate::mission::plan::sheet::with_ids;
@@ -155,7 +156,7 @@ fn current(session: &Session) -> ByUri {
             current.entry(document.uri.clone()).or_default().push(diagnostic);
         }
     }
-    for document in open.values().filter(|document| agents_file::is_it(session, &document.uri)) {
+    for (_, document) in open.iter().filter(|(path, _)| path.as_str() == custom::PATH) {
         let problems = agents_file::problems(&document.text, session.client().encoding);
         if !problems.is_empty() {
             current.entry(document.uri.clone()).or_default().extend(problems);

@@ -23,6 +23,7 @@ use super::todo::hover::Form;
 use super::{
     Doctor, STOP_LIMIT, actions, agents_file, commands, diagnostics, progress, show, todo,
 };
+use crate::agents::custom;
 
 /// The language server of one session.
 pub struct Face {
@@ -72,14 +73,12 @@ impl Face {
 
 /// The text of an open plan.
 fn plan_text(session: &Session, uri: &Uri) -> Option<Arc<str>> {
-    let document = session.is_plan(uri).then(|| session.documents.get(uri));
-    document.flatten().map(|document| document.text)
+    session.text_at(uri, todo::TODO_PATH)
 }
 
 /// The text of an open file of agents.
 fn agents_text(session: &Session, uri: &Uri) -> Option<Arc<str>> {
-    let document = agents_file::is_it(session, uri).then(|| session.documents.get(uri));
-    document.flatten().map(|document| document.text)
+    session.text_at(uri, custom::PATH)
 }
 
 /// The folders of a list that are files of this machine.

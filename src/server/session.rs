@@ -197,8 +197,17 @@ impl Session {
 
     /// Whether it is the URI of the plan.
     pub fn is_plan(&self, uri: &Uri) -> bool {
-        let path = self.root().and_then(|root| root.rel(uri));
-        path.is_some_and(|path| path.as_str() == TODO_PATH)
+        self.is_at(uri, TODO_PATH)
+    }
+
+    fn is_at(&self, uri: &Uri, path: &str) -> bool {
+        self.root().and_then(|root| root.rel(uri)).is_some_and(|found| found.as_str() == path)
+    }
+
+    /// The text of the document at `path`, where `uri` is that and it is open.
+    pub fn text_at(&self, uri: &Uri, path: &str) -> Option<Arc<str>> {
+        let document = self.is_at(uri, path).then(|| self.documents.get(uri));
+        document.flatten().map(|document| document.text)
     }
 
     /// All missions as they are now; none while the runtime starts.

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::ended::ended;
+use crate::support::ended::succeeds;
 use crate::support::project::{Project, path_with};
 use crate::support::tools::checkout;
 
@@ -16,7 +16,7 @@ use crate::support::tools::checkout;
 fn editors() -> PathBuf {
     let folder = checkout().join(".tools/editors");
     let _lock = lock(&folder);
-    run(Command::new("sh").arg(script("debian_editors.sh")).arg(&folder));
+    succeeds(Command::new("sh").arg(script("debian_editors.sh")).arg(&folder));
     folder
 }
 
@@ -29,9 +29,9 @@ fn python() -> PathBuf {
     if fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
         return python;
     }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+    succeeds(Command::new("python3").args(["-m", "venv"]).arg(&folder));
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    run(Command::new(&python).args(pip).args(wanted.split(' ')));
+    succeeds(Command::new(&python).args(pip).args(wanted.split(' ')));
     fs::write(done, wanted).unwrap();
     python
 }
@@ -50,15 +50,6 @@ fn script(name: &str) -> PathBuf {
 
 fn page() -> PathBuf {
     checkout().join("docs/editors.md")
-}
-
-/// Runs a program to its end, which must be a good one; what it said.
-fn run(command: &mut Command) -> String {
-    let output = ended(command);
-    let (said, log) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?} failed:\n{said}\n{log}");
-    said.into_owned()
 }
 
 /// A copy of the demo project, with a model whose answers come at once.
@@ -93,7 +84,7 @@ fn journey(project: &Project, program: impl AsRef<OsStr>, arguments: &[&OsStr]) 
         .env("CLIENT_PROFILES", checkout().join("tests/fixtures/clients"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("ORCHESTRATOR_SERVER", built);
-    let said = run(&mut command);
+    let said = succeeds(&mut command);
     assert!(said.contains("passed"), "{said}");
 }
 
@@ -120,7 +111,7 @@ fn kakoune_starts_a_mission_by_its_command() {
 fn eglot_starts_a_mission_from_a_code_action() {
     let project = demo();
     // Eglot takes the folder of a repository as the project's.
-    run(Command::new("git").args(["init", "--quiet"]).current_dir(project.root()));
+    succeeds(Command::new("git").args(["init", "--quiet"]).current_dir(project.root()));
     let emacs = editors().join("bin/emacs");
     let arguments = ["-Q", "--batch", "-l"].map(OsStr::new);
     let file = script("emacs.el");

@@ -56,7 +56,6 @@ mod protocol;
 mod rehydrate;
 mod rerun;
 mod rules;
-#[cfg(unix)]
 mod settings;
 mod simulate;
 mod support;

@@ -179,7 +179,8 @@ fn lua_kind(schema: &Value, field: &Value) -> String {
         return names.collect::<Vec<_>>().join("|");
     }
     match kind(schema, field).as_str() {
-        "array" => "string[]".to_owned(),
+        "array" if field["items"]["type"] == "string" => "string[]".to_owned(),
+        "array" => "table[]".to_owned(),
         "object" => "table".to_owned(),
         other => other.to_owned(),
     }

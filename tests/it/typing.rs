@@ -3,11 +3,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use orchestrator_lsp::server::text::{Encoding, Lines};
 use serde_json::{Value, json};
-use tower_lsp::lsp_types::TextEdit;
 
-use crate::support::client::{Client, uri};
+use crate::support::client::Client;
+use crate::support::editor::Editor;
 use crate::support::model::{Asked, LocalModel};
 use crate::support::project::Project;
 use crate::undo::{edit, notes};
@@ -39,55 +38,21 @@ fn worker(proposals: Vec<Value>) -> (LocalModel, Told) {
 }
 
 /// An editor with `notes.txt` open.
-struct Editor {
-    client: Client,
-    uri: String,
-    text: String,
-    version: i64,
+fn opened(project: &Project) -> Editor {
+    let capabilities = json!({
+        "workspace": { "applyEdit": true, "workspaceEdit": { "documentChanges": true },
+            "textDocumentContent": { "dynamicRegistration": true } },
+        "textDocument": { "codeAction": { "codeActionLiteralSupport": {} },
+            "publishDiagnostics": { "dataSupport": true } },
+        "window": { "showDocument": { "support": true }, "showMessage": {} },
+    });
+    let client = Client::in_project(project, capabilities, json!({ "mission": true }));
+    Editor::open(client, &project.root().join("notes.txt"))
 }
 
 impl Editor {
-    fn open(project: &Project) -> Editor {
-        let capabilities = json!({
-            "workspace": { "applyEdit": true, "workspaceEdit": { "documentChanges": true },
-                "textDocumentContent": { "dynamicRegistration": true } },
-            "textDocument": { "codeAction": { "codeActionLiteralSupport": {} },
-                "publishDiagnostics": { "dataSupport": true } },
-            "window": { "showDocument": { "support": true }, "showMessage": {} },
-        });
-        let mut client = Client::in_project(project, capabilities, json!({ "mission": true }));
-        let uri = uri(&project.root().join("notes.txt"));
-        client.open(&uri, NOTES);
-        Editor { client, uri, text: NOTES.to_owned(), version: 1 }
-    }
-
-    fn types(&mut self, old: &str, new: &str) {
-        assert!(self.text.contains(old), "{}", self.text);
-        self.text = self.text.replace(old, new);
-        self.version += 1;
-        let document = json!({ "uri": self.uri, "version": self.version });
-        let params = json!({ "textDocument": document, "contentChanges": [{ "text": self.text }] });
-        self.client.notify("textDocument/didChange", params);
-    }
-
     fn begin(&mut self) {
         self.client.command("orchestrator.task", json!(["write the notes"]));
-    }
-
-    /// Takes the server's edit of the open file.
-    fn takes_edit(&mut self) {
-        let request = self.client.wait_method("workspace/applyEdit");
-        let change = &request["params"]["edit"]["documentChanges"][0];
-        assert_eq!(change["textDocument"]["version"], self.version, "{request}");
-        let edits: Vec<TextEdit> = serde_json::from_value(change["edits"].clone()).unwrap();
-        let (old, mut changed) = (self.text.clone(), self.text.clone());
-        for edit in edits.iter().rev() {
-            let lines = Lines::new(&old, Encoding::Utf16);
-            let (start, end) = (lines.offset(edit.range.start), lines.offset(edit.range.end));
-            changed.replace_range(start..end, &edit.new_text);
-        }
-        self.types(&old, &changed);
-        self.client.answer(&request, json!({ "applied": true }));
     }
 
     /// The diagnostic of a change that waits, once it is there.
@@ -134,7 +99,7 @@ fn a_change_that_meets_typing_is_shown_and_lands_beside_it() {
     ]);
     let (model, told) = worker(vec![change]);
     let project = model.serving(notes());
-    let mut editor = Editor::open(&project);
+    let mut editor = opened(&project);
     editor.begin();
     // They type while the edit is on its way, so that the editor refuses it.
     let request = editor.client.wait_method("workspace/applyEdit");
@@ -180,7 +145,7 @@ fn what_was_typed_before_a_worker_wrote_is_met_too_and_the_change_can_be_discard
     let other = json!([edit("notes.txt", "seven\n", "sieben\n")]);
     let (model, told) = worker(vec![change, other]);
     let project = model.serving(notes());
-    let mut editor = Editor::open(&project);
+    let mut editor = opened(&project);
     // It is not saved: a worker that wrote for the saved text does not find its place.
     editor.types("two\n", "two, typed\n");
     editor.begin();
@@ -202,7 +167,7 @@ fn a_file_that_is_written_whole_never_replaces_what_was_typed() {
         {"op": "write", "path": "notes.txt", "content": NOTES.replace("two", "zwei").replace("six", "sechs")}]);
     let (model, _) = worker(vec![change]);
     let project = model.serving(notes());
-    let mut editor = Editor::open(&project);
+    let mut editor = opened(&project);
     editor.types("seven\n", "seven, typed\n");
     editor.types("two\n", "two, typed\n");
     editor.begin();
@@ -219,7 +184,7 @@ fn an_edit_of_the_saved_text_is_laid_beside_what_was_typed_around_it() {
     let change = json!([edit("notes.txt", "five\nsix\nseven\n", "FIVE\nsix\nseven\n")]);
     let (model, told) = worker(vec![change]);
     let project = model.serving(notes());
-    let mut editor = Editor::open(&project);
+    let mut editor = opened(&project);
     editor.types("seven\n", "seven, typed\n");
     editor.begin();
     editor.takes_edit();

@@ -3,64 +3,25 @@
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use tower_lsp::lsp_types::TextEdit;
 
-use orchestrator_lsp::server::text::{Encoding, Lines};
-
-use crate::support::client::{Client, uri};
+use crate::support::client::Client;
+use crate::support::editor::Editor;
 use crate::support::ended::finished;
 use crate::support::project::{Project, Said};
 use crate::undo::{edit, model, notes, sealed};
 
-/// An editor with `notes.txt` open.
-struct Editor {
-    client: Client,
-    uri: String,
-    text: String,
-    version: i64,
+/// An editor with `notes.txt` open, of a mission that was sealed.
+fn opened(project: &Project) -> Editor {
+    let root = project.root();
+    let capabilities = json!({ "workspace": {
+        "applyEdit": true, "workspaceEdit": { "documentChanges": true } } });
+    let client = Client::initialized(&root, capabilities);
+    let mut editor = Editor::open(client, &root.join("notes.txt"));
+    editor.told("sealed");
+    editor
 }
 
 impl Editor {
-    fn open(project: &Project) -> Editor {
-        let root = project.root();
-        let capabilities = json!({ "workspace": {
-            "applyEdit": true, "workspaceEdit": { "documentChanges": true } } });
-        let mut client = Client::initialized(&root, capabilities);
-        let uri = uri(&root.join("notes.txt"));
-        let text = project.read("notes.txt");
-        client.open(&uri, &text);
-        let mut editor = Editor { client, uri, text, version: 1 };
-        editor.told("sealed");
-        editor
-    }
-
-    fn types(&mut self, old: &str, new: &str) {
-        self.text = self.text.replace(old, new);
-        self.version += 1;
-        let document = json!({ "uri": self.uri, "version": self.version });
-        let changes = json!([{ "text": self.text }]);
-        let params = json!({ "textDocument": document, "contentChanges": changes });
-        self.client.notify("textDocument/didChange", params);
-    }
-
-    /// Takes the server's edit of the one open file.
-    fn takes_edit(&mut self) {
-        let request = self.client.wait_method("workspace/applyEdit");
-        let changes = request["params"]["edit"]["documentChanges"].as_array().unwrap();
-        assert_eq!(changes.len(), 1, "{request}");
-        assert_eq!(changes[0]["textDocument"]["version"], self.version);
-        let edits: Vec<TextEdit> = serde_json::from_value(changes[0]["edits"].clone()).unwrap();
-        let mut changed = self.text.clone();
-        for edit in edits.iter().rev() {
-            let lines = Lines::new(&self.text, Encoding::Utf16);
-            let (start, end) = (lines.offset(edit.range.start), lines.offset(edit.range.end));
-            changed.replace_range(start..end, &edit.new_text);
-        }
-        let old = self.text.clone();
-        self.types(&old, &changed);
-        self.client.answer(&request, json!({ "applied": true }));
-    }
-
     /// The story's newest line, once it is one that holds `text`.
     fn told(&mut self, text: &str) -> String {
         for _ in 0..2_000 {
@@ -89,7 +50,7 @@ fn an_unsaved_buffer_is_taken_back_by_an_edit_and_what_was_typed_is_kept() {
     let project = model.serving(notes());
     sealed(&project);
     let on_disk = project.read("notes.txt");
-    let mut editor = Editor::open(&project);
+    let mut editor = opened(&project);
 
     // Nothing was typed: it is exact, in the buffer and on the disk.
     editor.client.command("orchestrator.change.undo", json!([]));
@@ -140,7 +101,7 @@ fn what_is_open_and_would_go_is_not_removed() {
     let model = model(parts, |_| {});
     let project = model.serving(Project::empty());
     sealed(&project);
-    let mut editor = Editor::open(&project);
+    let mut editor = opened(&project);
     editor.client.command("orchestrator.change.undo", json!([]));
     assert!(editor.told("was not taken back").contains("close it so that it can be removed"));
     assert_eq!(project.read("notes.txt"), "mine\n");
@@ -159,7 +120,7 @@ fn a_command_line_beside_the_editor_goes_through_it() {
     let project = model.serving(notes());
     sealed(&project);
     let on_disk = project.read("notes.txt");
-    let mut editor = Editor::open(&project);
+    let mut editor = opened(&project);
     let undo = project.command(&["undo", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
     editor.takes_edit();
     let said: Said = finished(undo).into();

@@ -7,26 +7,17 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::support::ended::ended;
+use crate::support::ended::succeeds;
 use crate::support::project::Project;
 use crate::support::tools::checkout;
 
 /// Without a server inside.
 const MOST_BYTES: u64 = 300_000;
 
-/// What it printed; a failure ends the test with all that was said.
-fn run(mut command: Command) -> String {
-    let output = ended(&mut command);
-    let out = String::from_utf8_lossy(&output.stdout).into_owned();
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}:\n{out}{err}");
-    out
-}
-
 fn npm(arguments: &[&str]) -> String {
     let mut npm = Command::new("npm");
     npm.args(arguments).current_dir(checkout().join("editors/vscode"));
-    run(npm)
+    succeeds(&mut npm)
 }
 
 /// The package of the extension, made once, as its README says.
@@ -60,7 +51,7 @@ fn missions_run_in_a_real_vs_code() {
     let scripts = checkout().join("tests/editors/vscode");
     let mut install = Command::new("node");
     install.arg(scripts.join("install.mjs")).arg(checkout().join(".tools/vscode"));
-    let editor = run(install);
+    let editor = succeeds(&mut install);
 
     // The demo's mission first, then those of the journey.
     let turns = |path: &Path| -> Vec<Value> {
@@ -87,7 +78,7 @@ fn missions_run_in_a_real_vs_code() {
         .env("ARTEFACTS", checkout().join("target/artefacts/vscode"))
         .env("SCRATCH", scratch.path())
         .current_dir(project.root());
-    let said = run(journey);
+    let said = succeeds(&mut journey);
     assert!(said.contains("passed"), "{said}");
 }
 

@@ -32,10 +32,9 @@ pub fn choices(text: &str, at: usize) -> (Vec<Choice>, usize) {
         }
         _ => Vec::new(),
     };
-    let written = text[typed..at].trim_start_matches('"');
-    let fitting = choices.into_iter().filter(|choice| {
-        choice.label.trim_matches('"').to_lowercase().starts_with(&written.to_lowercase())
-    });
+    let written = text[typed..at].to_lowercase();
+    let fitting =
+        choices.into_iter().filter(|choice| choice.label.to_lowercase().starts_with(&written));
     (fitting.collect(), typed)
 }
 
@@ -47,8 +46,7 @@ fn keys(text: &str, scan: &Scan, at: usize) -> Vec<Choice> {
         let start = match field.kind {
             Kind::Flag => "true",
             Kind::Count => "1",
-            Kind::Text => "\"\"",
-            Kind::OneOf(words) => words.first().map_or("", |_| "\"\""),
+            Kind::Text | Kind::OneOf(_) => "\"\"",
         };
         let close = if text[at..].starts_with('"') && scan.in_string { "" } else { "\"" };
         let open = if scan.in_string { "" } else { "\"" };

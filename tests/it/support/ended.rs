@@ -13,7 +13,16 @@ pub fn ended(command: &mut Command) -> Output {
     ended_within(command, LIMIT)
 }
 
-/// The same with a limit of its own.
+/// What a program printed that ends well; any other end fails the test with all that it said.
+pub fn succeeds(command: &mut Command) -> String {
+    let output = ended(command);
+    let (said, log) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?} failed:\n{said}\n{log}");
+    said.into_owned()
+}
+
+/// The same as [`ended`] with a limit of its own.
 pub fn ended_within(command: &mut Command, limit: Duration) -> Output {
     // Files: a pipe would be held open by any child that outlives the program.
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! What the tests share: finding or installing the real tools, temporary projects, a client that speaks over pipes.
 
 pub mod client;
+pub mod editor;
 pub mod ended;
 pub mod model;
 #[cfg(unix)]

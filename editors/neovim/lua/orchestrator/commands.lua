@@ -101,7 +101,10 @@ M.words = {
       if text then
         client.ask("answer", { text = text })
       elseif not require("orchestrator.asked").choose() then
-        client.say("nothing is asked that has choices: `:Mission answer` takes the answer", vim.log.levels.ERROR)
+        client.say(
+          "nothing is asked that has choices: `:Mission answer` takes the answer",
+          vim.log.levels.ERROR
+        )
       end
     end,
   },

@@ -8,7 +8,7 @@
 --- @field enabled? boolean Whether any is. (default true)
 
 --- @class orchestrator.settings.gate
---- @field languages? string[] Languages, as in `language.toml`. One without extensions adds to the known one of its name: servers, which are preferred, tools, and roots.
+--- @field languages? table[] Languages, as in `language.toml`. One without extensions adds to the known one of its name: servers, which are preferred, tools, and roots.
 --- @field trusted? string[] Workspaces whose own `.opencode/gate.toml` is believed: it names programs that are run. Only in the user's file.
 
 --- @class orchestrator.settings.journal
