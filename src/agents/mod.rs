@@ -20,7 +20,7 @@ use crate::mission::MissionId;
 use crate::mission::conversation::{Message, Role, Turn};
 use crate::mission::event::Fault;
 use crate::mission::plan::Task;
-use crate::model;
+use crate::model::{self, ToolSpec};
 use crate::workspace::OpenTexts;
 
 /// Everything that an agent may know when it is asked for a turn.
@@ -40,6 +40,8 @@ pub struct Ask {
     pub pinned: usize,
     /// What was said so far; the brief comes first.
     pub messages: Arc<Vec<Message>>,
+    /// The tools that the workspace adds for this session.
+    pub offered: Arc<[ToolSpec]>,
     /// How many tasks wait for the one that is served.
     pub blocks: u32,
     /// Unsaved texts of the editor.

@@ -37,7 +37,9 @@ impl ModelAgent {
 
     async fn complete(&self, ask: &Ask, waits: Waits<'_>) -> Result<Turn, Fault> {
         let session = format!("{}/{}", ask.mission, ask.session);
-        let tools = self.tools.get(ask.role as usize).map_or(&[][..], Vec::as_slice);
+        let own = self.tools.get(ask.role as usize).map_or(&[][..], Vec::as_slice);
+        let all = (!ask.offered.is_empty()).then(|| [own, &*ask.offered].concat());
+        let tools = all.as_deref().unwrap_or(own);
         let request = Request {
             role: ask.role,
             blocks: ask.blocks,

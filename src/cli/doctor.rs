@@ -11,6 +11,7 @@ use super::CliError;
 use super::paint::Colour;
 use super::watch::Output;
 use crate::agents::custom;
+use crate::extensions::{self, trust::Trust};
 use crate::gate::language::Language;
 use crate::gate::languages::Languages;
 use crate::gate::shadow::cache_dir;
@@ -61,6 +62,7 @@ pub(super) fn report(root: Option<&Path>) -> String {
 fn examine(root: Option<&Path>) -> Vec<Finding> {
     let mut findings = vec![orchestrator(), models(), journal(root), cache()];
     findings.extend(root.and_then(agents));
+    findings.extend(root.into_iter().flat_map(extensions));
     let languages = languages(root);
     let here = root.map(|root| languages.detect(root)).unwrap_or_default();
     for language in languages.all() {
@@ -106,6 +108,26 @@ fn agents(root: &Path) -> Option<Finding> {
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let wrong = if errors.is_empty() { String::new() } else { format!("; {}", errors.join("; ")) };
     Some(Finding { subject, ok: errors.is_empty(), detail: format!("{names}{wrong}") })
+}
+
+/// What the workspace adds, and whether it may take effect.
+fn extensions(root: &Path) -> Vec<Finding> {
+    let trust = Trust::new(settings::own_folder().as_deref(), root);
+    let found = extensions::candidates(root).into_iter();
+    let finding = |one: extensions::Candidate| {
+        let is_trusted = trust.holds(&one.path, &one.bytes);
+        let wrong = one.wrong.join("; ");
+        let detail = match (is_trusted, wrong.as_str()) {
+            (_, wrong) if !wrong.is_empty() => wrong.to_owned(),
+            (true, _) => format!("trusted; {}", one.wants.join("; ")),
+            (false, _) => {
+                "not trusted as it is now, and so without effect; `orchestrator trust` shows it"
+                    .into()
+            }
+        };
+        Finding { subject: one.path, ok: is_trusted && wrong.is_empty(), detail }
+    };
+    found.map(finding).collect()
 }
 
 fn models() -> Finding {

@@ -30,6 +30,7 @@ mod lsp;
 mod paint;
 mod schema;
 mod todo;
+mod trust;
 mod undo;
 mod verify;
 mod watch;
@@ -110,6 +111,8 @@ enum Command {
     Undo(undo::Undo),
     /// Take the newest undo back.
     Redo(undo::Redo),
+    /// Show what of a workspace wants to run, plugins and servers of tools, and trust it as it is now.
+    Trust(trust::Args),
     /// Say what is here: compilers, language servers, models, and how to get what is missing.
     Doctor,
     /// Print the JSON schema of a file: the configuration, or a project's agents.
@@ -222,6 +225,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Undo(args) => undo::undo(&root, &args, &out),
         Command::Redo(args) => undo::redo(&root, &args, &out),
         Command::Check(args) => check::check(&root, &args, &out),
+        Command::Trust(args) => trust::trust(&root, &args, &out),
         Command::Doctor => doctor::doctor(&root, &out),
         Command::Schema { of } => schema::print(of, &out),
         Command::Demo { keep } => demo::demo(keep, &out),

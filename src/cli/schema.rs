@@ -3,6 +3,7 @@
 use super::CliError;
 use super::watch::Output;
 use crate::agents::custom;
+use crate::extensions::plugins;
 use crate::runtime::settings;
 
 /// The files.
@@ -13,12 +14,18 @@ pub(super) enum Of {
     Config,
     /// `.opencode/agents.json` of a project.
     Agents,
+    /// A plugin: its types, for TypeScript.
+    Plugin,
 }
 
 pub(super) fn print(of: Of, out: &Output) -> Result<u8, CliError> {
     let schema = match of {
         Of::Config => settings::schema(),
         Of::Agents => custom::schema(),
+        Of::Plugin => {
+            out.line(plugins::TYPES.trim_end());
+            return Ok(0);
+        }
     };
     if out.is_json() {
         out.value(&schema);

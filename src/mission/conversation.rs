@@ -166,6 +166,9 @@ pub struct Turn {
     /// How long it took from the request to the complete answer, in milliseconds; waiting for a slot is no part of it.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub took_ms: u64,
+    /// What the project's plugins say to the agent about it; it is told behind the results of the calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prompts: Vec<String>,
 }
 
 fn is_nothing(number: &u64) -> bool {

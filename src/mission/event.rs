@@ -84,6 +84,11 @@ pub enum Event {
     },
     /// A process carries on what another had left; what was under way is begun again.
     Woken,
+    /// Something around the mission did not work as it should, and cost no more than itself: a plugin, a server of tools.
+    Remarked {
+        /// What, for people.
+        text: String,
+    },
     /// The wall-clock limit was reached.
     TimeUp,
     /// The journal was damaged, and this mission was recovered without what came after.

@@ -24,6 +24,7 @@ pub fn markdown(view: &MissionView) -> String {
     plan(&mut said, view.plan.as_ref());
     changes(&mut said, view);
     findings(&mut said, &view.findings);
+    remarks(&mut said, &view.remarks);
     costs(&mut said, view);
     said
 }
@@ -81,6 +82,17 @@ fn findings(said: &mut String, findings: &[Finding]) {
         };
         let what = cell(&finding.what.message);
         let _ = writeln!(said, "| {} | {}{line} | {what} | {status} |", finding.id, cell(file));
+    }
+    said.push('\n');
+}
+
+fn remarks(said: &mut String, remarks: &[String]) {
+    if remarks.is_empty() {
+        return;
+    }
+    said.push_str("## What did not work around it\n\n");
+    for remark in remarks {
+        let _ = writeln!(said, "- {}", plain(remark));
     }
     said.push('\n');
 }
@@ -179,6 +191,8 @@ mod tests {
             },
             status: FindingStatus::Dismissed("no".into()),
         });
+        m.remark("plugin `a`: threw".into());
+        m.remark("plugin `a`: threw".into());
         m.ended = Some(End::Blocked { needs: "a person".into() });
         let said = markdown(&MissionView::of(&m));
         for part in [
@@ -188,6 +202,7 @@ mod tests {
             "- **T1.1** two\n  - [x] S1.1.1 three (it builds)",
             "| 1 (taken back) | T1.1 | src/a\\_b.rs | syntax ok |",
             "| 7 | src/a.rs:3 | x \\< y and more | dismissed: no |",
+            "## What did not work around it\n\n- plugin \\`a\\`: threw\n\n##",
             "| in all | 0 | 0 | 0 | 0 | 0.0000 | 0 ms |",
         ] {
             assert!(said.contains(part), "{part}\nis not in\n{said}");

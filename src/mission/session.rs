@@ -59,6 +59,9 @@ pub struct Session {
     pub(super) strikes: u32,
     /// Refusals of its change-sets or plans.
     pub(super) refusals: u32,
+    /// What is said once the calls of its turn are answered.
+    #[serde(default)]
+    pub(super) prompts: Vec<String>,
 }
 
 /// What a session is at.
@@ -120,6 +123,7 @@ impl Session {
             nudges: 0,
             strikes: 0,
             refusals: 0,
+            prompts: Vec::new(),
         };
         session.add(Message::User { text: brief });
         session
@@ -240,6 +244,9 @@ impl Session {
         for open in calls {
             let (content, is_error) = open.result.unwrap_or_default();
             self.add(Message::Tool { call_id: open.call.id, content, is_error });
+        }
+        for text in std::mem::take(&mut self.prompts) {
+            self.add(Message::User { text });
         }
     }
 }

@@ -64,6 +64,9 @@ pub struct Mission {
     pub story: VecDeque<Line>,
     /// How many lines were told in all.
     pub told: u64,
+    /// What did not work around the mission, each thing once.
+    #[serde(default)]
+    pub remarks: Vec<String>,
     /// What the Commander said to the Planner.
     pub(super) brief: String,
     /// The state of each task that was begun.
@@ -360,6 +363,7 @@ impl Mission {
             receipts: Vec::new(),
             story: VecDeque::new(),
             told: 0,
+            remarks: Vec::new(),
             brief: String::new(),
             work: BTreeMap::new(),
             untested: BTreeSet::new(),

@@ -46,6 +46,7 @@ pub fn take(mut mission: Mission, at: u64, event: Event) -> (Mission, Vec<Effect
         Event::Taken { rules } => rules::taken(m, rules),
         Event::Woken => woken(m),
         Event::Recovered { lost } => recovered(m, &lost),
+        Event::Remarked { text } => m.remark(text),
         Event::TimeUp if question::time_up(m) => {}
         Event::TimeUp => {
             let limit = format!("{} seconds of wall time", m.limits.wall_ms / 1000);
@@ -153,6 +154,8 @@ fn finished(m: &mut Mission, effect: EffectId, outcome: Outcome) {
             let told = context::Told { shared: &shared, own: &own };
             context::recalled(m, session, &told, weighed);
         }
+        // Somebody took the goal over before anybody was asked.
+        (Act::Recall { .. }, Outcome::Faulted { fault }) => m.block(&fault.message),
         (Act::Ask { session }, Outcome::Answered { turn }) => turn::answered(m, session, turn),
         (Act::Ask { session }, Outcome::Faulted { fault }) => turn::faulted(m, session, &fault),
         (Act::Tool { session, index, .. }, Outcome::Called { content, is_error }) => {

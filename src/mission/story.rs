@@ -11,6 +11,9 @@ const STORY_LINES: usize = 400;
 /// The longest line, in characters; what an agent says may be longer.
 const LINE_CHARS: usize = 4_000;
 
+/// How many different remarks are kept for the report.
+const REMARKS: usize = 50;
+
 /// A line of the story.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
@@ -47,6 +50,19 @@ pub enum LineKind {
 }
 
 impl Mission {
+    /// Something around the mission went wrong. What was said before is not said again, and not without end.
+    pub(super) fn remark(&mut self, text: String) {
+        if self.takes_remark(&text) {
+            self.tell(LineKind::Warning, None, None, text.clone());
+            self.remarks.push(text);
+        }
+    }
+
+    /// Whether a remark is a new one, and there is room for it.
+    pub fn takes_remark(&self, text: &str) -> bool {
+        self.remarks.len() < REMARKS && !self.remarks.iter().any(|known| known == text)
+    }
+
     pub(super) fn tell(
         &mut self,
         kind: LineKind,

@@ -30,6 +30,7 @@ pub(super) fn answered(m: &mut Mission, id: SessionId, turn: Turn) {
     let (role, troubled) = (session.role, session.troubled);
     let calls = turn.calls.len();
     session.hear(turn.text, turn.calls);
+    session.prompts = turn.prompts;
     session.count(&turn.usage);
     let (by, usage, took_ms) = (turn.by, turn.usage, turn.took_ms);
     provider::served(m, id, role, &Served { by, usage, took_ms, after_faults: troubled });
@@ -183,7 +184,9 @@ fn unusable(m: &mut Mission, id: SessionId, why: &str) {
     if session.nudges > NUDGES {
         return work::session_failed(m, id, &format!("{NUDGES} reminders did not help: {why}"));
     }
-    session.say(brief::nudge(session.role, why));
+    let prompts = std::mem::take(&mut session.prompts);
+    let nudge = brief::nudge(session.role, why);
+    session.say(prompts.into_iter().chain([nudge]).collect::<Vec<_>>().join("\n\n"));
     conclude(m, id);
 }
 

@@ -66,6 +66,9 @@ pub struct MissionView {
     /// The same by model and host.
     #[serde(default)]
     pub providers: BTreeMap<String, Account>,
+    /// What did not work around the mission: plugins, servers of tools.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// The story's newest lines.
     pub story: Vec<Line>,
     /// Milliseconds since the epoch.
@@ -119,6 +122,7 @@ impl MissionView {
             account: m.accounts.total(),
             roles: m.accounts.by_role(),
             providers: m.accounts.by_model(),
+            remarks: m.remarks.clone(),
             story: m.story.iter().rev().take(LINES).rev().cloned().collect(),
             started_at: m.started_at,
             now: m.now,

@@ -75,7 +75,12 @@ pub(super) fn until_owner(
                 post(engine, &letter)?;
             }
             // Effects are performed by the owner only.
-            Ok(Mail::Finished { .. } | Mail::Waits { .. } | Mail::Woven { .. })
+            Ok(
+                Mail::Finished { .. }
+                | Mail::Waits { .. }
+                | Mail::Remark { .. }
+                | Mail::Woven { .. },
+            )
             | Err(RecvTimeoutError::Timeout) => {}
             Ok(Mail::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
         }

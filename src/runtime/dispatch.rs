@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Mail;
-use super::perform::{Job, Performer};
+use super::perform::{Job, Performer, Told};
 use crate::mission::event::{Fault, FaultKind, GateVerdict, SealVerdict, TestVerdict};
 use crate::mission::{Act, Effect, Mission, Outcome};
 
@@ -34,6 +34,12 @@ impl Dispatcher {
     /// being applied is let end. All within a bound; whether nothing is left.
     pub fn end(self, bound: Duration) -> bool {
         self.quit.cancel();
+        let (performer, extensions) = (self.performer.clone(), self.alive.clone());
+        // Where the asynchronous runtime is gone already, so are they: the task is dropped, and with it the sender.
+        self.tokio.spawn(async move {
+            performer.toolbox.extensions().close().await;
+            drop(extensions);
+        });
         drop(self.alive);
         // Nobody ever sends: the answer is that everybody has left, or that the time is over.
         self.gone.recv_timeout(bound) != Err(RecvTimeoutError::Timeout)
@@ -60,10 +66,14 @@ impl Dispatcher {
             // As below: a closed mailbox means that the process ends.
             let _ = waiting.send(Mail::Waits { mission: who.clone(), effect: number, waits });
         };
+        let (remarks, whose) = (mail.clone(), id.clone());
+        let remark = move |text| {
+            let _ = remarks.send(Mail::Remark { mission: whose.clone(), text });
+        };
         // The sender goes with the work, finished or dropped.
         let work = async move {
             let _alive = alive;
-            performer.perform(job, &waits).await
+            performer.perform(job, Told { waits: &waits, remark: &remark }).await
         };
         let (stop, quit) = (stop.clone(), self.quit.clone());
         let task = self.tokio.spawn(work);

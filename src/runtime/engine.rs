@@ -362,6 +362,11 @@ impl Engine {
             Mail::Finished { mission, effect, outcome } => {
                 Ok(Some((mission, Event::Finished { effect, outcome })))
             }
+            Mail::Remark { mission, text } => {
+                let known = self.missions.get(&mission);
+                let is_new = known.is_some_and(|known| known.mission.takes_remark(&text));
+                Ok(is_new.then_some((mission, Event::Remarked { text })))
+            }
             Mail::Waits { mission, effect, waits } => {
                 // What has ended in the meantime waits for nothing.
                 let known = self.missions.get(&mission);

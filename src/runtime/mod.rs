@@ -155,6 +155,8 @@ enum Mail {
     Finished { mission: MissionId, effect: u64, outcome: crate::mission::Outcome },
     /// A turn waits for a slot, or no longer does.
     Waits { mission: MissionId, effect: u64, waits: bool },
+    /// Something around a mission did not work.
+    Remark { mission: MissionId, text: String },
     /// An editor has changed its buffer of `todo.md` to that text, or has not.
     Woven { who: String, text: Option<String> },
     /// The process ends.

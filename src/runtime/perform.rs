@@ -13,6 +13,7 @@ use super::prove::unlaid;
 use super::settings::TestsWhen;
 use super::{Editor, Settings, StartError, baseline, seal};
 use crate::agents::{self, Agent, Ask, Waits};
+use crate::extensions::plugins::{Remark, Who};
 use crate::gate::gate::OpenServers;
 use crate::gate::servers::Servers;
 use crate::gate::{self, Baseline, Gate};
@@ -32,6 +33,7 @@ pub(super) enum Job {
     Recall {
         question: Box<Question>,
         role: Role,
+        who: Who,
     },
     Ask(Box<Ask>),
     Tool {
@@ -88,7 +90,11 @@ impl Job {
             Act::Recall { session } => {
                 let role = m.session(*session).map(|session| session.role);
                 let asked = question(m, *session).map(Box::new).zip(role);
-                asked.map_or(Job::Impossible, |(question, role)| Job::Recall { question, role })
+                asked.map_or(Job::Impossible, |(question, role)| {
+                    let agent = question.task.as_ref().and_then(|task| task.agent.clone());
+                    let who = who(&m.id, *session, role, agent);
+                    Job::Recall { question, role, who }
+                })
             }
             Act::Ask { session } => {
                 ask(m, *session, held).map_or(Job::Impossible, |ask| Job::Ask(Box::new(ask)))
@@ -120,6 +126,12 @@ impl Job {
             Act::Wait { ms, .. } => Job::Wait(Duration::from_millis(*ms)),
         }
     }
+}
+
+/// Who acts, as plugins are told.
+fn who(mission: &MissionId, session: SessionId, role: Role, agent: Option<String>) -> Who {
+    let session = format!("{mission}/{session}");
+    Who { session, agent: agent.unwrap_or_else(|| role.to_string()) }
 }
 
 /// The project's agent that a task is given to.
@@ -180,10 +192,20 @@ fn ask(m: &Mission, session: u32, held: &watch::Receiver<bool>) -> Option<Ask> {
         task,
         pinned: s.pinned,
         messages: s.messages.clone(),
+        offered: Arc::default(),
         blocks: s.item.as_ref().zip(m.plan.as_ref()).map_or(0, |(id, plan)| plan.waiting_for(id)),
         open: OpenTexts::new(),
         held: held.clone(),
     })
+}
+
+/// Who is told what happens meanwhile.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    /// That a turn waits for a slot, and that it no longer does.
+    pub waits: Waits<'a>,
+    /// What did not work around it.
+    pub remark: Remark<'a>,
 }
 
 pub(super) struct Performer {
@@ -211,7 +233,12 @@ impl Performer {
         let agent = agents::choose(&settings.models, &gate)?;
         Ok(Performer {
             root: gate.workspace().root().to_path_buf(),
-            toolbox: Toolbox::new(gate.clone(), journal.clone(), settings.fetch.clone()),
+            toolbox: Toolbox::new(
+                gate.clone(),
+                journal.clone(),
+                settings.fetch.clone(),
+                settings.own.as_deref(),
+            ),
             label: agent.name(),
             gate,
             agent,
@@ -233,7 +260,13 @@ impl Performer {
     }
 
     /// What cannot be read is not remembered; a session begins all the same.
-    async fn recall(&self, question: Question, role: Role) -> Outcome {
+    async fn recall(&self, question: Question, role: Role, who: &Who, told: Told<'_>) -> Outcome {
+        let goal = match self.goal(&question.goal, role, who, told.remark).await {
+            Ok(goal) => goal,
+            Err(taken) => {
+                return Outcome::Faulted { fault: Fault::new(FaultKind::NeedsHuman, taken) };
+            }
+        };
         let gate = self.gate.clone();
         let more = self.told(role, question.task.as_ref().and_then(|task| task.agent.as_deref()));
         let recalled = tokio::task::spawn_blocking(move || {
@@ -244,42 +277,97 @@ impl Performer {
             memory::recall(gate.workspace(), &store, &question)
         });
         let Recalled { shared, own, weighed } = recalled.await.unwrap_or_default();
-        Outcome::Recalled { shared, own: own + &more, weighed }
+        Outcome::Recalled { shared, own: own + &more + &goal, weighed }
     }
 
-    /// Performs it. `waits` is told when it has to wait for a slot, and when it no longer has to.
-    pub async fn perform(&self, job: Job, waits: Waits<'_>) -> Outcome {
+    /// What plugins make of the goal, for the Commander; empty where nothing.
+    async fn goal(
+        &self,
+        goal: &str,
+        role: Role,
+        who: &Who,
+        remark: Remark<'_>,
+    ) -> Result<String, String> {
+        self.look_at_extensions(remark).await;
+        if role != Role::Commander {
+            return Ok(String::new());
+        }
+        let plugins = &self.toolbox.extensions().plugins;
+        let changed = plugins.goal(goal, who, remark).await?;
+        let told = |text: String| {
+            let text = text.replace("</goal>", "");
+            format!(
+                "\n<goal from=\"the project's plugins\">\nThe project puts the goal so:\n{text}\n</goal>"
+            )
+        };
+        Ok(changed.map(told).unwrap_or_default())
+    }
+
+    /// What has changed of them is taken up; what stands there and is not in force is said.
+    async fn look_at_extensions(&self, remark: Remark<'_>) {
+        let extensions = self.toolbox.extensions();
+        extensions.refresh().await;
+        extensions.idle().into_iter().for_each(remark);
+    }
+
+    /// A turn, with what plugins say to it.
+    async fn turn(&self, mut ask: Ask, told: Told<'_>) -> Outcome {
+        ask.open = self.open_texts();
+        ask.offered = self.toolbox.offered(&ask.mission, ask.session, ask.role);
+        let mut turn = match self.agent.turn(&ask, told.waits).await {
+            Ok(turn) if turn.calls.iter().any(is_deep) => {
+                let fault = Fault { by: turn.by, ..too_deep(turn.usage) };
+                return Outcome::Faulted { fault };
+            }
+            Ok(turn) => turn,
+            Err(fault) => return Outcome::Faulted { fault },
+        };
+        let agent = ask.task.as_ref().and_then(|task| task.agent.clone());
+        let who = who(&ask.mission, ask.session, ask.role, agent);
+        match self.toolbox.extensions().plugins.done(&turn.text, &who, told.remark).await {
+            Ok(prompts) => turn.prompts = prompts,
+            Err(why) => {
+                let fault = Fault::new(FaultKind::NeedsHuman, why);
+                return Outcome::Faulted {
+                    fault: Fault { usage: turn.usage, by: turn.by, ..fault },
+                };
+            }
+        }
+        Outcome::Answered { turn }
+    }
+
+    /// Performs it.
+    pub async fn perform(&self, job: Job, told: Told<'_>) -> Outcome {
         if job.lands() {
             // Before bytes land, every editor says what is open in it right now.
             self.editors.look().await;
         }
         match job {
-            Job::Recall { question, role } => self.recall(*question, role).await,
-            Job::Ask(mut ask) => {
-                ask.open = self.open_texts();
-                match self.agent.turn(&ask, waits).await {
-                    Ok(turn) if turn.calls.iter().any(is_deep) => {
-                        let fault = Fault { by: turn.by, ..too_deep(turn.usage) };
-                        Outcome::Faulted { fault }
-                    }
-                    Ok(turn) => Outcome::Answered { turn },
-                    Err(fault) => Outcome::Faulted { fault },
-                }
-            }
+            Job::Recall { question, role, who } => self.recall(*question, role, &who, told).await,
+            Job::Ask(ask) => self.turn(*ask, told).await,
             Job::Tool { mut caller, call, agent } => {
-                if let Some(content) = self.forbids(agent, Right::of_tool(&call.name)) {
+                if let Some(content) = self.forbids(agent.clone(), Right::of_tool(&call.name)) {
                     return Outcome::Called { content, is_error: true };
                 }
                 caller.open = self.open_texts();
-                match self.toolbox.call(caller, call).await {
+                let who = who(&caller.mission, caller.session, caller.role, agent);
+                self.toolbox.extensions().refresh().await;
+                match self.toolbox.call(caller, call, &who, told.remark).await {
                     Ok(content) => Outcome::Called { content, is_error: false },
                     Err(content) => Outcome::Called { content, is_error: true },
                 }
             }
-            Job::Check { mission, session, item, call, merge, agent, links } => {
-                if let Some(why) = self.forbids(agent, Some(Right::Write)) {
+            Job::Check { mission, session, item, mut call, merge, agent, links } => {
+                if let Some(why) = self.forbids(agent.clone(), Some(Right::Write)) {
                     return Outcome::Checked { verdict: unlaid(why) };
                 }
+                let who = who(&mission, session, Role::Worker, agent);
+                let plugins = &self.toolbox.extensions().plugins;
+                call.arguments =
+                    match plugins.before(&call.name, call.arguments, &who, told.remark).await {
+                        Ok(arguments) => arguments,
+                        Err(why) => return Outcome::Checked { verdict: unlaid(why) },
+                    };
                 let proposed = (&call, merge.as_deref());
                 let verdict = self.check((&mission, session), &item, proposed, links).await;
                 Outcome::Checked { verdict }

@@ -37,6 +37,8 @@ pub struct Settings {
     pub second: Second,
     /// Whether, and where, pages of the web are read.
     pub fetch: fetch::Settings,
+    /// The user's own folder of this product: beside their configuration lie their plugins, and what they trust.
+    pub own: Option<PathBuf>,
 }
 
 /// Which unfinished missions a process lets go on by itself, once it owns the workspace.
@@ -229,6 +231,7 @@ impl Settings {
             wake: Wake::All,
             second: file.missions.second,
             fetch: file.fetch,
+            own: own_folder(),
         })
     }
 }
@@ -284,6 +287,12 @@ fn prices(models: &model::Settings) -> Prices {
         }
     }
     prices
+}
+
+/// The user's own folder of this product: where their configuration is.
+pub fn own_folder() -> Option<PathBuf> {
+    let path = config_path(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
+    path.parent().map(Path::to_path_buf)
 }
 
 /// `ORCHESTRATOR_CONFIG`, else `orchestrator/config.toml` in the platform's folder for configuration.

@@ -3,18 +3,20 @@
 use serde_json::{Value, json};
 use tower_lsp::lsp_types::{
     CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionResponse, Command,
-    Diagnostic,
+    Diagnostic, NumberOrString,
 };
 
 use super::diagnostics::{self, SOURCE};
 use super::documents::Document;
 use super::meetings;
+use super::plugin_file;
 use super::session::Session;
 use super::todo::outline::{Item, Kind, outline};
 use crate::mission::Back;
 use crate::mission::edit::Hold;
 use crate::mission::plan::ItemId;
 use crate::workspace::RelPath;
+use crate::workspace::hash::sha256;
 
 /// The kind of actions that mend nothing by themselves.
 pub const KIND: CodeActionKind = CodeActionKind::new("refactor.orchestrator");
@@ -28,6 +30,7 @@ pub fn actions(session: &Session, params: &CodeActionParams) -> CodeActionRespon
     let path = session.root().and_then(|root| root.rel(&document.uri));
     let mut offers = on_findings(session, &document, path.as_ref(), params);
     offers.extend(path.iter().flat_map(|path| on_merge(session, path)));
+    offers.extend(path.iter().filter_map(|path| on_plugin(path, &document, params)));
     offers.extend(path.iter().flat_map(|path| on_meeting(session, path, params)));
     if session.is_plan(&document.uri) {
         let all = outline(&document.text);
@@ -178,6 +181,17 @@ fn on_held(session: &Session, document: &Document, params: &CodeActionParams) ->
         }
     }
     offers
+}
+
+/// A plugin that nobody has trusted as it is.
+fn on_plugin(path: &RelPath, document: &Document, params: &CodeActionParams) -> Option<Offer> {
+    let is_it =
+        |d: &&Diagnostic| d.code == Some(NumberOrString::String(plugin_file::TRUST.to_owned()));
+    let mends = params.context.diagnostics.iter().find(is_it)?.clone();
+    let title = "Trust this plugin as it is now".to_owned();
+    let argument = json!({ "path": path.as_str(), "hash": sha256(document.text.as_bytes()) });
+    let offer = Offer::new(title, "orchestrator.extension.trust", argument);
+    Some(Offer { kind: CodeActionKind::QUICKFIX, mends: Some(mends), ..offer })
 }
 
 /// Where a change waits, because a person typed what it is about.

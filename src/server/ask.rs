@@ -8,7 +8,7 @@ use crate::mission::plan::{ItemId, Mark};
 use crate::mission::{Command, MissionId, Mode};
 
 /// Every command, as announced to the client.
-pub const COMMANDS: [&str; 24] = [
+pub const COMMANDS: [&str; 25] = [
     "orchestrator.task",
     "orchestrator.plan",
     "orchestrator.pause",
@@ -32,6 +32,7 @@ pub const COMMANDS: [&str; 24] = [
     "orchestrator.change.undo",
     "orchestrator.change.redo",
     "orchestrator.trust",
+    "orchestrator.extension.trust",
     "orchestrator.doctor",
 ];
 
@@ -111,6 +112,13 @@ pub enum Ask {
     },
     /// The person trusts the workspace.
     Trust,
+    /// A file of the workspace may take effect as it is.
+    TrustFile {
+        /// The file, relative to the workspace.
+        path: String,
+        /// The hash of the bytes that the person has seen.
+        hash: String,
+    },
     /// What is installed, and what is missing.
     Doctor,
 }
@@ -157,6 +165,13 @@ pub fn read(command: &str, arguments: Vec<Value>) -> Result<Ask, BadAsk> {
             fields.tell(Command::Redo { merge: fields.flag("merge"), ask: None })
         }
         "trust" => Ok(Ask::Trust),
+        "extension.trust" => {
+            let fields = fields(&["path", "hash"]);
+            let path =
+                fields.text("path").ok_or_else(|| fields.bad("needs the `path` of a file"))?;
+            let hash = fields.text("hash").ok_or_else(|| fields.bad("needs a `hash`"))?;
+            Ok(Ask::TrustFile { path, hash })
+        }
         "doctor" => Ok(Ask::Doctor),
         "todo.run" => {
             let fields = fields(&["item"]);

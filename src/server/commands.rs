@@ -14,8 +14,10 @@ use tower_lsp::lsp_types::{MessageType, ShowMessageParams};
 use super::Doctor;
 use super::ask::{Ask, BadAsk};
 use super::changes;
+use super::diagnostics;
 use super::meetings;
 use super::outbox::Weight;
+use super::plugin_file;
 use super::refresh::refresh;
 use super::session::Session;
 use super::show;
@@ -40,6 +42,12 @@ pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answe
     if ask == Ask::Trust {
         session.trust();
         return Ok(json!({ "trusted": true }));
+    }
+    if let Ask::TrustFile { path, hash } = ask {
+        plugin_file::trust(session, &path, &hash).map_err(failed)?;
+        diagnostics::publish(session);
+        session.documents.all().iter().for_each(|open| plugin_file::examine(session, &open.uri));
+        return Ok(json!({ "trusted": path }));
     }
     let runtime = session.runtime().await.map_err(failed)?;
     let views = runtime.views();
@@ -95,7 +103,7 @@ pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answe
             Ok(json!({ "mission": view.id, "receipt": receipt }))
         }
         // Answered above, without a runtime.
-        Ask::Doctor | Ask::Trust => Ok(Value::Null),
+        Ask::Doctor | Ask::Trust | Ask::TrustFile { .. } => Ok(Value::Null),
     }
 }
 

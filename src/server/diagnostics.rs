@@ -24,11 +24,13 @@ use super::anchors::{Anchors, Mark};
 use super::documents::Document;
 use super::meetings;
 use super::outbox::Weight;
+use super::plugin_file;
 use super::refresh::refresh;
 use super::session::Session;
 use super::text::Lines;
 use super::todo::{self, outline::outline};
 use crate::agents::custom;
+use crate::extensions::plugins;
 use crate::mission::edit::{Held, Hold};
 use crate::mission::event::Gravity;
 use crate::mission::plan::sheet::with_ids;
@@ -158,6 +160,12 @@ fn current(session: &Session) -> ByUri {
     }
     for (_, document) in open.iter().filter(|(path, _)| path.as_str() == custom::PATH) {
         let problems = agents_file::problems(&document.text, session.client().encoding);
+        if !problems.is_empty() {
+            current.entry(document.uri.clone()).or_default().extend(problems);
+        }
+    }
+    for (path, document) in open.iter().filter(|(path, _)| plugins::is_plugin(path.as_str())) {
+        let problems = plugin_file::problems(session, path.as_str(), &document.text);
         if !problems.is_empty() {
             current.entry(document.uri.clone()).or_default().extend(problems);
         }

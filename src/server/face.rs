@@ -21,7 +21,8 @@ use super::session::Session;
 use super::text::Lines;
 use super::todo::hover::Form;
 use super::{
-    Doctor, STOP_LIMIT, actions, agents_file, commands, diagnostics, progress, show, todo,
+    Doctor, STOP_LIMIT, actions, agents_file, commands, diagnostics, plugin_file, progress, show,
+    todo,
 };
 use crate::agents::custom;
 
@@ -117,8 +118,10 @@ impl LanguageServer for Face {
     async fn did_open(&self, params: DidOpenTextDocumentParams) {
         let document = params.text_document;
         let session = self.folders.of(&document.uri);
+        let uri = document.uri.clone();
         session.documents.open(document.uri, document.version, document.text);
         diagnostics::publish(&session);
+        plugin_file::examine(&session, &uri);
     }
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
@@ -130,8 +133,12 @@ impl LanguageServer for Face {
         if !session.documents.change(&uri, version, params.content_changes, encoding) {
             tracing::warn!("the client changed {} without opening it", uri.as_str());
         }
-        if moved || plan_text(&session, &uri).is_some() || agents_text(&session, &uri).is_some() {
+        let is_ours = plan_text(&session, &uri)
+            .or_else(|| agents_text(&session, &uri))
+            .or_else(|| plugin_file::text(&session, &uri));
+        if moved || is_ours.is_some() {
             diagnostics::publish(&session);
+            plugin_file::examine(&session, &uri);
         }
     }
 
@@ -223,7 +230,9 @@ impl LanguageServer for Face {
         let uri = &params.text_document.uri;
         let session = self.folders.of(uri);
         let plan = plan_text(&session, uri).map(|text| todo::folding::ranges(&text));
-        Ok(plan.or_else(|| agents_text(&session, uri).map(|text| agents_file::folds(&text))))
+        let agents = || agents_text(&session, uri).map(|text| agents_file::folds(&text));
+        let plugin = || plugin_file::text(&session, uri).map(|text| plugin_file::folds(&text));
+        Ok(plan.or_else(agents).or_else(plugin))
     }
 
     async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
@@ -238,6 +247,10 @@ impl LanguageServer for Face {
             let text = agents_text(&session, &text_document.uri)?;
             Some(agents_file::completions(&text, encoding, position))
         });
+        let items = items.or_else(|| {
+            let text = plugin_file::text(&session, &text_document.uri)?;
+            Some(plugin_file::completions(&text, encoding, position))
+        });
         Ok(items.map(CompletionResponse::Array))
     }
 
@@ -251,9 +264,13 @@ impl LanguageServer for Face {
         let text = plan_text(&session, &uri);
         let (encoding, tree) = (client.encoding, client.symbol_tree);
         let plan = text.map(|text| todo::symbols::symbols(&text, &uri, encoding, tree));
-        Ok(plan.or_else(|| {
+        let agents = plan.or_else(|| {
             let text = agents_text(&session, &uri)?;
             Some(agents_file::symbols(&text, &uri, encoding, tree))
+        });
+        Ok(agents.or_else(|| {
+            let text = plugin_file::text(&session, &uri)?;
+            Some(plugin_file::symbols(&text, &uri, encoding, tree))
         }))
     }
 

@@ -23,6 +23,7 @@ mod meetings;
 pub mod outbox;
 pub mod parent;
 pub mod peer;
+mod plugin_file;
 #[cfg(debug_assertions)]
 mod probe;
 pub mod progress;

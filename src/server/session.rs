@@ -15,6 +15,7 @@ use super::diagnostics::Published;
 use super::documents::Documents;
 use super::editor::OpenEditor;
 use super::peer::Peer;
+use super::plugin_file::Examined;
 use super::root::Root;
 use super::todo::TODO_PATH;
 use super::{Connect, board, parent};
@@ -46,6 +47,8 @@ pub struct Session {
     pub anchors: Anchors,
     /// The accepted changes that it shows.
     pub changes: Changes,
+    /// What was found out of open plugins.
+    pub examined: Examined,
     client: SetOnce<Client>,
     /// The client's process, seen before it can have gone: while it waits for the answer to its introduction.
     parent: SetOnce<Option<parent::Watch>>,
@@ -65,6 +68,7 @@ impl Session {
             published: Published::default(),
             anchors: Anchors::default(),
             changes: Changes::default(),
+            examined: Examined::default(),
             client: SetOnce::new(),
             parent: SetOnce::new(),
             root: OnceLock::new(),
@@ -102,7 +106,7 @@ impl Session {
     }
 
     /// Whether anything of the workspace may be run: compilers run its build scripts, and missions start both.
-    fn is_trusted(&self) -> bool {
+    pub fn is_trusted(&self) -> bool {
         !self.client().untrusted || self.trusted.load(Ordering::Relaxed)
     }
 

@@ -17,8 +17,12 @@ mod schema;
 mod search;
 mod sessions;
 
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::extensions::Extensions;
+use crate::extensions::plugins::{Remark, Who};
 use crate::gate::Gate;
 use crate::gate::stage::Wanted;
 use crate::journal::Journal;
@@ -67,6 +71,11 @@ fn allows(role: Role, tool: &str) -> bool {
     of_role(role).any(|known| known.name == tool)
 }
 
+/// The names of all tools of the product; what a workspace adds may take none of them.
+pub fn names() -> Vec<&'static str> {
+    TOOLS.iter().map(|tool| tool.name).collect()
+}
+
 /// The tools of a role with their schemas, always in the same order.
 pub fn specs(role: Role) -> Vec<ToolSpec> {
     of_role(role).map(Tool::spec).collect()
@@ -85,7 +94,10 @@ pub struct Toolbox {
     gate: Arc<Gate>,
     journal: Arc<Mutex<Journal>>,
     sessions: Sessions,
-    fetcher: Fetcher,
+    fetcher: Arc<Fetcher>,
+    extensions: Extensions,
+    /// What the workspace adds, as each session was first told: its requests begin with the same bytes from turn to turn.
+    offered: Mutex<HashMap<(MissionId, SessionId), Arc<[ToolSpec]>>>,
 }
 
 /// Who calls, and for what.
@@ -113,15 +125,49 @@ pub struct Caller {
 pub type ToolResult = Result<String, String>;
 
 impl Toolbox {
-    /// The tools over that workspace. Must be called within a tokio runtime.
-    pub fn new(gate: Arc<Gate>, journal: Arc<Mutex<Journal>>, fetch: fetch::Settings) -> Toolbox {
+    /// The tools over that workspace; `own` is the user's folder of this product. Must be called within a tokio runtime.
+    pub fn new(
+        gate: Arc<Gate>,
+        journal: Arc<Mutex<Journal>>,
+        fetch: fetch::Settings,
+        own: Option<&Path>,
+    ) -> Toolbox {
         let sessions = Sessions::new(gate.folder().map(|folder| folder.join("work")));
-        let fetcher = Fetcher::new(gate.workspace().root(), fetch);
-        Toolbox { gate, journal, sessions, fetcher }
+        let fetcher = Arc::new(Fetcher::new(gate.workspace().root(), fetch));
+        let extensions = Extensions::new(gate.workspace().root(), own, fetcher.clone(), names());
+        Toolbox { gate, journal, sessions, fetcher, extensions, offered: Mutex::default() }
+    }
+
+    /// What the workspace adds.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// What the workspace adds for a session: what there was when it was first asked.
+    pub fn offered(&self, mission: &MissionId, session: SessionId, role: Role) -> Arc<[ToolSpec]> {
+        let mut offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = offered.entry((mission.clone(), session));
+        known
+            .or_insert_with(|| if role == Role::Commander { Arc::default() } else { self.added() })
+            .clone()
+    }
+
+    fn added(&self) -> Arc<[ToolSpec]> {
+        let offers = self.extensions.offers().into_iter();
+        offers
+            .map(|offer| ToolSpec {
+                name: offer.name,
+                description: offer.description,
+                schema: offer.schema,
+            })
+            .collect()
     }
 
     /// Ends what belongs to sessions of a mission that live no more: worktrees and processes.
     pub fn keep(&self, mission: &MissionId, lives: impl Fn(SessionId) -> bool) {
+        let mut offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
+        offered.retain(|(of, session), _| of != mission || lives(*session));
+        drop(offered);
         self.sessions.keep(mission, lives);
     }
 
@@ -139,25 +185,26 @@ impl Toolbox {
         self.sessions.lay(&self.gate, (mission, session), below, open).await
     }
 
-    /// Answers a workspace call. The result is bounded, and an error never ends more than the call.
-    /// What reads the disk does so off the async threads.
-    pub async fn call(&self, caller: Caller, call: ToolCall) -> ToolResult {
-        if !allows(caller.role, &call.name) {
-            let names = of_role(caller.role).map(|tool| tool.name).collect::<Vec<_>>().join(", ");
-            return Err(format!("the {} has no tool `{}`; it has {names}", caller.role, call.name));
-        }
-        let result = match call.name.as_str() {
-            "diagnostics" => self.diagnostics(&caller, &arguments(&call)?).await,
-            RUN => run::run(&self.sessions, &self.gate, &caller, arguments(&call)?).await,
-            "job" => run::job(&self.sessions, &caller, arguments(&call)?).await,
-            "git" => git::git(self.gate.workspace().root(), &arguments(&call)?).await,
-            "fetch" => self.fetcher.fetch(&arguments(&call)?).await,
-            "code" => self.code(&caller, arguments(&call)?).await,
-            _ => {
-                let (gate, journal, caller) =
-                    (self.gate.clone(), self.journal.clone(), caller.clone());
-                apart(move || look(&gate, &journal, &caller, &call)).await
-            }
+    /// Answers a workspace call, with the project's plugins around it. The result is bounded, and an error never ends more
+    /// than the call.
+    pub async fn call(
+        &self,
+        caller: Caller,
+        mut call: ToolCall,
+        who: &Who,
+        remark: Remark<'_>,
+    ) -> ToolResult {
+        let plugins = &self.extensions.plugins;
+        call.arguments = plugins.before(&call.name, call.arguments, who, remark).await?;
+        let (name, arguments) = (call.name.clone(), call.arguments.clone());
+        let result = match self.added_call(&caller, &call, who, remark).await {
+            Some(result) => result,
+            None => self.own_call(&caller, call).await,
+        };
+        let told = |text| plugins.after(&name, &arguments, text, who, remark);
+        let result = match result {
+            Ok(text) => Ok(told(text).await),
+            Err(text) => Err(told(text).await),
         };
         // A long error is cut like a long answer: neither may fill a conversation.
         let gate = self.gate.clone();
@@ -166,6 +213,44 @@ impl Toolbox {
             Err(text) => Err(results::bounded(&gate, &caller, text)),
         })
         .await
+    }
+
+    /// A call of a tool that the workspace adds.
+    async fn added_call(
+        &self,
+        caller: &Caller,
+        call: &ToolCall,
+        who: &Who,
+        remark: Remark<'_>,
+    ) -> Option<ToolResult> {
+        if caller.role == Role::Commander || TOOLS.iter().any(|tool| tool.name == call.name) {
+            return None;
+        }
+        self.extensions.call(&call.name, &call.arguments, who, remark).await
+    }
+
+    /// What reads the disk does so off the async threads.
+    async fn own_call(&self, caller: &Caller, call: ToolCall) -> ToolResult {
+        if !allows(caller.role, &call.name) {
+            let names = of_role(caller.role).map(|tool| tool.name.to_owned());
+            let added = self.offered(&caller.mission, caller.session, caller.role);
+            let names = names.chain(added.iter().map(|tool| tool.name.clone()));
+            let names = names.collect::<Vec<_>>().join(", ");
+            return Err(format!("the {} has no tool `{}`; it has {names}", caller.role, call.name));
+        }
+        match call.name.as_str() {
+            "diagnostics" => self.diagnostics(caller, &arguments(&call)?).await,
+            RUN => run::run(&self.sessions, &self.gate, caller, arguments(&call)?).await,
+            "job" => run::job(&self.sessions, caller, arguments(&call)?).await,
+            "git" => git::git(self.gate.workspace().root(), &arguments(&call)?).await,
+            "fetch" => self.fetcher.fetch(&arguments(&call)?).await,
+            "code" => self.code(caller, arguments(&call)?).await,
+            _ => {
+                let (gate, journal, caller) =
+                    (self.gate.clone(), self.journal.clone(), caller.clone());
+                apart(move || look(&gate, &journal, &caller, &call)).await
+            }
+        }
     }
 
     async fn code(&self, caller: &Caller, args: code::CodeArgs) -> ToolResult {

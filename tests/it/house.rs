@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("gate", 2),
     ("model", 2),
     ("memory", 2),
+    ("extensions", 2),
     ("workspace", 1),
     ("journal", 1),
     ("wire", 1),

@@ -48,6 +48,8 @@ mod neovim;
 #[cfg(unix)]
 mod parallel;
 #[cfg(target_os = "linux")]
+mod plugins;
+#[cfg(target_os = "linux")]
 mod pool;
 #[cfg(target_os = "linux")]
 mod process;

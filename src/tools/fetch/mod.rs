@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Response, Url};
 use schemars::JsonSchema;
@@ -19,6 +20,7 @@ use self::address::Checked;
 use self::cache::{Cache, Page};
 use super::ToolResult;
 use super::schema::{NOT_COMMANDER, Tool, small};
+use crate::extensions::plugins::{Answer, Asked, Net};
 use crate::model::install_crypto;
 
 /// How long a page may take, redirects included.
@@ -145,6 +147,45 @@ impl Fetcher {
         }
     }
 
+    /// Asks for a plugin, which may see other hosts' answers than pages: the same addresses, the same bounds.
+    async fn ask_for(&self, asked: Asked) -> Result<Answer, String> {
+        if !self.enabled {
+            return Err(
+                "the network is off: the configuration says so ([fetch] enabled)".to_owned()
+            );
+        }
+        let url = Url::parse(&asked.url).map_err(|error| format!("`{}`: {error}", asked.url))?;
+        self.check(&url)?;
+        let method =
+            asked.method.parse().map_err(|_| format!("`{}` is no method", asked.method))?;
+        let mut request = self.http()?.request(method, url.clone());
+        for (name, value) in &asked.headers {
+            request = request.header(name, value);
+        }
+        if let Some(body) = asked.body {
+            request = request.body(body);
+        }
+        let failed = |error: reqwest::Error| format!("failed to ask {url}: {}", chain(&error));
+        let mut response = request.send().await.map_err(failed)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > MAX_PAGE {
+                return Err(format!("{url} answers with more than {MAX_PAGE} bytes"));
+            }
+        }
+        let text = |value: &reqwest::header::HeaderValue| {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        };
+        Ok(Answer {
+            url: url.into(),
+            status,
+            headers: headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+        })
+    }
+
     fn http(&self) -> Result<&reqwest::Client, String> {
         if let Some(http) = self.http.get() {
             return Ok(http);
@@ -161,6 +202,12 @@ impl Fetcher {
             .build()
             .map_err(|error| format!("failed to set up HTTP: {}", chain(&error)))?;
         Ok(self.http.get_or_init(|| http))
+    }
+}
+
+impl Net for Fetcher {
+    fn ask(&self, asked: Asked) -> BoxFuture<'_, Result<Answer, String>> {
+        Box::pin(self.ask_for(asked))
     }
 }
 

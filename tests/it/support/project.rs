@@ -84,6 +84,11 @@ impl Project {
         std::fs::write(path, text).unwrap();
     }
 
+    /// Writes the user's configuration.
+    pub fn configure(&self, text: &str) {
+        std::fs::write(self.folder.path().join("none.toml"), text).unwrap();
+    }
+
     pub fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.root().join(path)).unwrap()
     }
