@@ -3,6 +3,7 @@
 
 use super::perform::Performer;
 use crate::agents::custom::{self, Custom};
+use crate::extensions::FROM_SERVERS;
 use crate::mission::control::RUN;
 use crate::mission::conversation::Role;
 
@@ -16,17 +17,19 @@ pub(super) enum Right {
 impl Right {
     /// What a tool needs that an agent may lack.
     pub fn of_tool(name: &str) -> Option<Right> {
-        [RUN, "job"].contains(&name).then_some(Right::Run)
+        // What a server does is done outside, as a command's work is.
+        let runs = [RUN, "job"].contains(&name) || name.starts_with(FROM_SERVERS);
+        runs.then_some(Right::Run)
     }
 }
 
 impl Performer {
     fn custom(&self) -> Vec<Custom> {
-        let loaded = custom::load(&self.root);
+        let loaded = custom::all(&self.root);
         if let Err(why) = &loaded {
             tracing::warn!("no agents of the project: {why}");
         }
-        loaded.map(|file| file.agents).unwrap_or_default()
+        loaded.unwrap_or_default()
     }
 
     /// What a session is told beside what is remembered: a Worker who it is to be, a Planner who there is.
@@ -50,6 +53,6 @@ impl Performer {
             Right::Write => (agent.can_write, "change no files", "canWrite"),
             Right::Run => (agent.can_bash, "run no commands", "canBash"),
         };
-        (!may).then(|| format!("the agent `{name}` may {what} (`{field}` in {})", custom::PATH))
+        (!may).then(|| format!("the agent `{name}` may {what} (`{field}` of the project's agent)"))
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod complete;
 mod fields;
+pub mod page;
 mod read;
 
 pub use fields::{FIELDS, Field, Kind, schema};
@@ -51,6 +52,47 @@ pub fn load(root: &Path) -> Result<File, String> {
     }
     let text = std::fs::read_to_string(&path);
     text.map(|text| read(&text)).map_err(|error| format!("{PATH} cannot be read: {error}"))
+}
+
+/// Pages of agents that a project may have, and bytes of each.
+const MOST_PAGES: usize = 64;
+
+/// Every page of the workspace at `root`, with its path from there.
+pub fn pages(root: &Path) -> Vec<(String, File)> {
+    let mut pages = Vec::new();
+    for (folder, form) in page::FOLDERS {
+        let entries = std::fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        for name in names {
+            let path = format!("{folder}/{name}");
+            let Some((_, stem)) = page::is_page(&path) else { continue };
+            let at = root.join(&path);
+            let is_plain = std::fs::symlink_metadata(&at)
+                .is_ok_and(|found| found.is_file() && found.len() <= MOST_BYTES);
+            if let Some(text) = is_plain.then(|| std::fs::read_to_string(&at).ok()).flatten() {
+                pages.push((path.clone(), page::read(form, stem, &text)));
+            }
+        }
+    }
+    pages.truncate(MOST_PAGES);
+    pages
+}
+
+/// Every agent of the workspace at `root` that can be used: of two with one name, that of `agents.json` first, then the first
+/// page's.
+///
+/// # Errors
+/// As [`load`].
+pub fn all(root: &Path) -> Result<Vec<Custom>, String> {
+    let mut agents = load(root)?.agents;
+    for agent in pages(root).into_iter().flat_map(|(_, page)| page.agents) {
+        if !agents.iter().any(|known| known.name == agent.name) {
+            agents.push(agent);
+        }
+    }
+    Ok(agents)
 }
 
 /// The longest instructions and descriptions that are passed on, in characters.

@@ -13,6 +13,12 @@ use crate::mission::conversation::Role;
 /// What a name looks like: as a tag of the plan can hold it.
 pub(super) const NAME: &str = "^[A-Za-z][A-Za-z0-9_-]{0,63}$";
 
+pub(super) fn is_name(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+}
+
 /// Something wrong, with the bytes that it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -137,10 +143,7 @@ impl File {
     }
 
     fn look_at_name(&mut self, name: &str, head: &Range<usize>) {
-        let fits = name.len() <= 64
-            && name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-        if !fits {
+        if !is_name(name) {
             let message = "an agent's name begins with a letter, and has letters, digits, `-` and `_`, 64 at most";
             self.error(head.clone(), message.to_owned());
         }
