@@ -4,10 +4,10 @@
 //!
 //! | floor | module | what lives there |
 //! |---|---|---|
-//! | 5 | [`server`], [`acp`], [`cli`] | the faces: they translate, they decide nothing |
+//! | 5 | [`server`], [`acp`], [`mcp`], [`cli`] | the faces: they translate, they decide nothing |
 //! | 4 | [`runtime`] | the one loop: write the event, run the effect, feed the result back |
 //! | 3 | [`agents`], [`tools`] | who answers a turn (a model, or the symbolic engine); what a role may call |
-//! | 2 | [`gate`], [`model`], [`memory`] | proof of a change-set; providers over HTTP; what is remembered |
+//! | 2 | [`gate`], [`model`], [`memory`], [`extensions`] | proof of a change-set; providers over HTTP; what is remembered; what a workspace adds to the tools |
 //! | 1 | [`workspace`], [`journal`], [`wire`] | files and byte-exact edits; the durable log; JSON-RPC frames |
 //! | 0 | [`mission`], [`disk`] | what a mission is: state, events, effects, plan, fuel, pure; every change of a disk |
 
@@ -15,8 +15,10 @@ pub mod acp;
 pub mod agents;
 pub mod cli;
 pub mod disk;
+pub mod extensions;
 pub mod gate;
 pub mod journal;
+pub mod mcp;
 pub mod memory;
 pub mod model;
 pub mod runtime;

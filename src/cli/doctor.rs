@@ -11,6 +11,8 @@ use super::CliError;
 use super::paint::Colour;
 use super::watch::Output;
 use crate::agents::custom;
+use crate::extensions::described::Reading;
+use crate::extensions::mcp::{self, Form};
 use crate::gate::language::Language;
 use crate::gate::languages::Languages;
 use crate::gate::shadow::cache_dir;
@@ -61,6 +63,7 @@ pub(super) fn report(root: Option<&Path>) -> String {
 fn examine(root: Option<&Path>) -> Vec<Finding> {
     let mut findings = vec![orchestrator(), models(), journal(root), cache()];
     findings.extend(root.and_then(agents));
+    findings.extend(root.map(servers).unwrap_or_default());
     let languages = languages(root);
     let here = root.map(|root| languages.detect(root)).unwrap_or_default();
     for language in languages.all() {
@@ -92,17 +95,40 @@ fn orchestrator() -> Finding {
 
 /// The project's own agents, where it describes some.
 fn agents(root: &Path) -> Option<Finding> {
-    let subject = custom::PATH.to_owned();
-    let file = match custom::load(root) {
+    let file = custom::load(root).map(|file| {
+        let names = file.agents.into_iter().map(|agent| agent.name).collect();
+        (names, file.reading)
+    });
+    described(custom::PATH, file)
+}
+
+/// The servers that the project names for its agents. None is started here.
+fn servers(root: &Path) -> Vec<Finding> {
+    let row = |form: Form| {
+        let file = mcp::load(root, form).transpose()?.map(|text| {
+            let file = mcp::read(form, &text);
+            let (used, idle): (Vec<_>, Vec<_>) =
+                file.servers.into_iter().partition(|server| server.is_enabled);
+            let idle = idle.into_iter().map(|server| format!("{} (not enabled)", server.name));
+            (used.into_iter().map(|server| server.name).chain(idle).collect(), file.reading)
+        });
+        described(form.path(), file)
+    };
+    Form::ALL.into_iter().filter_map(row).collect()
+}
+
+/// What a file of the project describes, by name, and what is wrong with it; nothing where it is empty.
+fn described(path: &str, file: Result<(Vec<String>, Reading), String>) -> Option<Finding> {
+    let subject = path.to_owned();
+    let (names, reading) = match file {
         Ok(file) => file,
         Err(detail) => return Some(Finding { subject, ok: false, detail }),
     };
-    let errors = file.problems.iter().filter(|problem| problem.is_error);
+    let errors = reading.problems.iter().filter(|problem| problem.is_error);
     let errors: Vec<&str> = errors.map(|problem| problem.message.as_str()).collect();
-    if file.entries.is_empty() && errors.is_empty() {
+    if reading.entries.is_empty() && errors.is_empty() {
         return None;
     }
-    let names: Vec<&str> = file.agents.iter().map(|agent| agent.name.as_str()).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let wrong = if errors.is_empty() { String::new() } else { format!("; {}", errors.join("; ")) };
     Some(Finding { subject, ok: errors.is_empty(), detail: format!("{names}{wrong}") })

@@ -3,6 +3,7 @@
 use super::CliError;
 use super::watch::Output;
 use crate::agents::custom;
+use crate::extensions::mcp::{self, Form};
 use crate::runtime::settings;
 
 /// The files.
@@ -13,12 +14,18 @@ pub(super) enum Of {
     Config,
     /// `.opencode/agents.json` of a project.
     Agents,
+    /// `.mcp.json` of a project.
+    Mcp,
+    /// `.opencode/mcp.json` of a project.
+    McpOpencode,
 }
 
 pub(super) fn print(of: Of, out: &Output) -> Result<u8, CliError> {
     let schema = match of {
         Of::Config => settings::schema(),
         Of::Agents => custom::schema(),
+        Of::Mcp => mcp::schema(Form::Project),
+        Of::McpOpencode => mcp::schema(Form::OpenCode),
     };
     if out.is_json() {
         out.value(&schema);

@@ -19,8 +19,8 @@ use tower_lsp::lsp_types::{
     NumberOrString, Position, PublishDiagnosticsParams, Range, Uri,
 };
 
-use super::agents_file;
 use super::anchors::{Anchors, Mark};
+use super::described;
 use super::documents::Document;
 use super::meetings;
 use super::outbox::Weight;
@@ -28,7 +28,6 @@ use super::refresh::refresh;
 use super::session::Session;
 use super::text::Lines;
 use super::todo::{self, outline::outline};
-use crate::agents::custom;
 use crate::mission::edit::{Held, Hold};
 use crate::mission::event::Gravity;
 use crate::mission::plan::sheet::with_ids;
@@ -156,8 +155,9 @@ fn current(session: &Session) -> ByUri {
             current.entry(document.uri.clone()).or_default().push(diagnostic);
         }
     }
-    for (_, document) in open.iter().filter(|(path, _)| path.as_str() == custom::PATH) {
-        let problems = agents_file::problems(&document.text, session.client().encoding);
+    for (path, document) in &open {
+        let Some(file) = described::at(path.as_str()) else { continue };
+        let problems = file.problems(&document.text, session.client().encoding);
         if !problems.is_empty() {
             current.entry(document.uri.clone()).or_default().extend(problems);
         }

@@ -20,10 +20,7 @@ use super::root::file_path;
 use super::session::Session;
 use super::text::Lines;
 use super::todo::hover::Form;
-use super::{
-    Doctor, STOP_LIMIT, actions, agents_file, commands, diagnostics, progress, show, todo,
-};
-use crate::agents::custom;
+use super::{Doctor, STOP_LIMIT, actions, commands, described, diagnostics, progress, show, todo};
 
 /// The language server of one session.
 pub struct Face {
@@ -76,11 +73,6 @@ fn plan_text(session: &Session, uri: &Uri) -> Option<Arc<str>> {
     session.text_at(uri, todo::TODO_PATH)
 }
 
-/// The text of an open file of agents.
-fn agents_text(session: &Session, uri: &Uri) -> Option<Arc<str>> {
-    session.text_at(uri, custom::PATH)
-}
-
 /// The folders of a list that are files of this machine.
 fn paths(folders: Vec<WorkspaceFolder>) -> Vec<PathBuf> {
     folders.iter().filter_map(|folder| file_path(&folder.uri)).collect()
@@ -130,7 +122,8 @@ impl LanguageServer for Face {
         if !session.documents.change(&uri, version, params.content_changes, encoding) {
             tracing::warn!("the client changed {} without opening it", uri.as_str());
         }
-        if moved || plan_text(&session, &uri).is_some() || agents_text(&session, &uri).is_some() {
+        if moved || plan_text(&session, &uri).is_some() || described::open(&session, &uri).is_some()
+        {
             diagnostics::publish(&session);
         }
     }
@@ -223,7 +216,7 @@ impl LanguageServer for Face {
         let uri = &params.text_document.uri;
         let session = self.folders.of(uri);
         let plan = plan_text(&session, uri).map(|text| todo::folding::ranges(&text));
-        Ok(plan.or_else(|| agents_text(&session, uri).map(|text| agents_file::folds(&text))))
+        Ok(plan.or_else(|| described::open(&session, uri).map(|(file, text)| file.folds(&text))))
     }
 
     async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
@@ -231,12 +224,12 @@ impl LanguageServer for Face {
         let session = self.folders.of(&text_document.uri);
         let encoding = session.client().encoding;
         let items = plan_text(&session, &text_document.uri).map(|text| {
-            let agents = agents_file::names(&session);
+            let agents = described::agents(&session);
             todo::completion::items(&text, &agents, encoding, position)
         });
         let items = items.or_else(|| {
-            let text = agents_text(&session, &text_document.uri)?;
-            Some(agents_file::completions(&text, encoding, position))
+            let (file, text) = described::open(&session, &text_document.uri)?;
+            Some(file.completions(&text, encoding, position))
         });
         Ok(items.map(CompletionResponse::Array))
     }
@@ -252,8 +245,8 @@ impl LanguageServer for Face {
         let (encoding, tree) = (client.encoding, client.symbol_tree);
         let plan = text.map(|text| todo::symbols::symbols(&text, &uri, encoding, tree));
         Ok(plan.or_else(|| {
-            let text = agents_text(&session, &uri)?;
-            Some(agents_file::symbols(&text, &uri, encoding, tree))
+            let (file, text) = described::open(&session, &uri)?;
+            Some(file.symbols(&text, &uri, encoding, tree))
         }))
     }
 
@@ -317,7 +310,7 @@ fn capabilities(client: &Client) -> ServerCapabilities {
             trigger_characters: Some(
                 todo::completion::TRIGGERS
                     .iter()
-                    .chain(&agents_file::TRIGGERS)
+                    .chain(&described::TRIGGERS)
                     .map(|trigger| (*trigger).to_owned())
                     .collect(),
             ),

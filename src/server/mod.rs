@@ -3,7 +3,6 @@
 //! [`serve`] is the way in. The message loop is [`transport`]; what is sent goes through [`outbox`]; one file per feature.
 
 pub mod actions;
-mod agents_file;
 pub mod anchors;
 pub mod approval;
 pub mod ask;
@@ -11,6 +10,7 @@ pub mod board;
 pub mod changes;
 pub mod client;
 pub mod commands;
+mod described;
 pub mod diagnostics;
 pub mod documents;
 pub mod editor;

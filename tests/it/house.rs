@@ -10,12 +10,14 @@ const FLOORS: &[(&str, u32)] = &[
     ("cli", 5),
     ("server", 5),
     ("acp", 5),
+    ("mcp", 5),
     ("runtime", 4),
     ("agents", 3),
     ("tools", 3),
     ("gate", 2),
     ("model", 2),
     ("memory", 2),
+    ("extensions", 2),
     ("workspace", 1),
     ("journal", 1),
     ("wire", 1),
@@ -23,10 +25,17 @@ const FLOORS: &[(&str, u32)] = &[
     ("disk", 0),
 ];
 
-/// Rooms of one floor that know each other, in this direction only: agents offer tools; `orchestrator lsp` and `acp` serve;
+/// Rooms of one floor that know each other, in this direction only: agents offer tools; `orchestrator lsp`, `acp` and `mcp`
+/// serve;
 /// the agent's face speaks to its client through the server's queue, which knows no protocol.
-const SIDEWAYS: &[(&str, &str)] =
-    &[("agents", "tools"), ("cli", "server"), ("cli", "acp"), ("acp", "server")];
+const SIDEWAYS: &[(&str, &str)] = &[
+    ("agents", "tools"),
+    ("cli", "server"),
+    ("cli", "acp"),
+    ("cli", "mcp"),
+    ("acp", "server"),
+    ("mcp", "server"),
+];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();

@@ -3,14 +3,15 @@
 //!
 //! It reads and explains the file, wrong ones too: what is wrong is named with its place, and costs that agent only.
 
-pub mod complete;
 mod fields;
 mod read;
 
-pub use fields::{FIELDS, Field, Kind, schema};
-pub use read::{Entry, File, Problem, read};
+pub use fields::{FIELDS, schema};
+pub use read::{File, read};
 
 use std::path::Path;
+
+use crate::extensions::described::{self, Choice};
 
 /// Where a project describes them, from its root.
 pub const PATH: &str = ".opencode/agents.json";
@@ -51,6 +52,11 @@ pub fn load(root: &Path) -> Result<File, String> {
     }
     let text = std::fs::read_to_string(&path);
     text.map(|text| read(&text)).map_err(|error| format!("{PATH} cannot be read: {error}"))
+}
+
+/// What can be written at a place of the file, and where the typed part begins.
+pub fn choices(text: &str, at: usize) -> (Vec<Choice>, usize) {
+    described::choices(text, at, |path| if path.len() == 1 { &FIELDS } else { &[] })
 }
 
 /// The longest instructions and descriptions that are passed on, in characters.
