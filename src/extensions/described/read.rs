@@ -122,7 +122,7 @@ impl Reading {
             let object = if let Value::Object(object) = &prop.value { Some(object) } else { None };
             self.entries.push(Entry {
                 name: name.clone(),
-                description: object.map(|object| description(object)).unwrap_or_default(),
+                description: object.map(&description).unwrap_or_default(),
                 head: head.clone(),
                 whole: prop.range.start..prop.range.end,
             });
