@@ -4,7 +4,7 @@
 //!
 //! | floor | module | what lives there |
 //! |---|---|---|
-//! | 5 | [`server`], [`acp`], [`cli`] | the faces: they translate, they decide nothing |
+//! | 5 | [`server`], [`acp`], [`mcp`], [`cli`] | the faces: they translate, they decide nothing |
 //! | 4 | [`runtime`] | the one loop: write the event, run the effect, feed the result back |
 //! | 3 | [`agents`], [`tools`] | who answers a turn (a model, or the symbolic engine); what a role may call |
 //! | 2 | [`gate`], [`model`], [`memory`], [`extensions`] | proof of a change-set; providers over HTTP; what is remembered; plugins and servers of tools |
@@ -18,6 +18,7 @@ pub mod disk;
 pub mod extensions;
 pub mod gate;
 pub mod journal;
+pub mod mcp;
 pub mod memory;
 pub mod model;
 pub mod runtime;

@@ -11,6 +11,7 @@ use super::CliError;
 use super::paint::Colour;
 use super::watch::Output;
 use crate::agents::custom;
+use crate::extensions::described::Reading;
 use crate::extensions::{self, trust::Trust};
 use crate::gate::language::Language;
 use crate::gate::languages::Languages;
@@ -61,7 +62,7 @@ pub(super) fn report(root: Option<&Path>) -> String {
 
 fn examine(root: Option<&Path>) -> Vec<Finding> {
     let mut findings = vec![orchestrator(), models(), journal(root), cache()];
-    findings.extend(root.and_then(agents));
+    findings.extend(root.into_iter().flat_map(agents));
     findings.extend(root.into_iter().flat_map(extensions));
     let languages = languages(root);
     let here = root.map(|root| languages.detect(root)).unwrap_or_default();
@@ -93,18 +94,30 @@ fn orchestrator() -> Finding {
 }
 
 /// The project's own agents, where it describes some.
-fn agents(root: &Path) -> Option<Finding> {
-    let subject = custom::PATH.to_owned();
-    let file = match custom::load(root) {
+fn agents(root: &Path) -> Vec<Finding> {
+    let file = custom::load(root).map(|file| {
+        let names = file.agents.into_iter().map(|agent| agent.name).collect();
+        (names, file.reading)
+    });
+    let pages = custom::pages(root).into_iter().filter_map(|(path, page)| {
+        let names = page.agents.into_iter().map(|agent| agent.name).collect();
+        described(&path, Ok((names, page.reading)))
+    });
+    described(custom::PATH, file).into_iter().chain(pages).collect()
+}
+
+/// What a file of the project describes, by name, and what is wrong with it; nothing where it is empty.
+fn described(path: &str, file: Result<(Vec<String>, Reading), String>) -> Option<Finding> {
+    let subject = path.to_owned();
+    let (names, reading) = match file {
         Ok(file) => file,
         Err(detail) => return Some(Finding { subject, ok: false, detail }),
     };
-    let errors = file.problems.iter().filter(|problem| problem.is_error);
+    let errors = reading.problems.iter().filter(|problem| problem.is_error);
     let errors: Vec<&str> = errors.map(|problem| problem.message.as_str()).collect();
-    if file.entries.is_empty() && errors.is_empty() {
+    if reading.entries.is_empty() && errors.is_empty() {
         return None;
     }
-    let names: Vec<&str> = file.agents.iter().map(|agent| agent.name.as_str()).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let wrong = if errors.is_empty() { String::new() } else { format!("; {}", errors.join("; ")) };
     Some(Finding { subject, ok: errors.is_empty(), detail: format!("{names}{wrong}") })

@@ -27,6 +27,7 @@ mod control;
 mod demo;
 mod doctor;
 mod lsp;
+mod mcp;
 mod paint;
 mod schema;
 mod todo;
@@ -67,6 +68,8 @@ enum Command {
     Lsp(lsp::Args),
     /// Serve an agent panel (Agent Client Protocol) over standard input and output.
     Acp,
+    /// Serve other agents (Model Context Protocol) over standard input and output: the gate, the plan, missions.
+    Mcp,
     /// Start a mission and follow it to its end.
     Task {
         /// What is to be reached.
@@ -214,6 +217,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
     }
     let root = root(cli.root.as_deref())?;
     match cli.command {
+        Command::Mcp => mcp::serve(&root),
         Command::Task { goal } => mission(&root, &goal.join(" "), Mode::Task, &out),
         Command::Plan { goal } => mission(&root, &goal.join(" "), Mode::Plan, &out),
         Command::Status { mission, all } => control::status(&root, mission.as_deref(), all, &out),

@@ -3,6 +3,7 @@
 use super::CliError;
 use super::watch::Output;
 use crate::agents::custom;
+use crate::extensions::mcp::{self, Form};
 use crate::extensions::plugins;
 use crate::runtime::settings;
 
@@ -16,6 +17,10 @@ pub(super) enum Of {
     Agents,
     /// A plugin: its types, for TypeScript.
     Plugin,
+    /// `.mcp.json` of a project.
+    Mcp,
+    /// `.opencode/mcp.json` of a project.
+    McpOpencode,
 }
 
 pub(super) fn print(of: Of, out: &Output) -> Result<u8, CliError> {
@@ -26,6 +31,8 @@ pub(super) fn print(of: Of, out: &Output) -> Result<u8, CliError> {
             out.line(plugins::TYPES.trim_end());
             return Ok(0);
         }
+        Of::Mcp => mcp::schema(Form::Project),
+        Of::McpOpencode => mcp::schema(Form::OpenCode),
     };
     if out.is_json() {
         out.value(&schema);

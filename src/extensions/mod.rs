@@ -3,6 +3,8 @@
 //!
 //! Nothing here knows a mission, a model or an editor.
 
+pub mod described;
+pub mod mcp;
 pub mod plugins;
 pub mod trust;
 
@@ -34,6 +36,8 @@ pub struct Offer {
 pub struct Extensions {
     /// Its plugins, and the user's own.
     pub plugins: Plugins,
+    /// Its servers of tools.
+    servers: mcp::Servers,
 }
 
 impl Extensions {
@@ -46,12 +50,17 @@ impl Extensions {
     ) -> Extensions {
         let trust = Trust::new(own, root);
         let of_user: Option<PathBuf> = own.map(|own| own.join("plugins"));
-        Extensions { plugins: Plugins::new(root, of_user, trust, Some(net), taken) }
+        let ledger = trust.clone();
+        let trusts: mcp::Trusts = Arc::new(move |path, bytes| ledger.holds(path, bytes));
+        Extensions {
+            plugins: Plugins::new(root, of_user, trust, Some(net), taken),
+            servers: mcp::Servers::new(root.to_path_buf(), trusts),
+        }
     }
 
-    /// Takes up what has changed.
+    /// Takes up what has changed; waits, within a bound, for servers that are starting.
     pub async fn refresh(&self) {
-        self.plugins.refresh().await;
+        futures_util::future::join(self.plugins.refresh(), self.servers.refresh()).await;
     }
 
     /// What stands there and is not in force, a line each.
@@ -72,12 +81,19 @@ impl Extensions {
             let wrong = state.wrong.iter().map(|wrong| format!("{name}: {}", wrong.message));
             standing.into_iter().chain(wrong).collect::<Vec<_>>()
         });
-        lines.collect()
+        let servers = self.servers.states().into_iter().filter(|state| !state.is_up);
+        let servers = servers.map(|state| {
+            let mcp::State { name, file, words, .. } = state;
+            format!("server `{name}` ({file}) is not in force: {words}")
+        });
+        lines.chain(servers).collect()
     }
 
     /// The tools that can be called now.
     pub fn offers(&self) -> Vec<Offer> {
-        self.plugins.offers()
+        let mut offers = self.plugins.offers();
+        offers.extend(self.servers.offers());
+        offers
     }
 
     /// Calls a tool; `None` where nobody has it.
@@ -88,12 +104,17 @@ impl Extensions {
         who: &Who,
         remark: Remark<'_>,
     ) -> Option<Result<String, String>> {
-        self.plugins.call(name, arguments, who, remark).await
+        if !name.starts_with(FROM_SERVERS) {
+            return self.plugins.call(name, arguments, who, remark).await;
+        }
+        // One that has died is started again for it.
+        self.servers.refresh().await;
+        self.servers.call(name, arguments.clone()).await
     }
 
     /// Lets all of it come to its end.
     pub async fn close(&self) {
-        self.plugins.close().await;
+        futures_util::future::join(self.plugins.close(), self.servers.close()).await;
     }
 }
 
@@ -110,7 +131,34 @@ pub struct Candidate {
     pub wrong: Vec<String>,
 }
 
+impl Candidate {
+    /// The file at that path of a workspace with these bytes; `None` where such a file takes no effect.
+    pub fn of(path: &str, bytes: Vec<u8>) -> Option<Candidate> {
+        let text = String::from_utf8_lossy(&bytes);
+        let (wants, reading) = match mcp::Form::ALL.into_iter().find(|form| form.path() == path) {
+            Some(form) => {
+                let file = mcp::read(form, &text);
+                (file.servers.iter().map(mcp::Definition::in_words).collect(), file.reading)
+            }
+            None if plugins::is_plugin(path) => {
+                (plugins::wants(&text), plugins::read(&text, &[]).reading)
+            }
+            None => return None,
+        };
+        let errors = reading.problems.into_iter().filter(|problem| problem.is_error);
+        let wrong = errors.map(|problem| problem.message).collect();
+        Some(Candidate { path: path.to_owned(), bytes, wants, wrong })
+    }
+}
+
 /// All that wants to run in the workspace at `root`; nothing of it runs for this.
 pub fn candidates(root: &Path) -> Vec<Candidate> {
-    plugins::candidates(root)
+    let servers = mcp::Form::ALL.map(|form| form.path().to_owned());
+    let all = servers.into_iter().chain(plugins::paths(root));
+    let of = |path: String| {
+        let plain = std::fs::symlink_metadata(root.join(&path)).is_ok_and(|found| found.is_file());
+        let bytes = plain.then(|| std::fs::read(root.join(&path)).ok()).flatten()?;
+        Candidate::of(&path, bytes)
+    };
+    all.filter_map(of).collect()
 }

@@ -9,9 +9,9 @@ use tower_lsp::lsp_types::{
 use super::diagnostics::{self, SOURCE};
 use super::documents::Document;
 use super::meetings;
-use super::plugin_file;
 use super::session::Session;
 use super::todo::outline::{Item, Kind, outline};
+use super::trusted;
 use crate::mission::Back;
 use crate::mission::edit::Hold;
 use crate::mission::plan::ItemId;
@@ -30,7 +30,7 @@ pub fn actions(session: &Session, params: &CodeActionParams) -> CodeActionRespon
     let path = session.root().and_then(|root| root.rel(&document.uri));
     let mut offers = on_findings(session, &document, path.as_ref(), params);
     offers.extend(path.iter().flat_map(|path| on_merge(session, path)));
-    offers.extend(path.iter().filter_map(|path| on_plugin(path, &document, params)));
+    offers.extend(path.iter().filter_map(|path| on_untrusted(path, &document, params)));
     offers.extend(path.iter().flat_map(|path| on_meeting(session, path, params)));
     if session.is_plan(&document.uri) {
         let all = outline(&document.text);
@@ -183,12 +183,11 @@ fn on_held(session: &Session, document: &Document, params: &CodeActionParams) ->
     offers
 }
 
-/// A plugin that nobody has trusted as it is.
-fn on_plugin(path: &RelPath, document: &Document, params: &CodeActionParams) -> Option<Offer> {
-    let is_it =
-        |d: &&Diagnostic| d.code == Some(NumberOrString::String(plugin_file::TRUST.to_owned()));
+/// A file that runs something, and that nobody has trusted as it is.
+fn on_untrusted(path: &RelPath, document: &Document, params: &CodeActionParams) -> Option<Offer> {
+    let is_it = |d: &&Diagnostic| d.code == Some(NumberOrString::String(trusted::TRUST.to_owned()));
     let mends = params.context.diagnostics.iter().find(is_it)?.clone();
-    let title = "Trust this plugin as it is now".to_owned();
+    let title = "Trust this file as it is now".to_owned();
     let argument = json!({ "path": path.as_str(), "hash": sha256(document.text.as_bytes()) });
     let offer = Offer::new(title, "orchestrator.extension.trust", argument);
     Some(Offer { kind: CodeActionKind::QUICKFIX, mends: Some(mends), ..offer })

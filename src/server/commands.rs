@@ -17,10 +17,10 @@ use super::changes;
 use super::diagnostics;
 use super::meetings;
 use super::outbox::Weight;
-use super::plugin_file;
 use super::refresh::refresh;
 use super::session::Session;
 use super::show;
+use super::trusted;
 use crate::mission::view::MissionView;
 use crate::mission::{Command, MissionId, Mode, report};
 use crate::runtime::{Changed, Handle};
@@ -44,9 +44,9 @@ pub async fn perform(session: &Arc<Session>, doctor: &Doctor, ask: Ask) -> Answe
         return Ok(json!({ "trusted": true }));
     }
     if let Ask::TrustFile { path, hash } = ask {
-        plugin_file::trust(session, &path, &hash).map_err(failed)?;
+        trusted::trust(session, &path, &hash).map_err(failed)?;
         diagnostics::publish(session);
-        session.documents.all().iter().for_each(|open| plugin_file::examine(session, &open.uri));
+        session.documents.all().iter().for_each(|open| trusted::examine(session, &open.uri));
         return Ok(json!({ "trusted": path }));
     }
     let runtime = session.runtime().await.map_err(failed)?;

@@ -19,18 +19,16 @@ use tower_lsp::lsp_types::{
     NumberOrString, Position, PublishDiagnosticsParams, Range, Uri,
 };
 
-use super::agents_file;
 use super::anchors::{Anchors, Mark};
+use super::described;
 use super::documents::Document;
 use super::meetings;
 use super::outbox::Weight;
-use super::plugin_file;
 use super::refresh::refresh;
 use super::session::Session;
 use super::text::Lines;
 use super::todo::{self, outline::outline};
-use crate::agents::custom;
-use crate::extensions::plugins;
+use super::trusted;
 use crate::mission::edit::{Held, Hold};
 use crate::mission::event::Gravity;
 use crate::mission::plan::sheet::with_ids;
@@ -158,14 +156,11 @@ fn current(session: &Session) -> ByUri {
             current.entry(document.uri.clone()).or_default().push(diagnostic);
         }
     }
-    for (_, document) in open.iter().filter(|(path, _)| path.as_str() == custom::PATH) {
-        let problems = agents_file::problems(&document.text, session.client().encoding);
-        if !problems.is_empty() {
-            current.entry(document.uri.clone()).or_default().extend(problems);
-        }
-    }
-    for (path, document) in open.iter().filter(|(path, _)| plugins::is_plugin(path.as_str())) {
-        let problems = plugin_file::problems(session, path.as_str(), &document.text);
+    for (path, document) in &open {
+        let Some(file) = described::at(path) else { continue };
+        let text = &document.text;
+        let mut problems = file.problems(text, session.client().encoding);
+        problems.extend(trusted::problems(session, path.as_str(), text, &file.read(text)));
         if !problems.is_empty() {
             current.entry(document.uri.clone()).or_default().extend(problems);
         }

@@ -21,10 +21,8 @@ use super::session::Session;
 use super::text::Lines;
 use super::todo::hover::Form;
 use super::{
-    Doctor, STOP_LIMIT, actions, agents_file, commands, diagnostics, plugin_file, progress, show,
-    todo,
+    Doctor, STOP_LIMIT, actions, commands, described, diagnostics, progress, show, todo, trusted,
 };
-use crate::agents::custom;
 
 /// The language server of one session.
 pub struct Face {
@@ -77,11 +75,6 @@ fn plan_text(session: &Session, uri: &Uri) -> Option<Arc<str>> {
     session.text_at(uri, todo::TODO_PATH)
 }
 
-/// The text of an open file of agents.
-fn agents_text(session: &Session, uri: &Uri) -> Option<Arc<str>> {
-    session.text_at(uri, custom::PATH)
-}
-
 /// The folders of a list that are files of this machine.
 fn paths(folders: Vec<WorkspaceFolder>) -> Vec<PathBuf> {
     folders.iter().filter_map(|folder| file_path(&folder.uri)).collect()
@@ -121,7 +114,7 @@ impl LanguageServer for Face {
         let uri = document.uri.clone();
         session.documents.open(document.uri, document.version, document.text);
         diagnostics::publish(&session);
-        plugin_file::examine(&session, &uri);
+        trusted::examine(&session, &uri);
     }
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
@@ -133,12 +126,10 @@ impl LanguageServer for Face {
         if !session.documents.change(&uri, version, params.content_changes, encoding) {
             tracing::warn!("the client changed {} without opening it", uri.as_str());
         }
-        let is_ours = plan_text(&session, &uri)
-            .or_else(|| agents_text(&session, &uri))
-            .or_else(|| plugin_file::text(&session, &uri));
-        if moved || is_ours.is_some() {
+        if moved || plan_text(&session, &uri).is_some() || described::open(&session, &uri).is_some()
+        {
             diagnostics::publish(&session);
-            plugin_file::examine(&session, &uri);
+            trusted::examine(&session, &uri);
         }
     }
 
@@ -230,9 +221,7 @@ impl LanguageServer for Face {
         let uri = &params.text_document.uri;
         let session = self.folders.of(uri);
         let plan = plan_text(&session, uri).map(|text| todo::folding::ranges(&text));
-        let agents = || agents_text(&session, uri).map(|text| agents_file::folds(&text));
-        let plugin = || plugin_file::text(&session, uri).map(|text| plugin_file::folds(&text));
-        Ok(plan.or_else(agents).or_else(plugin))
+        Ok(plan.or_else(|| described::open(&session, uri).map(|(file, text)| file.folds(&text))))
     }
 
     async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
@@ -240,16 +229,12 @@ impl LanguageServer for Face {
         let session = self.folders.of(&text_document.uri);
         let encoding = session.client().encoding;
         let items = plan_text(&session, &text_document.uri).map(|text| {
-            let agents = agents_file::names(&session);
+            let agents = described::agents(&session);
             todo::completion::items(&text, &agents, encoding, position)
         });
         let items = items.or_else(|| {
-            let text = agents_text(&session, &text_document.uri)?;
-            Some(agents_file::completions(&text, encoding, position))
-        });
-        let items = items.or_else(|| {
-            let text = plugin_file::text(&session, &text_document.uri)?;
-            Some(plugin_file::completions(&text, encoding, position))
+            let (file, text) = described::open(&session, &text_document.uri)?;
+            Some(file.completions(&text, encoding, position))
         });
         Ok(items.map(CompletionResponse::Array))
     }
@@ -264,13 +249,9 @@ impl LanguageServer for Face {
         let text = plan_text(&session, &uri);
         let (encoding, tree) = (client.encoding, client.symbol_tree);
         let plan = text.map(|text| todo::symbols::symbols(&text, &uri, encoding, tree));
-        let agents = plan.or_else(|| {
-            let text = agents_text(&session, &uri)?;
-            Some(agents_file::symbols(&text, &uri, encoding, tree))
-        });
-        Ok(agents.or_else(|| {
-            let text = plugin_file::text(&session, &uri)?;
-            Some(plugin_file::symbols(&text, &uri, encoding, tree))
+        Ok(plan.or_else(|| {
+            let (file, text) = described::open(&session, &uri)?;
+            Some(file.symbols(&text, &uri, encoding, tree))
         }))
     }
 
@@ -334,7 +315,7 @@ fn capabilities(client: &Client) -> ServerCapabilities {
             trigger_characters: Some(
                 todo::completion::TRIGGERS
                     .iter()
-                    .chain(&agents_file::TRIGGERS)
+                    .chain(&described::TRIGGERS)
                     .map(|trigger| (*trigger).to_owned())
                     .collect(),
             ),

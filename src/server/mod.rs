@@ -3,7 +3,6 @@
 //! [`serve`] is the way in. The message loop is [`transport`]; what is sent goes through [`outbox`]; one file per feature.
 
 pub mod actions;
-mod agents_file;
 pub mod anchors;
 pub mod approval;
 pub mod ask;
@@ -11,6 +10,7 @@ pub mod board;
 pub mod changes;
 pub mod client;
 pub mod commands;
+mod described;
 pub mod diagnostics;
 pub mod documents;
 pub mod editor;
@@ -23,7 +23,6 @@ mod meetings;
 pub mod outbox;
 pub mod parent;
 pub mod peer;
-mod plugin_file;
 #[cfg(debug_assertions)]
 mod probe;
 pub mod progress;
@@ -36,6 +35,7 @@ mod show;
 pub mod text;
 pub mod todo;
 pub mod transport;
+mod trusted;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("cli", 5),
     ("server", 5),
     ("acp", 5),
+    ("mcp", 5),
     ("runtime", 4),
     ("agents", 3),
     ("tools", 3),
@@ -24,10 +25,17 @@ const FLOORS: &[(&str, u32)] = &[
     ("disk", 0),
 ];
 
-/// Rooms of one floor that know each other, in this direction only: agents offer tools; `orchestrator lsp` and `acp` serve;
+/// Rooms of one floor that know each other, in this direction only: agents offer tools; `orchestrator lsp`, `acp` and `mcp`
+/// serve;
 /// the agent's face speaks to its client through the server's queue, which knows no protocol.
-const SIDEWAYS: &[(&str, &str)] =
-    &[("agents", "tools"), ("cli", "server"), ("cli", "acp"), ("acp", "server")];
+const SIDEWAYS: &[(&str, &str)] = &[
+    ("agents", "tools"),
+    ("cli", "server"),
+    ("cli", "acp"),
+    ("cli", "mcp"),
+    ("acp", "server"),
+    ("mcp", "server"),
+];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();

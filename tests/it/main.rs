@@ -37,6 +37,8 @@ mod gate_languages;
 mod gate_servers;
 mod house;
 mod journal;
+#[cfg(unix)]
+mod mcp;
 #[cfg(target_os = "linux")]
 mod memory;
 mod mission_rust;

@@ -243,7 +243,7 @@ fn an_editor_shows_what_is_wrong_whether_it_is_trusted_and_lets_it_be() {
         "{wrong:?}"
     );
     assert!(
-        wrong.iter().any(|(line, what)| *line == 0 && what.contains("not in force")),
+        wrong.iter().any(|(line, what)| *line == 0 && what.contains("without effect")),
         "{wrong:?}"
     );
 
@@ -263,7 +263,7 @@ fn an_editor_shows_what_is_wrong_whether_it_is_trusted_and_lets_it_be() {
         client.ask("textDocument/codeAction", asked)["result"].as_array().unwrap().clone()
     };
     let offered = actions(&mut client, &wrong[0].1);
-    let action = offered.iter().find(|a| a["title"] == "Trust this plugin as it is now").unwrap();
+    let action = offered.iter().find(|a| a["title"] == "Trust this file as it is now").unwrap();
     let command = action["command"].clone();
     let refused = client.ask("workspace/executeCommand", command.clone());
     assert!(refused["error"]["message"].as_str().unwrap().contains("save it first"), "{refused}");

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use orchestrator_lsp::agents::custom;
+use orchestrator_lsp::extensions::mcp::{self, Form};
 use orchestrator_lsp::runtime::settings::schema;
 use serde_json::{Map, Value, json};
 
@@ -34,6 +35,8 @@ fn of_the_extension() -> Map<String, Value> {
 
 /// No editor keeps these: its settings are synchronised, and shown to anybody who looks on.
 const SECRET: [&str; 2] = ["api_key", "headers"];
+/// The files that name servers, by the schemas' names.
+const MCP: [(Form, &str); 2] = [(Form::Project, "mcp"), (Form::OpenCode, "mcp-opencode")];
 /// What is a language of its own, and stays in the file.
 const IN_THE_FILE: [&str; 1] = ["languages"];
 
@@ -241,6 +244,10 @@ fn what_is_made_of_the_settings_does_not_differ_from_them() {
     is_as_made("docs/schema/config.json", |_| text.clone());
     let agents = serde_json::to_string_pretty(&custom::schema()).unwrap() + "\n";
     is_as_made("docs/schema/agents.json", |_| agents.clone());
+    for (form, name) in MCP {
+        let text = serde_json::to_string_pretty(&mcp::schema(form)).unwrap() + "\n";
+        is_as_made(&format!("docs/schema/{name}.json"), |_| text.clone());
+    }
     is_as_made("docs/configuration.md", |now| page(&schema, now));
     is_as_made("editors/vscode/package.json", |now| manifest(&schema, now));
     is_as_made("editors/neovim/lua/orchestrator/settings.lua", |_| annotations(&schema));
@@ -281,6 +288,10 @@ fn the_page_has_a_table_for_each_section() {
 fn the_program_prints_the_schemas() {
     let said = Project::empty().run(&["schema", "agents"]);
     assert_eq!(serde_json::from_str::<Value>(&said.out).unwrap(), custom::schema());
+    for (form, name) in MCP {
+        let said = Project::empty().run(&["schema", name]);
+        assert_eq!(serde_json::from_str::<Value>(&said.out).unwrap(), mcp::schema(form));
+    }
     let said = Project::empty().run(&["schema"]);
     assert_eq!(said.code, 0, "{said:?}");
     let printed: Value = serde_json::from_str(&said.out).unwrap();

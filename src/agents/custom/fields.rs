@@ -1,46 +1,8 @@
 //! The fields of an agent in `agents.json`, once: its reader, its completions and its schema are made of this table.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-/// What a field takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A text that is not blank.
-    Text,
-    /// `true` or `false`.
-    Flag,
-    /// A whole number from 1.
-    Count,
-    /// One of these.
-    OneOf(&'static [&'static str]),
-}
-
-/// A field.
-#[derive(Debug)]
-pub struct Field {
-    /// Its name.
-    pub name: &'static str,
-    /// What it takes.
-    pub kind: Kind,
-    /// Whether an agent is none without it.
-    pub is_needed: bool,
-    /// Whether it changes anything here; others are read, for files that were written for another program.
-    pub has_effect: bool,
-    /// What it is for.
-    pub meaning: &'static str,
-}
-
-const fn field(name: &'static str, kind: Kind, meaning: &'static str) -> Field {
-    Field { name, kind, is_needed: false, has_effect: true, meaning }
-}
-
-const fn needed(field: Field) -> Field {
-    Field { is_needed: true, ..field }
-}
-
-const fn idle(field: Field) -> Field {
-    Field { has_effect: false, ..field }
-}
+use crate::extensions::described::{self, Field, Kind, field, idle, needed};
 
 /// All fields.
 pub const FIELDS: [Field; 11] = [
@@ -73,36 +35,13 @@ pub const FIELDS: [Field; 11] = [
     )),
 ];
 
-impl Kind {
-    fn schema(self) -> Value {
-        match self {
-            Kind::Text => json!({ "type": "string", "minLength": 1 }),
-            Kind::Flag => json!({ "type": "boolean" }),
-            Kind::Count => json!({ "type": "integer", "minimum": 1 }),
-            Kind::OneOf(words) => json!({ "enum": words }),
-        }
-    }
-}
-
 /// The file's JSON schema (draft 2020-12).
 pub fn schema() -> Value {
-    let property = |field: &Field| {
-        let mut schema = field.kind.schema();
-        schema["description"] = json!(field.meaning);
-        (field.name.to_owned(), schema)
-    };
-    let properties: Map<String, Value> = FIELDS.iter().map(property).collect();
-    let needed: Vec<&str> = FIELDS.iter().filter(|f| f.is_needed).map(|f| f.name).collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Agents of a project: .opencode/agents.json",
         "type": "object",
         "propertyNames": { "pattern": super::read::NAME },
-        "additionalProperties": {
-            "type": "object",
-            "properties": properties,
-            "required": needed,
-            "additionalProperties": false,
-        },
+        "additionalProperties": described::schema(&FIELDS),
     })
 }

@@ -3,15 +3,16 @@
 //!
 //! It reads and explains the file, wrong ones too: what is wrong is named with its place, and costs that agent only.
 
-pub mod complete;
 mod fields;
 pub mod page;
 mod read;
 
-pub use fields::{FIELDS, Field, Kind, schema};
-pub use read::{Entry, File, Problem, read};
+pub use fields::{FIELDS, schema};
+pub use read::{File, read};
 
 use std::path::Path;
+
+use crate::extensions::described::{self, Choice};
 
 /// Where a project describes them, from its root.
 pub const PATH: &str = ".opencode/agents.json";
@@ -93,6 +94,11 @@ pub fn all(root: &Path) -> Result<Vec<Custom>, String> {
         }
     }
     Ok(agents)
+}
+
+/// What can be written at a place of the file, and where the typed part begins.
+pub fn choices(text: &str, at: usize) -> (Vec<Choice>, usize) {
+    described::choices(text, at, |path| if path.len() == 1 { &FIELDS } else { &[] })
 }
 
 /// The longest instructions and descriptions that are passed on, in characters.

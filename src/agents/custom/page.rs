@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 
-use super::read::{Entry, File, is_name};
-use super::{Custom, Problem};
+use super::Custom;
+use super::read::{File, is_name};
+use crate::extensions::described::{Choice, Entry, Problem};
 use crate::mission::conversation::Role;
 
 /// Whose format a page has.
@@ -44,6 +45,29 @@ pub fn is_page(path: &str) -> Option<(Form, &str)> {
     Some((*form, name.strip_suffix(".md").filter(|stem| !stem.is_empty())?))
 }
 
+/// What can be written at a place: fields that are not there yet, at the beginning of a line of the front matter.
+pub fn choices(text: &str, at: usize) -> (Vec<Choice>, usize) {
+    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |line| line + 1);
+    let typed = text.get(start..at).unwrap_or_default();
+    let is_word = typed.chars().all(char::is_alphanumeric);
+    let is_in = match front(text) {
+        Some((front, _)) => front.start <= start && at <= front.end,
+        // What is being written has no end yet.
+        None => text.starts_with("---\n") && start > 0,
+    };
+    if !is_word || !is_in {
+        return (Vec::new(), start);
+    }
+    let there = |field: &str| text.lines().any(|line| line.starts_with(&format!("{field}:")));
+    let free = FIELDS.iter().filter(|(name, _)| name.starts_with(typed) && !there(name));
+    let choice = |(name, meaning): &(&str, &str)| Choice {
+        label: (*name).to_owned(),
+        text: format!("{name}: "),
+        meaning: (*meaning).to_owned(),
+    };
+    (free.map(choice).collect(), start)
+}
+
 /// Where the front matter stands, in bytes, and where the text behind it begins.
 fn front(text: &str) -> Option<(Range<usize>, usize)> {
     let first = text.split_inclusive('\n').next()?;
@@ -66,7 +90,11 @@ pub fn read(form: Form, stem: &str, text: &str) -> File {
     let Some((front, body)) = front(text) else {
         let range = 0..text.find('\n').unwrap_or(text.len());
         let message = "an agent's page begins with front matter: fields between two lines of `---`";
-        page.file.problems.push(Problem { range, is_error: true, message: message.to_owned() });
+        page.file.reading.problems.push(Problem {
+            range,
+            is_error: true,
+            message: message.to_owned(),
+        });
         return page.file;
     };
     page.from = front.start;
@@ -155,7 +183,8 @@ impl Rights {
     fn permission(&mut self, tool: &str, value: &MarkedYaml<'_>) {
         match &value.data {
             YamlData::Mapping(all) => {
-                let allows = all.iter().all(|(_, effect)| words(effect).as_deref() == Some("allow"));
+                let allows =
+                    all.iter().all(|(_, effect)| words(effect).as_deref() == Some("allow"));
                 self.rule(tool, allows);
             }
             _ => self.rule(tool, words(value).as_deref() == Some("allow")),
@@ -166,7 +195,10 @@ impl Rights {
         let mut rights = Rights { write: true, bash: true };
         if let Some(YamlData::Mapping(all)) = fields.get("tools").map(|(_, value)| &value.data) {
             for (tool, value) in all.iter() {
-                rights.rule(&words(tool).unwrap_or_default(), words(value).as_deref() != Some("false"));
+                rights.rule(
+                    &words(tool).unwrap_or_default(),
+                    words(value).as_deref() != Some("false"),
+                );
             }
         }
         for field in ["permission", "permissions"] {
@@ -193,7 +225,8 @@ impl Rights {
         let mut rights = Rights { write: true, bash: true };
         if let Some((_, tools)) = fields.get("tools") {
             let given = names(tools);
-            let has = |known: &[&str]| given.iter().any(|n| n == "*" || known.contains(&n.as_str()));
+            let has =
+                |known: &[&str]| given.iter().any(|n| n == "*" || known.contains(&n.as_str()));
             rights = Rights { write: has(&WRITES), bash: has(&RUNS) };
         }
         if let Some((_, denied)) = fields.get("disallowedTools") {
@@ -223,12 +256,13 @@ impl Page<'_> {
 
     fn error(&mut self, range: Range<usize>, message: String) {
         let range = range.start..range.end.min(self.text.len()).max(range.start);
-        self.file.problems.push(Problem { range, is_error: true, message });
+        self.file.reading.problems.push(Problem { range, is_error: true, message });
     }
 
     fn take(&mut self, form: Form, stem: &str, fields: &Fields<'_, '_>, body: usize) {
         let of = |page: &Page<'_>, name: &str| {
-            let place = fields.get(name).map(|(place, _)| page.place(place.start)..page.place(place.end));
+            let place =
+                fields.get(name).map(|(place, _)| page.place(place.start)..page.place(place.end));
             place.unwrap_or(0..3)
         };
         let name = fields.text("name").unwrap_or_else(|| stem.to_owned());
@@ -242,9 +276,11 @@ impl Page<'_> {
             head: head.clone(),
             whole: 0..self.text.len(),
         };
-        self.file.entries.push(entry);
+        self.file.reading.entries.push(entry);
         if !is_name(&name) {
-            let message = format!("`{name}` is no name of an agent: letters, digits, `-` and `_`, a letter first; rename the file, or give it a `name`");
+            let message = format!(
+                "`{name}` is no name of an agent: letters, digits, `-` and `_`, a letter first; rename the file, or give it a `name`"
+            );
             self.error(head.clone(), message);
         }
         if Role::ALL.iter().any(|role| role.to_string().eq_ignore_ascii_case(&name)) {
@@ -252,7 +288,10 @@ impl Page<'_> {
         }
         if description.is_empty() {
             let place = of(self, "description");
-            self.error(place, "the agent lacks a `description`: the Planner knows it by that".into());
+            self.error(
+                place,
+                "the agent lacks a `description`: the Planner knows it by that".into(),
+            );
         }
         let prompt = self.text.get(body..).unwrap_or_default().trim().to_owned();
         if prompt.is_empty() {
@@ -263,7 +302,7 @@ impl Page<'_> {
             Form::Claude => Rights::of_claude(fields),
         };
         let is = |field: &str| fields.text(field).as_deref() == Some("true");
-        if self.file.problems.is_empty() && !is("disable") && !is("disabled") {
+        if self.file.reading.problems.is_empty() && !is("disable") && !is("disabled") {
             self.file.agents.push(Custom {
                 name,
                 description,
@@ -282,7 +321,7 @@ mod tests {
 
     fn rights(form: Form, fields: &str) -> (bool, bool) {
         let file = read(form, "a", &format!("---\ndescription: d\n{fields}\n---\nwords\n"));
-        assert_eq!(file.problems, [], "{fields}");
+        assert_eq!(file.reading.problems, [], "{fields}");
         (file.agents[0].can_write, file.agents[0].can_bash)
     }
 
@@ -293,9 +332,15 @@ mod tests {
             ("tools:\n  write: false\n  edit: false", (false, true)),
             ("tools:\n  bash: false", (true, false)),
             ("tools:\n  \"*\": false", (false, false)),
-            ("permission:\n  edit: deny\n  bash:\n    \"*\": ask\n    \"npm test\": allow", (false, false)),
+            (
+                "permission:\n  edit: deny\n  bash:\n    \"*\": ask\n    \"npm test\": allow",
+                (false, false),
+            ),
             ("permission:\n  edit: allow\n  bash: ask\n  webfetch: deny", (true, false)),
-            ("permissions:\n  - action: edit\n    resource: \"*\"\n    effect: deny", (false, true)),
+            (
+                "permissions:\n  - action: edit\n    resource: \"*\"\n    effect: deny",
+                (false, true),
+            ),
         ] {
             assert_eq!(rights(Form::OpenCode, fields), wanted, "{fields}");
         }
@@ -314,13 +359,14 @@ mod tests {
     fn a_page_is_an_agent_with_its_text_as_its_words() {
         let text = "---\nname: ‘Ä’ Code Reviewer\ndescription: \"Reviews, and more\"\nhidden: true\ncolor: blue\n---\n\n# You review\n---\nplainly.\n";
         let file = read(Form::Claude, "code-reviewer", text);
-        assert_eq!(file.problems, []);
+        assert_eq!(file.reading.problems, []);
         let agent = &file.agents[0];
         assert_eq!((agent.name.as_str(), agent.is_hidden), ("code-reviewer", true));
         assert_eq!(agent.system_prompt, "# You review\n---\nplainly.");
-        assert_eq!(&text[file.entries[0].head.clone()], "name");
+        assert_eq!(&text[file.reading.entries[0].head.clone()], "name");
         assert_eq!(is_page(".claude/agents/a.md"), Some((Form::Claude, "a")));
-        for path in [".claude/agents/a.txt", ".claude/agents/b/a.md", "a.md", ".opencode/agent/.md"] {
+        for path in [".claude/agents/a.txt", ".claude/agents/b/a.md", "a.md", ".opencode/agent/.md"]
+        {
             assert_eq!(is_page(path), None, "{path}");
         }
     }
@@ -337,7 +383,7 @@ mod tests {
         ] {
             let file = read(Form::OpenCode, "a", text);
             assert_eq!(file.agents, [], "{text}");
-            let problem = &file.problems[0];
+            let problem = &file.reading.problems[0];
             assert!(text[problem.range.clone()].contains(part), "{text}: {problem:?}");
             assert!(problem.message.contains(why), "{problem:?}");
         }

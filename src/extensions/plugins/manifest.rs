@@ -11,7 +11,7 @@ use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged as _;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
-use super::read::Problem;
+use crate::extensions::described::Problem;
 
 /// The word that makes a comment the manifest.
 pub(super) const WORD: &str = "@manifest";

@@ -23,11 +23,11 @@ use self::isolate::Isolate;
 pub use self::manifest::Manifest;
 use self::plugin::{Described, Plugin, Stamp, files, is_code};
 pub use self::plugin::{Standing, State, Wrong};
-pub use self::read::{Entry, FIELDS, File, Problem, choices, read};
+pub use self::read::{FIELDS, File, choices, read};
 use self::surroundings::Surroundings;
 pub use self::surroundings::{Answer, Asked, Net};
+use super::Offer;
 use super::trust::Trust;
-use super::{Candidate, Offer};
 
 /// Where a project has its plugins, from its root.
 pub const FOLDER: &str = ".opencode/plugins";
@@ -91,27 +91,21 @@ struct Folder {
     is_project: bool,
 }
 
-/// The plugins of a workspace, for whoever is to trust them.
-pub(super) fn candidates(root: &Path) -> Vec<Candidate> {
-    let of = |(path, _): (PathBuf, Stamp)| {
-        let bytes = std::fs::read(&path).ok()?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let file = read(&text, &[]);
-        let parts = file.entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>();
-        let words = manifest_of(&text).in_words();
-        let mut wants = vec![format!("runs JavaScript: {}", parts.join(", "))];
-        wants.extend(Some(words).filter(|words| !words.is_empty()));
-        let errors = file.problems.into_iter().filter(|problem| problem.is_error);
-        let wrong = errors.map(|problem| problem.message).collect();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Some(Candidate { path: format!("{FOLDER}/{name}"), bytes, wants, wrong })
-    };
-    files(&root.join(FOLDER)).into_iter().filter_map(of).collect()
+/// What a plugin does, for whoever is to trust it.
+pub(super) fn wants(text: &str) -> Vec<String> {
+    let entries = read(text, &[]).reading.entries;
+    let parts = entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>();
+    let words = manifest::read(text).0.in_words();
+    let runs = format!("runs JavaScript: {}", parts.join(", "));
+    std::iter::once(runs).chain(Some(words).filter(|words| !words.is_empty())).collect()
 }
 
-/// What the text of a plugin asks for.
-pub fn manifest_of(text: &str) -> Manifest {
-    manifest::read(text).0
+/// The plugins of a workspace, from its root.
+pub(super) fn paths(root: &Path) -> impl Iterator<Item = String> {
+    let name = |(path, _): (PathBuf, Stamp)| {
+        Some(format!("{FOLDER}/{}", path.file_name()?.to_string_lossy()))
+    };
+    files(&root.join(FOLDER)).into_iter().filter_map(name)
 }
 
 /// Loads a plugin and lets go of it, without the network and without its `init`: what its engine finds wrong with it.

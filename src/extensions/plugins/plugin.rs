@@ -37,7 +37,7 @@ pub(super) struct Described {
 /// Something wrong that only shows when the plugin is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Wrong {
-    /// The part that it is about, as [`Entry::name`] has it; empty for all of it.
+    /// The part that it is about, as [`super::read()`] names it; empty for all of it.
     pub at: String,
     /// In words.
     pub message: String,

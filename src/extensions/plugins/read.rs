@@ -6,36 +6,13 @@ use std::ops::Range;
 use tree_sitter::{Node, Parser};
 
 use super::{HOOKS, is_name, isolate, manifest};
-
-/// Something wrong, with the bytes that it is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Where, in UTF-8 bytes of the text.
-    pub range: Range<usize>,
-    /// Whether the plugin, or that part of it, cannot be used; else it is only odd.
-    pub is_error: bool,
-    /// What, and how it would be right.
-    pub message: String,
-}
-
-/// A part of a plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// `tools.name`, `hooks.preTool`, `init`: as an engine names places, too.
-    pub name: String,
-    /// The bytes of its name.
-    pub head: Range<usize>,
-    /// The bytes of all of it.
-    pub whole: Range<usize>,
-}
+use crate::extensions::described::{Choice, Entry, Problem, Reading};
 
 /// A plugin that was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct File {
-    /// Its parts.
-    pub entries: Vec<Entry>,
-    /// What is wrong.
-    pub problems: Vec<Problem>,
+    /// Its parts, and what is wrong.
+    pub reading: Reading,
     /// The bytes of the default export's object, where it can be seen.
     pub object: Option<Range<usize>>,
     /// The bytes of its `hooks`.
@@ -55,7 +32,8 @@ pub const FIELDS: [(&str, &str); 7] = [
 
 /// Reads the text of a plugin; `taken` are the names of the product's own tools.
 pub fn read(text: &str, taken: &[&str]) -> File {
-    let mut file = File { problems: manifest::read(text).1, ..File::default() };
+    let problems = manifest::read(text).1;
+    let mut file = File { reading: Reading { problems, ..Reading::default() }, ..File::default() };
     let mut parser = Parser::new();
     if parser.set_language(&tree_sitter_javascript::LANGUAGE.into()).is_err() {
         return file;
@@ -84,7 +62,7 @@ fn children<'t>(node: Node<'t>) -> impl Iterator<Item = Node<'t>> {
 impl<'a> Reader<'a> {
     fn say(&mut self, node: Node<'_>, is_error: bool, message: impl Into<String>) {
         let problem = Problem { range: node.byte_range(), is_error, message: message.into() };
-        self.file.problems.push(problem);
+        self.file.reading.problems.push(problem);
     }
 
     fn of(&self, node: Node<'_>) -> &'a str {
@@ -155,7 +133,7 @@ impl<'a> Reader<'a> {
             if !has_name && !root.has_error() {
                 let range = 0..self.text.find('\n').unwrap_or(self.text.len());
                 let message = "there is no `export default { name, … }` here".to_owned();
-                self.file.problems.push(Problem { range, is_error: true, message });
+                self.file.reading.problems.push(Problem { range, is_error: true, message });
             }
             return;
         };
@@ -238,7 +216,8 @@ impl<'a> Reader<'a> {
 
     fn entry(&mut self, member: &Member<'_, '_>, name: String) {
         let (head, whole) = (member.head.byte_range(), member.whole.byte_range());
-        self.file.entries.push(Entry { name, head, whole });
+        let description = String::new();
+        self.file.reading.entries.push(Entry { name, description, head, whole });
     }
 
     fn look_at_tools(&mut self, member: &Member<'_, '_>) {
@@ -294,7 +273,17 @@ pub(super) fn wrong_name(name: &str, taken: &[&str]) -> Option<String> {
 }
 
 /// What can be written at a place: labels, what each is for, and where the word begins that it replaces.
-pub fn choices(text: &str, at: usize) -> (Vec<(&'static str, &'static str)>, usize) {
+pub fn choices(text: &str, at: usize) -> (Vec<Choice>, usize) {
+    let (found, from) = fitting(text, at);
+    let choice = |(label, meaning): (&str, &str)| Choice {
+        label: label.to_owned(),
+        text: label.to_owned(),
+        meaning: meaning.to_owned(),
+    };
+    (found.into_iter().map(choice).collect(), from)
+}
+
+fn fitting(text: &str, at: usize) -> (Vec<(&'static str, &'static str)>, usize) {
     let before = text.get(..at).unwrap_or_default();
     let from = before
         .char_indices()
@@ -315,7 +304,7 @@ pub fn choices(text: &str, at: usize) -> (Vec<(&'static str, &'static str)>, usi
         place.as_ref().is_some_and(|place| place.start < from && from < place.end)
     };
     let is_within_part = |prefix: &str| {
-        let parts = file.entries.iter().filter(|entry| entry.name.starts_with(prefix));
+        let parts = file.reading.entries.iter().filter(|entry| entry.name.starts_with(prefix));
         parts.into_iter().any(|part| part.whole.start < from && from < part.whole.end)
     };
     if is_in(&file.hooks) {
@@ -345,7 +334,7 @@ mod tests {
 
     /// Each line's problems stand in it as the text that they are about.
     fn problems(text: &str) -> Vec<(String, String)> {
-        let found = read(text, &["read", "search"]).problems.into_iter();
+        let found = read(text, &["read", "search"]).reading.problems.into_iter();
         found.map(|one| (text[one.range].to_owned(), one.message)).collect()
     }
 
@@ -358,8 +347,9 @@ const plugin = { name: "a", version: "1", tools: { greet: tool({ description: "d
 export default plugin;
 "#;
         let file = read(text, &["read"]);
-        assert_eq!(file.problems, []);
-        let names: Vec<&str> = file.entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(file.reading.problems, []);
+        let names: Vec<&str> =
+            file.reading.entries.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["tools.greet", "hooks.preTool", "hooks.done", "init"]);
     }
 
@@ -407,16 +397,18 @@ export default plugin;
         let labels = |text: &str| {
             let at = text.find('|').unwrap();
             let (choices, from) = choices(&text.replace('|', ""), at);
-            (choices.iter().map(|(label, _)| *label).collect::<Vec<_>>(), at - from)
+            (choices.into_iter().map(|choice| choice.label).collect::<Vec<_>>(), at - from)
         };
         assert_eq!(labels("export default { name: 'a', ho| }").1, 2);
-        assert!(labels("export default { name: 'a', ho| }").0.contains(&"hooks"));
-        assert!(labels("export default { name: 'a', hooks: { | } }").0.contains(&"preTool"));
+        assert!(labels("export default { name: 'a', ho| }").0.contains(&"hooks".to_owned()));
+        assert!(
+            labels("export default { name: 'a', hooks: { | } }").0.contains(&"preTool".to_owned())
+        );
         assert_eq!(
             labels("export default { name: 'a', hooks: { done() { x| } } }").0,
-            Vec::<&str>::new()
+            Vec::<String>::new()
         );
-        assert_eq!(labels("const a = { | }; export default { name: 'a' }").0, Vec::<&str>::new());
+        assert_eq!(labels("const a = { | }; export default { name: 'a' }").0, Vec::<String>::new());
         assert_eq!(
             labels("/* @manifest { \"re|\": [] } */ export default {}").0,
             ["read", "fetch"]

@@ -387,9 +387,9 @@ async fn the_examples_of_the_page_load() {
     let root = tempfile::tempdir().unwrap();
     let mut hooks = Vec::new();
     for code in page.split("```js\n").skip(1).filter_map(|rest| rest.split("```").next()) {
-        assert_eq!(read(code, &[]).problems, [], "{code}");
+        assert_eq!(read(code, &[]).reading.problems, [], "{code}");
         assert_eq!(examine(root.path(), "p.js", code, vec!["read"]).await, [], "{code}");
-        let parts = read(code, &[]).entries.into_iter().map(|entry| entry.name);
+        let parts = read(code, &[]).reading.entries.into_iter().map(|entry| entry.name);
         hooks.extend(parts.filter_map(|name| name.strip_prefix("hooks.").map(str::to_owned)));
     }
     hooks.sort();

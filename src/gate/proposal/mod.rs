@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::error::GateError;
 use super::gate::{Checked, Gate};
@@ -26,6 +27,40 @@ const ATTEMPTS: usize = 3;
 pub struct Proposal {
     /// The operations. All edits of one file, whoever makes them, are against the file as it is.
     pub changes: Vec<Operation>,
+}
+
+impl Proposal {
+    /// Reads a proposal that somebody wrote as JSON. A slip in a name must not quietly make another change-set.
+    ///
+    /// # Errors
+    /// What is wrong, for who wrote it.
+    pub fn read(text: &[u8]) -> Result<Proposal, String> {
+        let value: Value = serde_json::from_slice(text)
+            .map_err(|error| format!("the change-set is no JSON: {error}"))?;
+        let proposal: Proposal = serde_json::from_value(value.clone())
+            .map_err(|error| format!("the change-set is not understood: {error}"))?;
+        let known = serde_json::to_value(&proposal).map_err(|error| error.to_string())?;
+        match unknown_field(&value, &known) {
+            Some(field) => Err(format!("the change-set has an unknown field: {field}")),
+            None => Ok(proposal),
+        }
+    }
+}
+
+/// A field of `given` that was not read into `known`, as a path of names and indexes.
+fn unknown_field(given: &Value, known: &Value) -> Option<String> {
+    let below = |name: String, rest: Option<String>| rest.map(|rest| format!("{name}.{rest}"));
+    match (given, known) {
+        (Value::Object(given), Value::Object(known)) => {
+            given.iter().find_map(|(name, value)| match known.get(name) {
+                Some(known) => below(name.clone(), unknown_field(value, known)),
+                None => Some(name.clone()),
+            })
+        }
+        (Value::Array(given), Value::Array(known)) => (given.iter().zip(known).enumerate())
+            .find_map(|(at, (given, known))| below(at.to_string(), unknown_field(given, known))),
+        _ => None,
+    }
 }
 
 /// One operation of a [`Proposal`].
@@ -220,5 +255,21 @@ fn note(checked: &mut Checked, notes: &[String]) {
     let apply = checked.report.stages.iter_mut().find(|stage| stage.stage == Stage::Apply);
     if let Some(apply) = apply {
         notes.iter().for_each(|note| apply.detail.push_str(&format!("; {note}")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_in_a_name_is_no_other_change_set() {
+        let field = |text: &str| {
+            let why = Proposal::read(text.as_bytes()).unwrap_err();
+            why.split(": ").nth(1).unwrap().to_owned()
+        };
+        assert_eq!(field(r#"{"changes": [], "dry": true}"#), "dry");
+        let text = r#"{"changes": [{"op": "edit", "path": "a", "edits": [{"old": "a", "new": "b", "all": true}]}]}"#;
+        assert_eq!(field(text), "changes.0.edits.0.all");
     }
 }

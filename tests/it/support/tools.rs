@@ -143,6 +143,16 @@ pub fn acp() -> PathBuf {
     )
 }
 
+/// A folder with servers of the Model Context Protocol and its TypeScript library, which is a client here.
+pub fn mcp() -> PathBuf {
+    let packages = [
+        "@modelcontextprotocol/sdk@1.32.2",
+        "@modelcontextprotocol/server-everything@2026.8.31",
+        "@modelcontextprotocol/server-filesystem@2026.8.31",
+    ];
+    npm("mcp", &packages, "@modelcontextprotocol/server-everything/dist/index.js")
+}
+
 /// Installs packages into `.tools/<name>`, unless they are there; then `there` stands among them.
 fn npm(name: &str, packages: &[&str], there: &str) -> PathBuf {
     let _lock = lock(name);

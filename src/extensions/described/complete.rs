@@ -1,9 +1,9 @@
-//! What can be written at a place of `agents.json`, also while it is half written: the fields that an agent lacks, and the
+//! What can be written at a place of such a file, also while it is half written: the fields that an object lacks, and the
 //! values of a field.
 
 use std::collections::BTreeSet;
 
-use super::{FIELDS, Field, Kind};
+use super::{Field, Kind};
 
 /// Something that can stand at the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,18 +16,23 @@ pub struct Choice {
     pub meaning: String,
 }
 
-/// What can stand at byte `at`, and where the typed part begins.
-pub fn choices(text: &str, at: usize) -> (Vec<Choice>, usize) {
+/// The names of the objects that a place stands in, from the outermost one's fields on: none at the top.
+pub type At<'a> = &'a [String];
+
+/// What can stand at byte `at`, where the objects there have the fields that `fields` says; and where the typed part begins.
+pub fn choices(
+    text: &str,
+    at: usize,
+    fields: impl Fn(At<'_>) -> &'static [Field],
+) -> (Vec<Choice>, usize) {
     let scan = scan(&text[..at]);
     let typed = at - scan.word;
-    // Agents are in the outermost object, their fields one below.
-    if scan.depth != 2 {
-        return (Vec::new(), typed);
-    }
+    let Some(path) = &scan.path else { return (Vec::new(), typed) };
+    let fields = fields(path);
     let choices = match &scan.field {
-        None if scan.is_key => keys(text, &scan, at),
+        None if scan.is_key => keys(text, &scan, at, fields),
         Some(name) if !scan.is_key => {
-            let field = FIELDS.iter().find(|field| field.name == name);
+            let field = fields.iter().find(|field| field.name == name);
             field.map(|field| values(field, scan.in_string)).unwrap_or_default()
         }
         _ => Vec::new(),
@@ -38,16 +43,12 @@ pub fn choices(text: &str, at: usize) -> (Vec<Choice>, usize) {
     (fitting.collect(), typed)
 }
 
-fn keys(text: &str, scan: &Scan, at: usize) -> Vec<Choice> {
+fn keys(text: &str, scan: &Scan, at: usize, fields: &[Field]) -> Vec<Choice> {
     let there = there(text, scan.opened, at);
     let has_colon = text[at..].trim_start_matches(['"', ' ', '\t']).starts_with(':');
-    let free = FIELDS.iter().filter(|field| !there.contains(field.name));
+    let free = fields.iter().filter(|field| !there.contains(field.name));
     free.map(|field| {
-        let start = match field.kind {
-            Kind::Flag => "true",
-            Kind::Count => "1",
-            Kind::Text | Kind::OneOf(_) => "\"\"",
-        };
+        let start = field.kind.start();
         let close = if text[at..].starts_with('"') && scan.in_string { "" } else { "\"" };
         let open = if scan.in_string { "" } else { "\"" };
         let value =
@@ -124,8 +125,8 @@ fn string_end(text: &str, from: usize) -> usize {
 /// What the text before a place says of it.
 #[derive(Debug, Default)]
 struct Scan {
-    /// Objects and arrays that are open.
-    depth: usize,
+    /// The names of the objects that are open; `None` outside of all, and within an array.
+    path: Option<Vec<String>>,
     /// Where the innermost begins, behind its brace.
     opened: usize,
     /// Whether a field's name is due.
@@ -140,7 +141,7 @@ struct Scan {
 
 fn scan(before: &str) -> Scan {
     let mut scan = Scan::default();
-    let mut opened: Vec<usize> = Vec::new();
+    let mut opened: Vec<(usize, Option<String>)> = Vec::new();
     let mut last: Option<String> = None;
     let mut at = 0;
     let bytes = before.as_bytes();
@@ -160,7 +161,9 @@ fn scan(before: &str) -> Scan {
                 continue;
             }
             b'{' | b'[' => {
-                opened.push(at + 1);
+                let name = if bytes[at] == b'{' { scan.field.take() } else { None };
+                let is_outermost = opened.is_empty() && bytes[at] == b'{';
+                opened.push((at + 1, name.or(is_outermost.then(String::new))));
                 (scan.is_key, scan.field) = (bytes[at] == b'{', None);
             }
             b'}' | b']' => {
@@ -177,20 +180,39 @@ fn scan(before: &str) -> Scan {
         let typed = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
         scan.word = before.len() - typed.len();
     }
-    scan.depth = opened.len();
-    scan.opened = opened.last().copied().unwrap_or(0);
+    scan.opened = opened.last().map_or(0, |(at, _)| *at);
+    let names: Option<Vec<String>> = opened.into_iter().map(|(_, name)| name).collect();
+    scan.path = names.filter(|names| !names.is_empty()).map(|names| names[1..].to_vec());
     scan
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::extensions::described::{Kind, field};
+
+    const FIELDS: [Field; 5] = [
+        field("id", Kind::Text, ""),
+        field("systemPrompt", Kind::Text, ""),
+        field("canWrite", Kind::Flag, ""),
+        field("canBash", Kind::Flag, ""),
+        field("mode", Kind::OneOf(&["primary", "subagent"]), ""),
+    ];
+    const ROOT: [Field; 1] = [field("all", Kind::Pairs, "")];
+
+    fn fields(at: At<'_>) -> &'static [Field] {
+        match at {
+            [] => &ROOT,
+            [_] => &FIELDS,
+            _ => &[],
+        }
+    }
 
     /// The labels at the `^` of the text, which is taken out, and the text with the first of them.
     fn at(marked: &str) -> (Vec<String>, String) {
         let at = marked.find('^').unwrap();
         let text = marked.replace('^', "");
-        let (choices, from) = choices(&text, at);
+        let (choices, from) = choices(&text, at, fields);
         let first = choices.first().map_or("", |choice| choice.text.as_str());
         let made = format!("{}{first}{}", &text[..from], &text[at..]);
         (choices.into_iter().map(|choice| choice.label).collect(), made)
@@ -220,9 +242,12 @@ mod tests {
             "{ \"a\": { \"mode\": \"subagent\" } }"
         );
         assert_eq!(at("{ \"a\": { \"mode\": ^ } }").1, "{ \"a\": { \"mode\": \"primary\" } }");
+        assert_eq!(at("{ ^ }").1, "{ \"all\": {} }");
         for nothing in [
             "^",
-            "{ ^ }",
+            "[^]",
+            "[{ ^ }]",
+            "{ \"a\": [{ ^ }] }",
             "{ \"a\": ^ }",
             "{ \"a\": { \"id\": \"^\" } }",
             "{ \"a\": { \"id\": { ^ } } }",
@@ -238,7 +263,7 @@ mod tests {
             while !text.is_char_boundary(at) {
                 at -= 1;
             }
-            let (_, from) = choices(&text, at);
+            let (_, from) = choices(&text, at, fields);
             proptest::prop_assert!(text.get(from..at).is_some());
         }
     }
