@@ -222,7 +222,7 @@ mod tests {
     fn fields_that_are_missing_are_offered_also_in_half_a_file() {
         let (labels, made) = at("{ \"a\": { \"id\": \"é\", ^");
         assert!(labels.contains(&"systemPrompt".into()) && !labels.contains(&"id".into()));
-        assert_eq!(made, "{ \"a\": { \"id\": \"é\", \"description\": \"\"");
+        assert_eq!(made, "{ \"a\": { \"id\": \"é\", \"systemPrompt\": \"\"");
         assert_eq!(
             at("{ \"a\": { \"canB^\" } }"),
             (vec!["canBash".into()], "{ \"a\": { \"canBash\" } }".into())
