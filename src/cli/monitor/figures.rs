@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::text::clean;
-use crate::mission::accounts::Latency;
 use crate::mission::conversation::{ToolCall, Turn};
 use crate::mission::event::{Fault, GateVerdict, SealVerdict, TestVerdict};
 use crate::mission::plan::ItemId;
@@ -29,7 +28,7 @@ pub(super) struct Figures {
     under_way: BTreeMap<EffectId, (u64, What)>,
     /// The newest proofs, the newest last.
     pub proofs: VecDeque<Proof>,
-    /// How change-sets fared at the gate, and how long that took.
+    /// How change-sets fared at the gate.
     pub gate: Gate,
     /// The newest turns of each model, the newest last.
     pub models: BTreeMap<String, VecDeque<Beat>>,
@@ -92,12 +91,11 @@ pub(super) struct Proof {
 }
 
 /// How change-sets fared at the gate.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Gate {
     pub accepted: u64,
     pub refused: u64,
     pub unverified: u64,
-    pub latency: Latency,
 }
 
 /// A turn of a model: how long it took, where it says so, or that it did not come.
@@ -161,6 +159,16 @@ impl Figures {
         proofs.collect()
     }
 
+    /// How long the gate took for the changes among the newest proofs: the middle, and what 95 of 100 stay below; in
+    /// milliseconds.
+    pub fn gate_took(&self) -> Option<[u64; 2]> {
+        let changes = self.proofs.iter().filter(|proof| proof.kind == Kind::Change);
+        let mut took: Vec<u64> = changes.map(|proof| proof.took_ms).collect();
+        took.sort_unstable();
+        let last = took.len().checked_sub(1)?;
+        Some([50, 95].map(|percent| took[(last * percent).div_ceil(100)]))
+    }
+
     fn ended(&mut self, at: u64, took_ms: u64, what: What, outcome: &Outcome) {
         match (what, outcome) {
             (What::Ask(session), Outcome::Answered { turn }) => self.answered(at, session, turn),
@@ -173,7 +181,7 @@ impl Figures {
             }
             (What::Proof(kind, item), outcome) => {
                 if let Some((verdict, word, text)) = judged(outcome) {
-                    self.count(kind, verdict, took_ms);
+                    self.count(kind, verdict);
                     keep(
                         &mut self.proofs,
                         PROOFS,
@@ -185,11 +193,10 @@ impl Figures {
         }
     }
 
-    fn count(&mut self, kind: Kind, verdict: Verdict, took_ms: u64) {
+    fn count(&mut self, kind: Kind, verdict: Verdict) {
         if kind != Kind::Change {
             return;
         }
-        self.gate.latency.count(took_ms);
         *match verdict {
             Verdict::Good => &mut self.gate.accepted,
             Verdict::Refused => &mut self.gate.refused,
@@ -360,7 +367,7 @@ mod tests {
         figures.see(9_040, &ended(2));
         let took: Vec<u64> = figures.proofs.iter().map(|proof| proof.took_ms).collect();
         assert_eq!(took, [250, 40]);
-        assert_eq!((figures.gate.accepted, figures.gate.latency.turns()), (2, 2));
+        assert_eq!((figures.gate.accepted, figures.gate_took()), (2, Some([250, 250])));
         assert_eq!(figures.proofs[0].text, "a.rs: syntax ok");
     }
 }

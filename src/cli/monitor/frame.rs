@@ -207,7 +207,7 @@ impl Draw<'_> {
             count(usage.output).trim(),
             money(usage.micro_usd).replace(' ', ""),
         );
-        let rest = format!("{}  {}", clean(&mission.engine), mission.id);
+        let rest = format!("{}  {}", mission.id, clean(&mission.engine));
         let state = Span::styled(state(mission), self.theme.tone(tone));
         put(buffer, row(area, 1), &Line::from(vec![state, text.into(), rest.into()]));
     }
@@ -313,8 +313,11 @@ impl Draw<'_> {
             Line::styled(clean(trouble), warn)
         } else if self.world.letters > 0 {
             let (count, is_alone) = (self.world.letters, self.world.owner == Holder::Nobody);
-            let until = if is_alone { "until a process runs the missions" } else { "to be heard" };
-            Line::styled(format!("{count} said, waiting {until}"), warn)
+            let text = match is_alone {
+                true => format!("{count} said, kept until a process runs the missions"),
+                false => format!("{count} said, not heard yet"),
+            };
+            Line::styled(text, warn)
         } else if let Some(text) = self.needs() {
             Line::styled(text, warn)
         } else {
@@ -348,8 +351,7 @@ impl Draw<'_> {
     }
 }
 
-const KEYS: &str =
-    "p pause  r resume  c cancel  o open  Tab focus  [ ] mission  z zoom  ? help  q quit";
+const KEYS: &str = "p pause  r resume  c cancel  o open  Tab focus  [ ] mission  ? help  q quit";
 const EMPTY: &str = "no missions here; `orchestrator task \"…\"` starts one";
 const HELP: &str = "\
   This shows the missions of the workspace. It takes no part in them: they go on

@@ -225,3 +225,99 @@ fn words(error: &JournalError) -> String {
         false => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{PARCEL, Record};
+    use crate::mission::{Mode, RULES};
+
+    /// A journal with a mission of so many events.
+    fn journal(root: &Path, count: u64) -> (Journal, MissionId) {
+        let mut journal = Journal::open(root).unwrap();
+        let id = MissionId("m".to_owned());
+        let limits = crate::mission::fuel::Limits::default();
+        let (goal, engine) = ("write a poem".to_owned(), "test".to_owned());
+        let started = Event::Started { goal, mode: Mode::Task, engine, limits, rules: RULES };
+        let told = (0..).map(|number| Event::Commanded {
+            command: if number % 2 == 0 { Command::Pause } else { Command::Resume },
+        });
+        let events = std::iter::once(started).chain(told).take(count as usize);
+        let record = |(seq, event)| Record { mission: id.clone(), seq, at: 1_000 + seq, event };
+        let records: Vec<Record> = (0..).zip(events).map(record).collect();
+        journal.append(&records).unwrap();
+        (journal, id)
+    }
+
+    #[test]
+    fn a_long_mission_is_read_in_parts_and_comes_to_what_everybody_folds() {
+        let root = tempfile::tempdir().unwrap();
+        let (mut journal, id) = journal(root.path(), 700);
+        let mut observer = Observer::new(root.path());
+        assert!(observer.look(Duration::ZERO) && !observer.has_all());
+        let part = observer.world.missions[0].read_percent();
+        assert_eq!(part, Some(PARCEL as u64 * 100 / 700));
+        while !observer.has_all() {
+            observer.look(Duration::ZERO);
+        }
+        assert_eq!(observer.world.missions[0].mission, runtime::fold(&journal, &id).unwrap().0);
+        assert!(!observer.look(Duration::ZERO), "nothing is new");
+        let event = Event::Commanded { command: Command::Cancel };
+        journal.append(&[Record { mission: id.clone(), seq: 700, at: 9_000, event }]).unwrap();
+        assert!(observer.look(Duration::ZERO));
+        assert_eq!(observer.world.missions[0].mission, runtime::fold(&journal, &id).unwrap().0);
+        assert!(!root.path().join(".opencode/owner.lock").exists(), "no lock was tried");
+    }
+
+    #[test]
+    fn what_is_said_is_a_letter_that_is_counted_until_it_is_taken() {
+        let root = tempfile::tempdir().unwrap();
+        let (mut journal, id) = journal(root.path(), 3);
+        let mut observer = Observer::new(root.path());
+        assert!(observer.tell(&id, Command::Pause).is_err(), "nothing was read yet");
+        observer.look(Duration::ZERO);
+        observer.tell(&id, Command::Pause).unwrap();
+        assert_eq!(observer.world.letters, 1);
+        let letters = journal.letters().unwrap();
+        assert!(letters[0].body.contains("pause") && letters[0].body.contains("\"m\""));
+        let taken = [letters[0].id];
+        let batch = crate::journal::Batch { letters: &taken, ..Default::default() };
+        journal.commit(&batch).unwrap();
+        assert!(observer.look(Duration::ZERO));
+        assert_eq!(observer.world.letters, 0);
+    }
+
+    #[test]
+    fn damage_is_said_and_hides_nothing_before_it() {
+        let root = tempfile::tempdir().unwrap();
+        let (_journal, _) = journal(root.path(), 9);
+        let db = rusqlite::Connection::open(root.path().join(crate::journal::PATH)).unwrap();
+        db.execute_batch("UPDATE events SET at = at + 1 WHERE seq = 5").unwrap();
+        let mut observer = Observer::new(root.path());
+        observer.look(Duration::ZERO);
+        let watched = &observer.world.missions[0];
+        assert!(watched.broken.as_ref().unwrap().contains("event 5"), "{:?}", watched.broken);
+        assert_eq!((watched.mission.told, watched.next), (5, 5));
+        std::fs::write(root.path().join(crate::journal::PATH), "no journal at all").unwrap();
+        let mut observer = Observer::new(root.path());
+        assert!(observer.look(Duration::ZERO));
+        let trouble = observer.world.trouble.clone().unwrap();
+        assert!(trouble.contains("`orchestrator status` recovers"), "{trouble}");
+        assert!(!observer.look(Duration::ZERO), "the same trouble is no news");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_journal_that_was_replaced_is_read_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let (journal, _) = journal(root.path(), 3);
+        let mut observer = Observer::new(root.path());
+        observer.look(Duration::ZERO);
+        assert_eq!(observer.world.missions.len(), 1);
+        drop(journal);
+        std::fs::write(root.path().join(crate::journal::PATH), "no journal at all").unwrap();
+        crate::journal::recover(root.path(), "a test", &mut |_, _, _| Default::default()).unwrap();
+        assert!(observer.look(Duration::ZERO));
+        assert_eq!(observer.world.missions.len(), 0);
+    }
+}

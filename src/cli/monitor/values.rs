@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::figures::Figures;
 use super::observer::{Watched, World};
 use crate::mission::MissionId;
 use crate::mission::view::MissionView;
@@ -35,8 +36,19 @@ fn value(watched: &Watched, now: u64) -> Value {
         "damaged": watched.broken,
         "proving": proving.collect::<Vec<_>>(),
         "proofs": figures.proofs,
-        "gate": figures.gate,
+        "gate": gate(figures),
         "turns": figures.models,
         "doing": figures.sessions,
+    })
+}
+
+fn gate(figures: &Figures) -> Value {
+    let (gate, took) = (figures.gate, figures.gate_took());
+    json!({
+        "accepted": gate.accepted,
+        "refused": gate.refused,
+        "unverified": gate.unverified,
+        "p50_ms": took.map(|[p50, _]| p50),
+        "p95_ms": took.map(|[_, p95]| p95),
     })
 }

@@ -44,7 +44,9 @@ impl Terminal {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ORCHESTRATOR_")) {
             command.env_remove(name);
         }
-        command.env_remove("TMUX").env_remove("VISUAL").env_remove("EDITOR");
+        for name in ["TMUX", "VISUAL", "EDITOR", "NO_COLOR"] {
+            command.env_remove(name);
+        }
         command.env("LC_ALL", "C.UTF-8");
         command
     }
@@ -100,11 +102,15 @@ impl Terminal {
     /// Waits until the program has ended; how it did: a code, or a signal.
     pub fn until_ended(&self) -> String {
         let end = Instant::now() + DEADLINE;
-        while self.ask("#{pane_dead}") != "1" {
+        loop {
+            let how =
+                self.ask("#{pane_dead_status}#{?pane_dead_signal,signal #{pane_dead_signal},}");
+            if !how.is_empty() {
+                return how;
+            }
             assert!(Instant::now() < end, "it does not end:\n{}", self.screen());
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        self.ask("#{pane_dead_status}#{?pane_dead_signal,signal #{pane_dead_signal},}")
     }
 }
 

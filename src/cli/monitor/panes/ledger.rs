@@ -24,18 +24,15 @@ pub(in super::super) fn proof(watched: &Watched, row: usize) -> Option<&Proof> {
 }
 
 pub(super) fn gate(watched: &Watched) -> String {
-    let gate = &watched.figures.gate;
-    let text = format!(
-        "{} accepted, {} refused, {} unverified",
-        gate.accepted, gate.refused, gate.unverified
-    );
-    match gate.latency.turns() {
-        0 => text,
-        _ => {
-            let [p50, p95] = [0.5, 0.95].map(|q| duration(gate.latency.quantile_ms(q)));
-            format!("{text}; p50 {p50}, p95 {p95}")
-        }
+    let gate = watched.figures.gate;
+    let mut text = format!("{} accepted, {} refused", gate.accepted, gate.refused);
+    if gate.unverified > 0 {
+        text += &format!(", {} unverified", gate.unverified);
     }
+    if let Some([p50, p95]) = watched.figures.gate_took().map(|took| took.map(duration)) {
+        text += &format!("; p50 {p50}, p95 {p95}");
+    }
+    text
 }
 
 pub(super) fn verdict(watched: &Watched, row: usize, now: u64, theme: Theme) -> Line<'static> {
@@ -44,7 +41,7 @@ pub(super) fn verdict(watched: &Watched, row: usize, now: u64, theme: Theme) -> 
         let item = item.map_or(String::new(), ToString::to_string);
         return Line::from(vec![
             format!("{:<9}{} ", kind.name(), fit(&item, 6)).into(),
-            Span::styled(fit("is proved", 18), theme.tone(Tone::Live)),
+            Span::styled(fit("is proved", 19), theme.tone(Tone::Live)),
             duration(now.saturating_sub(*began)).into(),
         ]);
     }
@@ -59,7 +56,7 @@ pub(super) fn verdict(watched: &Watched, row: usize, now: u64, theme: Theme) -> 
     let item = proof.item.as_ref().map_or(String::new(), ToString::to_string);
     Line::from(vec![
         format!("{:<9}{} ", proof.kind.name(), fit(&item, 6)).into(),
-        Span::styled(fit(&proof.word, 18), theme.tone(tone)),
+        Span::styled(fit(&proof.word, 19), theme.tone(tone)),
         format!("{}  {}", duration(proof.took_ms), proof.text).into(),
     ])
 }

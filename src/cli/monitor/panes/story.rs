@@ -60,8 +60,9 @@ pub(super) fn session(
         .map_or("     -".to_owned(), |doing| duration(now.saturating_sub(doing.since)));
     let model = doing.and_then(|doing| doing.model.as_deref()).unwrap_or("-");
     let last = doing.map_or("", |doing| doing.last.as_str());
-    let (model_room, money) = match width {
-        0..100 => (12, money(usage.micro_usd)),
+    // What it did last is worth more than many digits.
+    let (room, money) = match width {
+        0..100 => (11, format!("${:.2}", usage.micro_usd as f64 / 1e6)),
         100..140 => (20, money(usage.micro_usd)),
         _ => (28, money(usage.micro_usd)),
     };
@@ -69,7 +70,7 @@ pub(super) fn session(
         Span::styled(fit(session.role.name(), 10), theme.tone(Tone::Strong)),
         format!("{} ", fit(&item, 6)).into(),
         Span::styled(fit(activity(session), 13), theme.tone(Tone::Live)),
-        format!("{since} {} {tokens} tok {money}  {last}", fit(model, model_room)).into(),
+        format!("{since} {} {tokens} tok {money} {last}", fit(model, room)).into(),
     ])
 }
 
