@@ -81,7 +81,8 @@ fn a_sealed_mission_is_read_at_three_sizes() {
     assert_eq!(Said::from(finished(begin(&stage))).code, 0);
     for (width, height) in SIZES {
         let terminal = Terminal::running(&stage.project, &["monitor"], (width, height));
-        let screen = terminal.until_shows(&["sealed", "no process runs the missions"]);
+        // The footer is written last.
+        let screen = terminal.until_shows(&["sealed", "no process runs the missions", "q quit"]);
         insta::assert_snapshot!(format!("sealed_{width}x{height}"), settled(&screen));
     }
 }
@@ -96,9 +97,9 @@ fn a_mission_at_the_gate_is_read_at_three_sizes() {
     stage.until_held();
     for (width, height) in SIZES {
         let terminal = Terminal::running(&stage.project, &["monitor"], (width, height));
-        // On a small screen the gate shares its place with the log.
-        let screen = terminal.until_shows(&["at the gate", "runs the missions"]);
+        let screen = terminal.until_shows(&["at the gate", "runs the missions", "q quit"]);
         insta::assert_snapshot!(format!("gate_{width}x{height}"), settled(&screen));
+        // On a small screen the gate shares its place with the log.
         terminal.press(&["4"]);
         terminal.until_shows(&["is proved"]);
     }
@@ -162,15 +163,15 @@ fn closed_or_killed_it_leaves_the_mission_to_its_end() {
     }
     let before = events(&stage.project);
     closed.press(&["q"]);
-    assert_eq!(closed.until_ended(), "0");
+    assert_eq!(closed.until_ended(), 0);
     assert!(!closed.is_on_other_screen(), "the terminal is given back");
     let signal = |terminal: &Terminal, signal| {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(terminal.process()), signal).unwrap();
         terminal.until_ended()
     };
-    assert_eq!(signal(&ended, nix::sys::signal::Signal::SIGTERM), "0");
+    assert_eq!(signal(&ended, nix::sys::signal::Signal::SIGTERM), 0);
     assert!(!ended.is_on_other_screen());
-    assert_eq!(signal(&killed, nix::sys::signal::Signal::SIGKILL), "signal 9");
+    assert_eq!(signal(&killed, nix::sys::signal::Signal::SIGKILL), 128 + 9);
     assert_eq!(events(&stage.project), before, "nothing was said to the mission");
     stage.release("gate");
     let said = Said::from(finished(owner));
@@ -278,7 +279,7 @@ fn a_terminal_gets_colours_unless_they_are_not_wanted() {
     let colours = regex::Regex::new("\u{1b}\\[[0-9;]*(3[0-8]|4[0-8])[;m]").unwrap();
     let styled = |project: &Project| {
         let terminal = Terminal::running(project, &["monitor"], (80, 24));
-        terminal.until_shows(&["sealed"]);
+        terminal.until_shows(&["sealed", "q quit"]);
         terminal.styled()
     };
     let with = styled(&stage.project);

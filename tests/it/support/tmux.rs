@@ -11,6 +11,15 @@ use super::ended::succeeds;
 use super::project::Project;
 use super::tools;
 
+/// Runs a program, notes its id and how it ended, and leaves its last screen.
+const RUN: &str = r#"folder=$1
+shift
+sh -c 'echo $$ >"$0/process.new"; mv "$0/process.new" "$0/process"; exec "$@"' "$folder" "$@"
+echo $? >"$folder/ended.new"
+mv "$folder/ended.new" "$folder/ended"
+read -r _
+"#;
+
 /// A terminal with one program in it. Dropping it ends its tmux, and with it the program.
 pub struct Terminal {
     folder: TempDir,
@@ -20,20 +29,37 @@ impl Terminal {
     /// Runs the binary with `arguments` in a terminal of that size.
     pub fn running(project: &Project, arguments: &[&str], (width, height): (u16, u16)) -> Terminal {
         let terminal = Terminal { folder: tempfile::tempdir().unwrap() };
-        // A program that has ended leaves its last screen; no line of the screen is tmux's own.
-        let settings = "set -g remain-on-exit on\nset -g remain-on-exit-format ''\nset -g status off\nset -sg escape-time 0\n";
-        std::fs::write(terminal.folder.path().join("tmux.conf"), settings).unwrap();
-        let program = env!("CARGO_BIN_EXE_orchestrator");
-        let words = std::iter::once(&program).chain(arguments);
-        let command = words.map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+        // No line of the screen is tmux's own, and a key alone is not waited upon.
+        terminal.write("tmux.conf", "set -g status off\nset -sg escape-time 0\n");
+        terminal.write("run.sh", RUN);
         let mut tmux = terminal.tmux(&["new-session", "-d"]);
         tmux.args(["-x", &width.to_string(), "-y", &height.to_string()]);
         tmux.arg("-c").arg(project.root());
         for (name, value) in project.environment() {
             tmux.args(["-e", &format!("{name}={value}")]);
         }
-        succeeds(tmux.arg(format!("exec {command}")));
+        let words = std::iter::once(&env!("CARGO_BIN_EXE_orchestrator")).chain(arguments);
+        let words = words.map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+        let folder = terminal.folder.path().display();
+        succeeds(tmux.arg(format!("exec sh '{folder}/run.sh' '{folder}' {words}")));
         terminal
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    /// What the script has noted, once it has.
+    fn noted(&self, name: &str) -> i32 {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let text = std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
+            if let Ok(number) = text.trim().parse() {
+                return number;
+            }
+            assert!(Instant::now() < end, "there is no {name}:\n{}", self.screen());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
 
     fn tmux(&self, arguments: &[&str]) -> Command {
@@ -85,7 +111,7 @@ impl Terminal {
 
     /// The id of the program's process.
     pub fn process(&self) -> i32 {
-        self.ask("#{pane_pid}").parse().unwrap()
+        self.noted("process")
     }
 
     /// The id of tmux's own.
@@ -99,18 +125,9 @@ impl Terminal {
         self.ask("#{alternate_on}") == "1"
     }
 
-    /// Waits until the program has ended; how it did: a code, or a signal.
-    pub fn until_ended(&self) -> String {
-        let end = Instant::now() + DEADLINE;
-        loop {
-            let how =
-                self.ask("#{pane_dead_status}#{?pane_dead_signal,signal #{pane_dead_signal},}");
-            if !how.is_empty() {
-                return how;
-            }
-            assert!(Instant::now() < end, "it does not end:\n{}", self.screen());
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+    /// Waits until the program has ended; its exit code, or 128 and the number of the signal.
+    pub fn until_ended(&self) -> i32 {
+        self.noted("ended")
     }
 }
 
