@@ -28,6 +28,7 @@ mod demo;
 mod doctor;
 mod lsp;
 mod mcp;
+mod monitor;
 mod paint;
 mod schema;
 mod todo;
@@ -90,6 +91,8 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Show the missions of this workspace on a full screen, live, and steer them; they go on without it.
+    Monitor(monitor::Args),
     /// Stop a mission for good; what was accepted stays.
     Cancel {
         /// The mission (default: every one that is open).
@@ -221,6 +224,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Task { goal } => mission(&root, &goal.join(" "), Mode::Task, &out),
         Command::Plan { goal } => mission(&root, &goal.join(" "), Mode::Plan, &out),
         Command::Status { mission, all } => control::status(&root, mission.as_deref(), all, &out),
+        Command::Monitor(args) => monitor::monitor(&root, &args, &out),
         Command::Cancel { mission } => control::cancel(&root, mission.as_deref(), &out),
         Command::Pause { mission } => control::pause(&root, mission.as_deref(), &out),
         Command::Resume { mission } => control::resume(&root, mission.as_deref(), &out),

@@ -26,6 +26,10 @@ impl Paint {
         Paint { on: wanted && able && std::io::stdout().is_terminal() }
     }
 
+    pub fn is_on(self) -> bool {
+        self.on
+    }
+
     pub fn paint(self, colour: Colour, text: &str) -> String {
         if !self.on {
             return text.to_owned();

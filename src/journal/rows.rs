@@ -99,14 +99,7 @@ impl Journal {
             "SELECT seq, at, body, sum FROM events WHERE mission = ?1 AND seq >= ?2 ORDER BY seq";
         let mut query = self.db.prepare_cached(sql).map_err(&error)?;
         let mut found = query.query(params![mission.0, from as i64]).map_err(&error)?;
-        let parcel = |first| Rows {
-            path: self.path.clone(),
-            mission: mission.clone(),
-            first,
-            texts: String::new(),
-            rows: Vec::with_capacity(PARCEL),
-        };
-        let mut rows = parcel(from);
+        let mut rows = self.empty(mission, from);
         loop {
             let next = rows.first + rows.rows.len() as u64;
             let taken = match found.next() {
@@ -124,9 +117,33 @@ impl Journal {
                 return Err(error);
             }
             if rows.rows.len() == PARCEL {
-                each(std::mem::replace(&mut rows, parcel(next + 1)));
+                each(std::mem::replace(&mut rows, self.empty(mission, next + 1)));
             }
         }
+    }
+
+    /// At most [`PARCEL`] events of a mission from `from` on: for who reads a little at a time.
+    ///
+    /// # Errors
+    /// When they could not be read.
+    pub fn parcel(&self, mission: &MissionId, from: u64) -> Result<Rows, JournalError> {
+        let error = self.store();
+        let sql = "SELECT seq, at, body, sum FROM events WHERE mission = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
+        let mut query = self.db.prepare_cached(sql).map_err(&error)?;
+        let mut found =
+            query.query(params![mission.0, from as i64, PARCEL as i64]).map_err(&error)?;
+        let mut rows = self.empty(mission, from);
+        while let Some(row) = found.next().map_err(&error)? {
+            let next = from + rows.rows.len() as u64;
+            let damaged = |why| self.damaged(format!("event {next} of {mission}: {why}"));
+            rows.take(row).map_err(damaged)?;
+        }
+        Ok(rows)
+    }
+
+    fn empty(&self, mission: &MissionId, first: u64) -> Rows {
+        let (path, mission) = (self.path.clone(), mission.clone());
+        Rows { path, mission, first, texts: String::new(), rows: Vec::new() }
     }
 
     /// Hands the events of a mission from `from` on to `each`, in order, with their numbers and stamps. Answers with the

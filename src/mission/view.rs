@@ -115,7 +115,7 @@ impl MissionView {
             undos: m.undos.clone(),
             offer: m.offer.clone(),
             held: m.held.clone(),
-            questions: m.questions.iter().map(|open| open.question.clone()).collect(),
+            questions: questions(m).cloned().collect(),
             answers: m.answers.iter().cloned().collect(),
             sessions: m.sessions().map(session).collect(),
             spent: m.spent,
@@ -179,6 +179,11 @@ pub fn rank(m: &Mission) -> (bool, u64, &MissionId) {
 /// Whether a mission goes on by itself.
 pub fn is_running(m: &Mission) -> bool {
     m.ended.is_none() && !m.paused && (m.phase != Phase::Planned || m.sessions().next().is_some())
+}
+
+/// The questions that wait for an answer, the oldest first.
+pub fn questions(m: &Mission) -> impl Iterator<Item = &Question> {
+    m.questions.iter().map(|open| &open.question)
 }
 
 /// What a mission is at, in a word; see [`MissionView::state`].

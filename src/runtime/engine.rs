@@ -196,9 +196,10 @@ impl Engine {
     fn own(&mut self, root: &Path) -> Result<(), JournalError> {
         self.take_up(root)?;
         while !self.stopping {
-            let mut mail = self.wait();
-            let (letters, taken) = self.read_inbox()?;
-            mail.extend(letters);
+            let own = self.wait();
+            // What was said before this process came is heard before what is said through it.
+            let (mut mail, taken) = self.read_inbox()?;
+            mail.extend(own);
             people_first(&mut mail);
             let mut events: Vec<(MissionId, Event)> = Vec::new();
             for one in mail {

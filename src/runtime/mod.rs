@@ -55,7 +55,7 @@ pub use pace::Rest;
 pub(crate) use perform::with_servers;
 pub use recovery::losses;
 pub use settings::{Second, Settings, Wake};
-pub use store::{STATE_EVERY, Seen, belongs, fold, keep_state, load_views, new_mark};
+pub use store::{STATE_EVERY, Seen, belongs, fold, in_sight, keep_state, load_views, new_mark};
 
 /// The longest goal, in characters.
 pub const MAX_GOAL: usize = 100_000;
@@ -349,6 +349,20 @@ impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Handle").field("root", &self.root).finish_non_exhaustive()
     }
+}
+
+/// Tells a mission something through the journal alone, for who takes no part in the workspace: the process that runs the
+/// missions obeys, or the next one that does.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub fn post(
+    journal: &mut journal::Journal,
+    mission: &MissionId,
+    command: Command,
+) -> Result<(), JournalError> {
+    let letter = Letter::Command { mission: mission.clone(), command };
+    journal.post(&serde_json::to_string(&letter).unwrap_or_default())
 }
 
 /// The lines of a mission's story that a receiver of updates has not seen yet.

@@ -151,8 +151,11 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The missions to keep in sight: all that are open, and the newest that have ended.
-pub(super) fn in_sight(journal: &Journal) -> Result<Vec<MissionId>, JournalError> {
+/// The missions to keep in sight: all that are open, and the newest that have ended; the oldest first.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn in_sight(journal: &Journal) -> Result<Vec<MissionId>, JournalError> {
     let rows = journal.missions()?;
     let old = rows.iter().filter(|row| row.closed).count().saturating_sub(RECENT);
     let mut ended = 0;

@@ -60,6 +60,51 @@ impl OwnerLock {
     }
 }
 
+/// Who holds a workspace's lock, as far as the system says so. Nobody's lock is tried for it, not for an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// That process.
+    Process(u32),
+    /// No process that can be seen from here.
+    Nobody,
+    /// The system does not say.
+    Unknown,
+}
+
+impl Holder {
+    /// Who holds the lock of the workspace at `root`.
+    pub fn of(root: &Path) -> Holder {
+        match std::fs::metadata(root.join(".opencode").join("owner.lock")) {
+            Ok(file) => held(&file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Holder::Nobody,
+            Err(_) => Holder::Unknown,
+        }
+    }
+}
+
+/// The kernel's list says the kind of each lock, the process, and the file as `major:minor:inode`. The device is left
+/// out of account: some file systems report another one than the kernel lists.
+#[cfg(target_os = "linux")]
+fn held(file: &std::fs::Metadata) -> Holder {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(locks) = std::fs::read_to_string("/proc/locks") else {
+        return Holder::Unknown;
+    };
+    let inode = file.ino().to_string();
+    let process = locks.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (kind, id, place) = (fields.get(1)?, fields.get(4)?, fields.get(5)?);
+        let is_it = *kind == "FLOCK" && place.rsplit(':').next() == Some(inode.as_str());
+        is_it.then(|| id.parse().ok()).flatten()
+    });
+    process.map_or(Holder::Nobody, Holder::Process)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn held(_file: &std::fs::Metadata) -> Holder {
+    Holder::Unknown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +116,18 @@ mod tests {
         assert!(matches!(OwnerLock::take(root.path()), Err(LockError::Held { .. })));
         drop(first);
         OwnerLock::take(root.path())?;
+        Ok(())
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn who_holds_it_is_seen_without_trying_it() -> Result<(), Box<dyn std::error::Error>> {
+        let root = tempfile::tempdir()?;
+        assert_eq!(Holder::of(root.path()), Holder::Nobody);
+        let lock = OwnerLock::take(root.path())?;
+        assert_eq!(Holder::of(root.path()), Holder::Process(std::process::id()));
+        drop(lock);
+        assert_eq!(Holder::of(root.path()), Holder::Nobody);
         Ok(())
     }
 }

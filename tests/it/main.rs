@@ -44,6 +44,8 @@ mod memory;
 mod mission_rust;
 mod mission_tests;
 mod mission_typescript;
+#[cfg(target_os = "linux")]
+mod monitor;
 mod mutants;
 #[cfg(unix)]
 mod neovim;

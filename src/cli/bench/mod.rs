@@ -4,6 +4,7 @@ mod attach;
 mod crash;
 mod gate;
 mod journal;
+mod monitor;
 mod process;
 mod sessions;
 mod simulate;
@@ -34,6 +35,11 @@ pub(super) enum Bench {
     /// The bare client of `sessions`, in a process of its own.
     #[command(hide = true)]
     Bare(sessions::bare::Args),
+    /// What the dashboard costs beside a hundred sessions and a thousand events a second, and what it costs them.
+    Monitor(monitor::Args),
+    /// The dashboard of `monitor` without a terminal, in a process of its own.
+    #[command(hide = true)]
+    Dashboard(monitor::Dashboard),
     /// Input tokens of recorded missions, with and without each way of keeping them few, and how many a cache serves.
     Tokens(tokens::Args),
     /// Random missions by the thousand through the core: does each of them end, and hold every rule?
@@ -50,6 +56,8 @@ pub(super) fn run(bench: Bench, json: bool) -> Result<u8, CliError> {
         Bench::Sessions(args) => sessions::run(&args, json),
         Bench::Model(args) => sessions::model::run(&args),
         Bench::Bare(args) => sessions::bare::run(&args),
+        Bench::Monitor(args) => monitor::run(&args, json),
+        Bench::Dashboard(args) => monitor::dashboard(&args),
         Bench::Tokens(args) => tokens::run(&args, json),
         Bench::Simulate(args) => simulate::run(&args, json),
     }

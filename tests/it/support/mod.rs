@@ -13,5 +13,7 @@ pub mod provider;
 pub mod schema;
 #[cfg(target_os = "linux")]
 pub mod stage;
+#[cfg(target_os = "linux")]
+pub mod tmux;
 pub mod tools;
 pub mod wire;

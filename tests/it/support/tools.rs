@@ -118,6 +118,26 @@ pub fn gopls() -> PathBuf {
     there().unwrap_or_else(|| panic!("gopls cannot be had: {from_go:?}; {from_debian:?}"))
 }
 
+/// tmux: from PATH, else a later Debian's package.
+#[cfg(target_os = "linux")]
+pub fn tmux() -> PathBuf {
+    let answers = |program: &PathBuf| {
+        Command::new(program).arg("-V").output().is_ok_and(|output| output.status.success())
+    };
+    if let Some(found) = on_path("tmux").filter(answers) {
+        return found;
+    }
+    let _lock = lock("tmux");
+    let folder = tools().join("tmux");
+    let program = folder.join("bin").join("tmux");
+    if !answers(&program) {
+        let script = checkout().join("tests/it/support/tmux.sh");
+        let got = run("sh", &[text(&script), text(&folder)], &checkout());
+        assert!(got.is_ok() && answers(&program), "tmux cannot be had: {got:?}");
+    }
+    program
+}
+
 /// Runs `get` with `wanted`, unless just that was installed into `folder` before.
 fn install(folder: &Path, wanted: &str, get: impl Fn(&str) -> Result<(), String>) {
     let done = folder.join("installed");

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// So many sessions at once, each of so many requests, with a model that takes so long.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Load {
+pub(in super::super) struct Load {
     pub sessions: usize,
     pub requests: usize,
     /// In milliseconds.
@@ -27,7 +27,7 @@ pub(super) struct Load {
 
 /// What the program did under it.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(in super::super) struct Run {
     pub record: Record,
     /// Its processor time for all of it.
     pub cpu_ms: f64,
@@ -38,6 +38,15 @@ pub(super) struct Run {
 
 impl Load {
     pub fn measure(self) -> Result<Run, CliError> {
+        self.measure_beside(|_| Ok(()), |(), _| Ok(())).map(|(run, ())| run)
+    }
+
+    /// The same with something beside it, that begins before the missions of that workspace and ends after them.
+    pub fn measure_beside<B, E>(
+        self,
+        begin: impl FnOnce(&Path) -> Result<B, CliError>,
+        end: impl FnOnce(B, &Path) -> Result<E, CliError>,
+    ) -> Result<(Run, E), CliError> {
         let folder = tempfile::tempdir().map_err(environment)?;
         let workspace = folder.path().join("workspace");
         std::fs::create_dir(&workspace).map_err(environment)?;
@@ -45,6 +54,7 @@ impl Load {
         std::fs::write(workspace.join("notes.txt"), text).map_err(environment)?;
         let mut model = Model::start(self.latency, self.spread, self.requests)?;
         let mut server = Server::start(&workspace, &self.variables(&model, folder.path())?)?;
+        let beside = begin(&workspace)?;
         let (idle_kb, before) = (memory_kb(server.id(), "VmRSS").unwrap_or(0), cpu(&server));
         let mut left = self.sessions;
         let mut missions = 0;
@@ -57,8 +67,9 @@ impl Load {
         let used = cpu(&server);
         let peak_kb = memory_kb(server.id(), "VmHWM").unwrap_or(0);
         let record = model.record()?;
+        let ended = end(beside, &workspace)?;
         server.stop();
-        Ok(Run { record, cpu_ms: used - before, idle_kb, peak_kb })
+        Ok((Run { record, cpu_ms: used - before, idle_kb, peak_kb }, ended))
     }
 
     /// The model, and limits that are none: the slots and the tasks at once are as many as there are sessions.

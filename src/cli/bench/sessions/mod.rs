@@ -5,7 +5,7 @@
 //! uses is nobody's figure.
 
 pub(super) mod bare;
-mod load;
+pub(super) mod load;
 pub(super) mod model;
 mod slots;
 

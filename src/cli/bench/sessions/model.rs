@@ -35,7 +35,7 @@ pub(in crate::cli) struct Args {
 
 /// What the server was asked since it began.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(in super::super) struct Record {
     /// All requests.
     pub requests: usize,
     /// The bytes of their bodies.
