@@ -28,7 +28,10 @@ mod demo;
 mod doctor;
 mod lsp;
 mod paint;
+mod report;
 mod schema;
+mod setup;
+mod shell;
 mod todo;
 mod undo;
 mod verify;
@@ -45,6 +48,7 @@ use crate::disk::fault;
 use crate::mission::Mode;
 use crate::mission::view::MissionView;
 use crate::runtime::{Handle, Refused, Settings, StartError, Wake};
+use crate::telemetry;
 
 /// Missions for your code: planned, proved before they land, and sealed.
 #[derive(Debug, Parser)]
@@ -86,6 +90,8 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Tell a mission from its goal to its end: verdicts, times, cost, and what fell short.
+    Report(report::Args),
     /// Stop a mission for good; what was accepted stays.
     Cancel {
         /// The mission (default: every one that is open).
@@ -118,6 +124,16 @@ enum Command {
         #[arg(value_enum, default_value_t)]
         of: schema::Of,
     },
+    /// Tell an editor of this program, in its own file, or take that out again.
+    Setup(setup::Args),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write a page of each command.
+    Man(shell::ManArgs),
     /// Run a whole mission on a small project in a temporary folder, with a replayed conversation.
     Demo {
         /// Leave the folder in place.
@@ -182,20 +198,14 @@ impl From<StartError> for CliError {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    log();
+    telemetry::install_log();
     let code = fault::arm().map_err(CliError::User).and_then(|()| run(cli));
     let code = code.unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "orchestrator: {error}");
         error.code()
     });
+    telemetry::end();
     ExitCode::from(code)
-}
-
-/// Messages of the program go to standard error, third parties' from WARN on; `ORCHESTRATOR_LOG` says otherwise.
-fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ORCHESTRATOR_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 fn run(cli: Cli) -> Result<u8, CliError> {
@@ -214,6 +224,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Task { goal } => mission(&root, &goal.join(" "), Mode::Task, &out),
         Command::Plan { goal } => mission(&root, &goal.join(" "), Mode::Plan, &out),
         Command::Status { mission, all } => control::status(&root, mission.as_deref(), all, &out),
+        Command::Report(args) => report::report(&root, &args, &out),
         Command::Cancel { mission } => control::cancel(&root, mission.as_deref(), &out),
         Command::Pause { mission } => control::pause(&root, mission.as_deref(), &out),
         Command::Resume { mission } => control::resume(&root, mission.as_deref(), &out),
@@ -224,6 +235,9 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Check(args) => check::check(&root, &args, &out),
         Command::Doctor => doctor::doctor(&root, &out),
         Command::Schema { of } => schema::print(of, &out),
+        Command::Setup(args) => setup::setup(&root, &args, &out),
+        Command::Completions { shell } => Ok(shell::completions(shell, &out)),
+        Command::Man(args) => shell::man(&args, &out),
         Command::Demo { keep } => demo::demo(keep, &out),
         Command::Verify { mission, rerun } => {
             verify::verify(&root, mission.as_deref(), rerun, &out)
