@@ -8,29 +8,34 @@ use serde_json::json;
 use crate::support::model::{LocalModel, turn};
 use crate::support::project::{Project, Said, path_without_servers};
 
-/// The text with what differs from run to run made the same: times, counts of tokens, hashes, ids.
+/// The text with what differs from run to run made the same: times, counts, hashes, ids, places in a drawing, and the order
+/// of what happened side by side.
 fn settled(text: &str) -> String {
-    let mut said = String::new();
-    for line in text.lines() {
-        // Those measure this machine.
-        let is_measured = ["width=\"", " y=\""].iter().any(|mark| line.contains(mark));
-        if is_measured && line.starts_with('<') {
-            continue;
+    let is_drawn = |line: &str| line.starts_with("<rect") || line.starts_with("<text");
+    let mut lines: Vec<String> = text.lines().filter(|l| !is_drawn(l)).map(settled_line).collect();
+    let is_row = |line: &String| line.starts_with("| N |") || line.starts_with("<tr><td>N</td>");
+    lines.chunk_by_mut(|a, b| is_row(a) && is_row(b)).for_each(<[String]>::sort);
+    lines.join("\n")
+}
+
+fn settled_line(line: &str) -> String {
+    const ENDS: [char; 5] = [' ', '>', '<', '`', '|'];
+    let words = line.split_inclusive(ENDS).map(|word| {
+        let body = word.trim_end_matches(ENDS);
+        let end = &word[body.len()..];
+        let has_digit = body.chars().any(|c| c.is_ascii_digit());
+        let is_id = body.len() > 9 && has_digit && !body.contains('/');
+        let is_number = has_digit && body.chars().all(|c| "0123456789.:,()".contains(c));
+        let is_unit = ["ms", "s", "min", "h"].contains(&body);
+        match (is_id, is_number || is_unit) {
+            (true, _) => format!("ID{end}"),
+            (_, true) => format!("N{end}"),
+            _ => word.to_owned(),
         }
-        let words = line.split_inclusive([' ', '>', '<', '`', '|']).map(|word| {
-            let has_digit = word.chars().any(|c| c.is_ascii_digit());
-            let is_id = word.len() > 10 && has_digit && !word.contains('/');
-            let body = word.trim_end_matches([' ', '>', '<', '`', '|']);
-            let is_number = has_digit && body.chars().all(|c| "0123456789.:,–()".contains(c));
-            let end = &word[body.len()..];
-            match (is_id, is_number, body) {
-                (true, ..) => format!("ID{end}"),
-                (_, true, _) | (_, _, "ms" | "s" | "min") => format!("N{end}"),
-                _ => word.to_owned(),
-            }
-        });
-        said += &words.collect::<String>();
-        said.push('\n');
+    });
+    let mut said: String = words.collect();
+    while said.contains("N N") {
+        said = said.replace("N N", "N");
     }
     said
 }
@@ -43,6 +48,9 @@ fn demo() -> (Project, Said) {
     .unwrap();
     let (_kept, path) = path_without_servers();
     let project = Project::copy_of("demo").replaying(&script).with("PATH", path);
+    let config = project.root().join("../config.toml");
+    std::fs::write(&config, "[seal]\nmutants = 0\n").unwrap();
+    let project = project.with("ORCHESTRATOR_CONFIG", config);
     let goal = "Add --ignore-case, and sort words of equal count by name";
     let said = project.run(&["task", goal, "--json"]);
     assert_eq!(said.code, 0, "{said:?}");
@@ -76,8 +84,9 @@ fn the_demos_mission_is_told_from_its_goal_to_its_end() {
     let project = project.with("ORCHESTRATOR_CONFIG", config);
     let id = mission.last()["mission"].as_str().unwrap().to_owned();
     let archive = project.root().join(format!(".opencode/archive/{id}.json"));
-    let second = project.run(&["plan", "look at nothing", "--json"]);
-    assert!(archive.exists(), "{second:?}");
+    assert_eq!(project.run(&["plan", "look at nothing"]).code, 0);
+    let cancelled = project.run(&["cancel"]);
+    assert!(archive.exists(), "{cancelled:?}");
     let again = project.run(&["report", &id]);
     assert_eq!(again.code, 0, "{again:?}");
     assert_eq!(again.out, report.out);

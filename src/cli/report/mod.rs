@@ -9,6 +9,8 @@ mod told;
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::control::known;
 use super::watch::Output;
 use super::{CliError, environment};
@@ -33,6 +35,7 @@ pub(super) fn report(root: &Path, args: &Args, out: &Output) -> Result<u8, CliEr
     let page = told::page(&facts::load(root, &view)?);
     let text = if args.html { html::render(&page) } else { markdown::render(&page) };
     match &args.out {
+        None if out.is_json() => out.value(&json!({ "mission": view.id, "report": text })),
         None => out.line(text.trim_end()),
         Some(path) => {
             std::fs::write(path, text)

@@ -85,9 +85,11 @@ impl Entry {
     }
 
     fn parse(&self, text: &str) -> Result<CstRootNode, String> {
+        if !self.comments {
+            let strict = serde_json::from_str::<serde::de::IgnoredAny>(text);
+            strict.map_err(|error| format!("it is not understood: {error}"))?;
+        }
         let options = ParseOptions {
-            allow_comments: self.comments,
-            allow_trailing_commas: self.comments,
             allow_loose_object_property_names: false,
             allow_missing_commas: false,
             allow_single_quoted_strings: false,
@@ -109,9 +111,7 @@ fn without_mark(text: &str) -> (&str, &str) {
 
 /// The value that a text with comments stands for.
 fn plain(text: &str) -> Option<Value> {
-    let read: Option<Value> =
-        jsonc_parser::parse_to_value(text, &ParseOptions::default()).ok()?.map(value);
-    read
+    jsonc_parser::parse_to_value(text, &ParseOptions::default()).ok()?.map(value)
 }
 
 fn value(read: jsonc_parser::JsonValue<'_>) -> Value {
