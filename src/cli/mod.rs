@@ -30,7 +30,10 @@ mod lsp;
 mod mcp;
 mod monitor;
 mod paint;
+mod report;
 mod schema;
+mod setup;
+mod shell;
 mod todo;
 mod trust;
 mod undo;
@@ -48,6 +51,7 @@ use crate::disk::fault;
 use crate::mission::Mode;
 use crate::mission::view::MissionView;
 use crate::runtime::{Handle, Refused, Settings, StartError, Wake};
+use crate::telemetry;
 
 /// Missions for your code: planned, proved before they land, and sealed.
 #[derive(Debug, Parser)]
@@ -93,6 +97,8 @@ enum Command {
     },
     /// Show the missions of this workspace on a full screen, live, and steer them; they go on without it.
     Monitor(monitor::Args),
+    /// Tell a mission from its goal to its end: verdicts, times, cost, and what fell short.
+    Report(report::Args),
     /// Stop a mission for good; what was accepted stays.
     Cancel {
         /// The mission (default: every one that is open).
@@ -127,6 +133,16 @@ enum Command {
         #[arg(value_enum, default_value_t)]
         of: schema::Of,
     },
+    /// Tell an editor of this program, in its own file, or take that out again.
+    Setup(setup::Args),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write a page of each command.
+    Man(shell::ManArgs),
     /// Run a whole mission on a small project in a temporary folder, with a replayed conversation.
     Demo {
         /// Leave the folder in place.
@@ -191,20 +207,14 @@ impl From<StartError> for CliError {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    log();
+    telemetry::install_log();
     let code = fault::arm().map_err(CliError::User).and_then(|()| run(cli));
     let code = code.unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "orchestrator: {error}");
         error.code()
     });
+    telemetry::end();
     ExitCode::from(code)
-}
-
-/// Messages of the program go to standard error, third parties' from WARN on; `ORCHESTRATOR_LOG` says otherwise.
-fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ORCHESTRATOR_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 fn run(cli: Cli) -> Result<u8, CliError> {
@@ -225,6 +235,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Plan { goal } => mission(&root, &goal.join(" "), Mode::Plan, &out),
         Command::Status { mission, all } => control::status(&root, mission.as_deref(), all, &out),
         Command::Monitor(args) => monitor::monitor(&root, &args, &out),
+        Command::Report(args) => report::report(&root, &args, &out),
         Command::Cancel { mission } => control::cancel(&root, mission.as_deref(), &out),
         Command::Pause { mission } => control::pause(&root, mission.as_deref(), &out),
         Command::Resume { mission } => control::resume(&root, mission.as_deref(), &out),
@@ -236,6 +247,9 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Trust(args) => trust::trust(&root, &args, &out),
         Command::Doctor => doctor::doctor(&root, &out),
         Command::Schema { of } => schema::print(of, &out),
+        Command::Setup(args) => setup::setup(&root, &args, &out),
+        Command::Completions { shell } => Ok(shell::completions(shell, &out)),
+        Command::Man(args) => shell::man(&args, &out),
         Command::Demo { keep } => demo::demo(keep, &out),
         Command::Verify { mission, rerun } => {
             verify::verify(&root, mission.as_deref(), rerun, &out)

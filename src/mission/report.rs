@@ -145,7 +145,7 @@ fn cell(text: &str) -> String {
 }
 
 /// Milliseconds, in words.
-fn lasted(ms: u64) -> String {
+pub fn lasted(ms: u64) -> String {
     match ms {
         0..=999 => format!("{ms} ms"),
         1_000..=59_999 => format!("{:.1} s", ms as f64 / 1e3),

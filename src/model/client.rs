@@ -17,8 +17,9 @@ use super::retry_after::retry_after_ms;
 use super::routes::{Entered, Route, Routes, Shared};
 use super::settings::{ModelSettings, Provider, REPLAY_PREFIX, Settings};
 use super::watch::Watch;
-use super::{anthropic, openai};
+use super::{anthropic, openai, span};
 use crate::mission::conversation::{Role, Turn};
+use crate::telemetry::Work;
 
 /// How long usage is waited for once an answer is complete.
 const TAIL: Duration = Duration::from_secs(5);
@@ -125,7 +126,9 @@ impl Client {
             }
             on_progress(progress);
         };
-        let result = bounded(route, request, &mut on_progress).await;
+        let told = span::begin(&route.endpoint, request);
+        let result = bounded(route, request, &told, &mut on_progress).await;
+        span::end(told, &result);
         let took_ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
         let result =
             result.map(|turn| Turn { took_ms, ..turn }).map_err(|fault| route.endpoint.seal(fault));
@@ -138,10 +141,11 @@ impl Client {
 async fn bounded(
     route: &Route,
     request: &Request<'_>,
+    told: &Work,
     on_progress: &mut OnProgress<'_>,
 ) -> Result<Turn, Fault> {
     let bound = route.endpoint.answer_timeout;
-    let exchange = exchange(&route.http, &route.endpoint, request, on_progress);
+    let exchange = exchange((&route.http, &route.endpoint), request, told, on_progress);
     tokio::time::timeout(bound, exchange).await.unwrap_or_else(|_| {
         let text = format!(
             "the answer did not end within {} ms (answer_timeout_ms sets the bound)",
@@ -225,9 +229,9 @@ fn start_script(path: &str) -> Result<ReplayServer, String> {
 }
 
 async fn exchange(
-    http: &reqwest::Client,
-    endpoint: &Endpoint,
+    (http, endpoint): (&reqwest::Client, &Endpoint),
     request: &Request<'_>,
+    told: &Work,
     on_progress: &mut OnProgress<'_>,
 ) -> Result<Turn, Fault> {
     let body = endpoint.encode(request).map_err(|error| {
@@ -243,6 +247,7 @@ async fn exchange(
     decoder.draft().watch = Watch::new(endpoint.max_output_tokens);
     let received = receive(response, endpoint, decoder.as_mut(), on_progress).await;
     let draft = std::mem::take(decoder.draft());
+    span::answered(told, &draft);
     let usage = draft.usage(request_bytes, &endpoint.price);
     received.and_then(|()| draft.into_turn(request, usage)).map_err(|mut fault| {
         // The provider counts what it has sent, whether it was of use or not.

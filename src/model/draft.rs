@@ -45,6 +45,25 @@ pub(crate) struct Counts {
     pub(crate) cached: u64,
 }
 
+/// What the answer says of itself, for those who look at requests. Nothing is decided by it.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) id: Option<String>,
+    /// Who answered, in the provider's words.
+    pub(crate) model: Option<String>,
+    /// Why it ended, in the provider's words.
+    pub(crate) finish: Option<String>,
+}
+
+impl Told {
+    /// Takes what a document, or the chunk of a stream, says of the answer; what was said before stays.
+    pub(crate) fn take(&mut self, document: &Value) {
+        let text = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
+        self.id = self.id.take().or_else(|| text("id"));
+        self.model = self.model.take().or_else(|| text("model"));
+    }
+}
+
 /// An answer that is still arriving.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
@@ -52,6 +71,7 @@ pub(crate) struct Draft {
     pub(crate) calls: Vec<CallDraft>,
     pub(crate) counts: Counts,
     pub(crate) stop: Option<Stop>,
+    pub(crate) told: Told,
     /// Sees to it that the answer ends.
     pub(crate) watch: Watch,
 }

@@ -23,6 +23,7 @@ mod retry_after;
 mod routes;
 mod secret;
 pub mod settings;
+mod span;
 mod watch;
 
 pub use client::{Client, ModelInfo, install_crypto};

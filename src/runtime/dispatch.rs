@@ -9,11 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::Mail;
 use super::perform::{Job, Performer, Told};
+use super::spans::{self, Spans};
 use crate::mission::event::{Fault, FaultKind, GateVerdict, SealVerdict, TestVerdict};
 use crate::mission::{Act, Effect, Mission, Outcome};
+use crate::telemetry::within;
 
 pub(super) struct Dispatcher {
     performer: Arc<Performer>,
+    spans: Spans,
     mail: Sender<Mail>,
     tokio: tokio::runtime::Handle,
     /// Cancelled when the process ends; what was under way is begun again by the next one.
@@ -24,10 +27,11 @@ pub(super) struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub fn new(performer: Arc<Performer>, mail: Sender<Mail>) -> Dispatcher {
+    pub fn new(performer: Arc<Performer>, spans: Spans, mail: Sender<Mail>) -> Dispatcher {
         let tokio = tokio::runtime::Handle::current();
         let (alive, gone) = channel();
-        Dispatcher { performer, mail, tokio, quit: CancellationToken::new(), alive, gone }
+        let quit = CancellationToken::new();
+        Dispatcher { performer, spans, mail, tokio, quit, alive, gone }
     }
 
     /// Drops everything that is under way, and waits until it is gone, with the processes that it has started. What is
@@ -50,6 +54,11 @@ impl Dispatcher {
         self.performer.toolbox.keep(&mission.id, |id| mission.session(id).is_some());
     }
 
+    /// Tells of a mission that this process carries on, as it is now, before its effects begin.
+    pub fn tell_of(&mut self, mission: &Mission) {
+        self.spans.follow(mission);
+    }
+
     /// Begins an effect. `stop` is cancelled when the mission ends, `held` is true while it is paused.
     pub fn begin(
         &self,
@@ -59,6 +68,7 @@ impl Dispatcher {
         held: &watch::Receiver<bool>,
     ) {
         let job = Job::of(mission, &effect.act, held);
+        let (around, told) = self.spans.begin(&mission.id, &effect.act);
         let (performer, alive) = (self.performer.clone(), self.alive.clone());
         let (mail, id, number) = (self.mail.clone(), mission.id.clone(), effect.id);
         let (waiting, who) = (mail.clone(), id.clone());
@@ -73,10 +83,12 @@ impl Dispatcher {
         // The sender goes with the work, finished or dropped.
         let work = async move {
             let _alive = alive;
-            performer.perform(job, Told { waits: &waits, remark: &remark }).await
+            let outcome = performer.perform(job, Told { waits: &waits, remark: &remark }).await;
+            told.into_iter().for_each(|work| spans::conclude(work, &outcome));
+            outcome
         };
         let (stop, quit) = (stop.clone(), self.quit.clone());
-        let task = self.tokio.spawn(work);
+        let task = self.tokio.spawn(within(around, work));
         self.tokio.spawn(async move {
             let abort = task.abort_handle();
             // What is being applied is let end, so that it can be recorded.

@@ -18,6 +18,7 @@ use super::pace::Pace;
 use super::perform::Performer;
 use super::projection::Projection;
 use super::remember::Memory;
+use super::spans::Spans;
 use super::store::locked;
 use super::{
     Editor, Handle, Letter, Mail, Refused, Second, Settings, StartError, Wake, attach, reconcile,
@@ -47,7 +48,8 @@ pub(super) fn start(
     let editors = Arc::new(Editors::new(root, editor));
     let performer = Performer::new(root, &settings, journal.clone(), editors.clone())?;
     let label = performer.engine().to_owned();
-    let dispatcher = Dispatcher::new(Arc::new(performer), mail.clone());
+    let spans = Spans::new(&settings.models);
+    let dispatcher = Dispatcher::new(Arc::new(performer), spans, mail.clone());
     let engine = Engine {
         journal,
         board: board.clone(),
@@ -492,14 +494,16 @@ impl Engine {
         for (mission, is_ended) in &closed {
             self.turn(mission, *is_ended);
         }
-        for (mission, effect) in effects {
-            self.hand_out(&mission, [effect]);
-        }
         let mut changed: Vec<MissionId> = Vec::new();
         for record in records {
             if !changed.contains(&record.mission) {
                 changed.push(record.mission);
             }
+        }
+        let awake = changed.iter().filter_map(|id| self.missions.get(id)).filter(|k| k.awake);
+        awake.for_each(|known| self.dispatcher.tell_of(&known.mission));
+        for (mission, effect) in effects {
+            self.hand_out(&mission, [effect]);
         }
         for known in changed.iter().filter_map(|id| self.missions.get(id)) {
             self.dispatcher.keep_sessions(&known.mission);

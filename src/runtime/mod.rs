@@ -29,6 +29,7 @@ pub mod rerun;
 mod seal;
 pub mod settings;
 mod show;
+mod spans;
 mod store;
 mod trees;
 mod undo;
@@ -196,6 +197,7 @@ impl Handle {
         settings: Settings,
         editor: Option<Arc<dyn Editor>>,
     ) -> Result<Handle, StartError> {
+        crate::telemetry::begin(&settings.telemetry, &settings.log);
         engine::start(root, settings, editor)
     }
 

@@ -3,6 +3,7 @@
 use super::laying::OnTree;
 use super::meeting::is_unlaid;
 use super::perform::Performer;
+use super::spans;
 use super::store::{chain, locked, now_ms};
 use super::trees;
 use crate::gate::GateError;
@@ -51,6 +52,7 @@ impl Performer {
                 return unlaid("the files keep changing while they are merged".to_owned());
             }
         };
+        spans::stages(&checked.report.stages);
         match checked.report.verdict {
             Verdict::Accepted => self
                 .accept(mission, item, checked, &notes, &open, links)

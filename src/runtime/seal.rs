@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::perform::Performer;
+use super::spans;
 use super::store::{chain, locked, now_ms};
 use crate::gate::Baseline;
 use crate::gate::mutants::mutate::AcceptedFile;
@@ -28,6 +29,7 @@ pub(super) async fn seal(
     let open = performer.open_texts();
     let before = performer.gate.tree_hash(&open).await.map_err(|e| e.to_string())?;
     let stages = performer.gate.whole(&open, baseline).await.map_err(|e| e.to_string())?;
+    spans::stages(&stages);
     if let Some(red) = stages.iter().find(|s| s.verdict == StageVerdict::Refused) {
         return Ok(SealVerdict::Red { report: red.detail.clone() });
     }

@@ -14,7 +14,7 @@ use crate::mission::Context;
 use crate::mission::conversation::Role;
 use crate::mission::fuel::{Limits, Prices};
 use crate::tools::fetch;
-use crate::{gate, model};
+use crate::{gate, model, telemetry};
 
 /// The runtime's settings.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +39,10 @@ pub struct Settings {
     pub fetch: fetch::Settings,
     /// The user's own folder of this product: beside their configuration lie their plugins, and what they trust.
     pub own: Option<PathBuf>,
+    /// Whether, and where to, spans are sent.
+    pub telemetry: telemetry::Resolved,
+    /// Whether log files are written.
+    pub log: telemetry::FileSettings,
 }
 
 /// Which unfinished missions a process lets go on by itself, once it owns the workspace.
@@ -113,6 +117,9 @@ pub enum SettingsError {
     /// The editor says something that is not understood.
     #[error("the editor's settings of orchestrator are not understood: {0}")]
     Editor(String),
+    /// Spans cannot be sent in that way.
+    #[error("{0}; mend it, or set OTEL_SDK_DISABLED=true to send nothing")]
+    Telemetry(String),
     /// A variable of the environment is wrong.
     #[error(transparent)]
     Model(#[from] model::ModelError),
@@ -143,6 +150,10 @@ struct File {
     prices: std::collections::BTreeMap<String, model::Price>,
     /// Pages of the web.
     fetch: fetch::Settings,
+    /// Spans for a collector.
+    telemetry: telemetry::Settings,
+    /// Log files.
+    log: telemetry::FileSettings,
     /// Languages, servers and tools.
     gate: gate::languages::Additions,
 }
@@ -232,6 +243,8 @@ impl Settings {
             second: file.missions.second,
             fetch: file.fetch,
             own: own_folder(),
+            telemetry: file.telemetry.from_env(lookup).map_err(SettingsError::Telemetry)?,
+            log: file.log,
         })
     }
 }

@@ -60,14 +60,20 @@ mod process;
 mod protocol;
 #[cfg(target_os = "linux")]
 mod rehydrate;
+#[cfg(unix)]
+mod report;
 mod rerun;
 mod rules;
 mod settings;
+#[cfg(target_os = "linux")]
+mod setup;
 mod simulate;
 mod support;
 #[cfg(unix)]
 mod surface;
 mod symbolic_engine;
+#[cfg(unix)]
+mod telemetry;
 mod todo;
 #[cfg(unix)]
 mod typing;

@@ -10,6 +10,8 @@ use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{ChildStderr, ChildStdout};
 
+use crate::telemetry;
+
 /// Output beyond this is read and dropped (bytes, per stream).
 const MAX_OUTPUT: usize = 64 * 1024 * 1024;
 
@@ -297,6 +299,8 @@ fn spawn(request: &Request, scratch: &Scratch) -> std::io::Result<Box<dyn ChildW
             .env_clear()
             .envs(request.environment.iter().map(|(name, value)| (name, value)))
             .envs(scratch.environment())
+            // It is a part of what it was started for.
+            .envs(telemetry::for_children())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

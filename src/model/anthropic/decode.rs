@@ -31,7 +31,10 @@ impl Decode for Decoder {
         let event = parse_event(data)?;
         check_error(&event)?;
         match event.get("type").and_then(Value::as_str) {
-            Some("message_start") => self.take_usage(event.pointer("/message/usage")),
+            Some("message_start") => {
+                self.take_usage(event.pointer("/message/usage"));
+                event.get("message").iter().for_each(|message| self.draft.told.take(message));
+            }
             Some("content_block_start") => self.start_block(&event, on_progress)?,
             Some("ping") => {
                 on_progress(Progress::Alive);
@@ -59,6 +62,7 @@ impl Decode for Decoder {
             }
         }
         self.take_usage(document.get("usage"));
+        self.draft.told.take(document);
         self.take_stop(document.get("stop_reason"));
         Ok(())
     }
@@ -85,7 +89,9 @@ impl Decoder {
     }
 
     fn take_stop(&mut self, reason: Option<&Value>) {
-        self.draft.stop = match reason.and_then(Value::as_str) {
+        let reason = reason.and_then(Value::as_str);
+        self.draft.told.finish = reason.map(str::to_owned).or(self.draft.told.finish.take());
+        self.draft.stop = match reason {
             Some("max_tokens") => Some(Stop::OutputLimit),
             Some("model_context_window_exceeded") => Some(Stop::ContextFull),
             Some("refusal") => Some(Stop::Refusal),

@@ -33,6 +33,7 @@ impl Decode for Decoder {
         }
         let chunk = parse_event(data)?;
         check_error(&chunk)?;
+        self.draft.told.take(&chunk);
         self.take_usage(&chunk);
         if let Some(choice) = chunk.pointer("/choices/0") {
             if let Some(delta) = choice.get("delta") {
@@ -45,6 +46,7 @@ impl Decode for Decoder {
 
     fn document(&mut self, document: &Value) -> Result<(), Fault> {
         check_error(document)?;
+        self.draft.told.take(document);
         self.take_usage(document);
         let choice = document.pointer("/choices/0").ok_or_else(|| malformed("no choices"))?;
         let message = choice.get("message").ok_or_else(|| malformed("no message"))?;
@@ -75,6 +77,7 @@ impl Decoder {
             return;
         };
         self.complete = true;
+        self.draft.told.finish = Some(reason.to_owned());
         self.draft.stop = match reason {
             "length" => Some(Stop::OutputLimit),
             "content_filter" => Some(Stop::Refusal),

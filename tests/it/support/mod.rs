@@ -1,6 +1,8 @@
 //! What the tests share: finding or installing the real tools, temporary projects, a client that speaks over pipes.
 
 pub mod client;
+#[cfg(unix)]
+pub mod collector;
 pub mod editor;
 pub mod ended;
 pub mod model;

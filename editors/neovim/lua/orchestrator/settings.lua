@@ -33,6 +33,11 @@
 --- @field wait_ms? integer The longest wait that a provider may ask for, in milliseconds. (default 600000)
 --- @field wall_ms? integer Wall time since the start, in milliseconds. (default 14400000)
 
+--- @class orchestrator.settings.log
+--- @field file? boolean Write files of messages, one a day, which only you can read. (default false)
+--- @field keep? integer The most files that are kept. (default 7)
+--- @field level? string What is written there: `error`, `warn`, `info`, `debug` or `trace`, also for single modules (`info,orchestrator_lsp::gate=debug`). (default info)
+
 --- @class orchestrator.settings.memory
 --- @field high? integer Tokens of a conversation at which its oldest results give way to notes; 0: only when the model says that it is too long. (default 30000)
 --- @field low? integer About how many tokens a cut leaves; at most half of `high`. (default 6000)
@@ -69,11 +74,17 @@
 --- @field provider? integer To one provider: one address, with one key. (default 64)
 --- @field start? integer How many of both to begin with. (default 16)
 
+--- @class orchestrator.settings.telemetry
+--- @field endpoint? string Where a collector takes OTLP over HTTP, without `/v1/traces`: `http://localhost:4318`. Without it nothing is sent.
+--- @field headers? table More headers of each request to it, a key for instance.
+--- @field service_name? string What this program is called there. (default orchestrator)
+
 --- @class orchestrator.Settings
 --- @field fetch? orchestrator.settings.fetch Pages of the web.
 --- @field gate? orchestrator.settings.gate Languages, servers and tools.
 --- @field journal? orchestrator.settings.journal Which ended missions stay at hand.
 --- @field limits? orchestrator.settings.limits What one mission may spend.
+--- @field log? orchestrator.settings.log Log files.
 --- @field memory? orchestrator.settings.memory What sessions are told, and when their conversations are cut.
 --- @field missions? orchestrator.settings.missions Several missions at a time.
 --- @field model? orchestrator.settings.model Who is asked, in every role.
@@ -81,3 +92,4 @@
 --- @field roles? table<string, table> What of that is another for a role.
 --- @field seal? orchestrator.settings.seal Tests, and what is looked at once all is green.
 --- @field slots? orchestrator.settings.slots How many requests may be under way at once, over all sessions and missions of a process.
+--- @field telemetry? orchestrator.settings.telemetry Spans for a collector.
