@@ -64,10 +64,8 @@ impl Server {
             (Arc::clone(&shared), definition.clone(), root.to_path_buf());
         let task = tokio::spawn(async move {
             let why = ours.live(&definition, root).await;
-            let process = lock(&ours.process).take();
-            if let Some(process) = process {
-                process.kill().await;
-            }
+            // Dropping it kills it.
+            drop(lock(&ours.process).take());
             tracing::info!("server `{}` of the workspace: {why}", ours.name);
             ours.phase.send_replace(Phase::Ended(why, Instant::now()));
         });
@@ -132,6 +130,7 @@ impl Shared {
     async fn live(&self, definition: &Definition, root: PathBuf) -> String {
         let changed = Arc::new(Notify::new());
         let last = Arc::new(Mutex::new(String::new()));
+        let mut heard = None;
         let mut excess = Excess::default();
         let opening = Opening { root: &root, changed: Arc::clone(&changed) };
         let opened = async {
@@ -144,7 +143,8 @@ impl Shared {
                         .map_err(|error| format!("`{}` cannot be started: {error}", command[0]))?;
                     *lock(&self.process) = Some(process);
                     excess = pipes.stdout.excess();
-                    tokio::spawn(heed(self.name.clone(), pipes.stderr, Arc::clone(&last)));
+                    let heeds = heed(self.name.clone(), pipes.stderr, Arc::clone(&last));
+                    heard = Some(tokio::spawn(heeds));
                     opening.over_pipes(pipes.stdout, pipes.stdin).await
                 }
             }
@@ -162,6 +162,10 @@ impl Shared {
         let process = lock(&self.process).take();
         let Some(process) = process else { return why };
         let ended = process.ended().await;
+        if let Some(heard) = heard {
+            // Its last words may still be in the pipe; whoever else holds that is not waited for.
+            drop(tokio::time::timeout(Duration::from_secs(1), heard).await);
+        }
         let last = lock(&last).clone();
         let said = if last.is_empty() { String::new() } else { format!("; it said: {last}") };
         match ended {
@@ -205,7 +209,7 @@ impl Shared {
         self.broken.notify_one();
         let mut phase = self.phase.subscribe();
         let ended = phase.wait_for(|phase| matches!(phase, Phase::Ended(..)));
-        let known = match tokio::time::timeout(Duration::from_secs(2), ended).await {
+        let known = match tokio::time::timeout(Duration::from_secs(5), ended).await {
             Ok(Ok(phase)) => match &*phase {
                 Phase::Ended(why, _) => Some(why.clone()),
                 _ => None,
