@@ -2,7 +2,7 @@
 //!
 //! It is an observer: it reads the journal's events and folds them like everybody else, and posts letters to the journal's
 //! inbox. It never takes the workspace's lock, wakes no mission and performs no effect; being closed or killed changes
-//! nothing. [`frame`] is a pure function of what is seen; [`live`] reads, draws and takes keys.
+//! nothing. `frame` is a pure function of what is seen; `live` reads, draws and takes keys.
 
 mod figures;
 mod frame;
@@ -129,9 +129,8 @@ fn theme(colour: bool, ascii: bool) -> Theme {
 
 /// Whether the locale says that the terminal knows more than ASCII. Where there are no locales, it does.
 fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
-    let said = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable);
-    let locale = said.filter(|locale| !locale.is_empty()).next().unwrap_or_default();
-    let locale = locale.to_ascii_lowercase();
+    let mut said = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable);
+    let locale = said.find(|locale| !locale.is_empty()).unwrap_or_default().to_ascii_lowercase();
     locale.contains("utf-8") || locale.contains("utf8") || cfg!(windows)
 }
 
