@@ -323,7 +323,8 @@ pub(super) struct Proposal {
     pub call: super::conversation::ToolCall,
     /// How often the tree changed beneath it.
     pub stale: u32,
-    /// The change that is merged with what a person typed, in place of what the call says; see [`Meeting::change`].
+    /// The change that is merged with what a person typed, in place of what the call says; see
+    /// [`Meeting::change`](super::Meeting::change).
     #[serde(default)]
     pub merge: Option<String>,
     pub stage: ProposalStage,

@@ -118,7 +118,7 @@ pub enum SettingsError {
     #[error("the editor's settings of orchestrator are not understood: {0}")]
     Editor(String),
     /// Spans cannot be sent in that way.
-    #[error("{0}; mend it, or set OTEL_SDK_DISABLED=true to send nothing")]
+    #[error("{0}; mend it, or take it out to send nothing")]
     Telemetry(String),
     /// A variable of the environment is wrong.
     #[error(transparent)]

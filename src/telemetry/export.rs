@@ -20,7 +20,11 @@ const REQUEST: Duration = Duration::from_secs(10);
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
 pub(super) fn begin(resolved: &Resolved) -> Result<(), String> {
-    let Some(endpoint) = &resolved.0.endpoint else {
+    let Resolved { settings, unfit } = resolved;
+    if let Some(why) = unfit {
+        return Err(why.clone());
+    }
+    let Some(endpoint) = &settings.endpoint else {
         return Ok(());
     };
     let otlp = Otlp::builder()
@@ -28,11 +32,11 @@ pub(super) fn begin(resolved: &Resolved) -> Result<(), String> {
         .with_http_client(client(endpoint)?)
         .with_endpoint(endpoint)
         .with_timeout(REQUEST)
-        .with_headers(resolved.0.headers.clone().into_iter().collect())
+        .with_headers(settings.headers.clone().into_iter().collect())
         .build()
         .map_err(|error| format!("failed to reach for {endpoint}: {error}"))?;
     let provider = SdkTracerProvider::builder()
-        .with_resource(resource(&resolved.0))
+        .with_resource(resource(settings))
         .with_batch_exporter(Told { otlp, is_said: AtomicBool::new(false) })
         .build();
     global::set_tracer_provider(provider.clone());

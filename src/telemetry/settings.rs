@@ -37,40 +37,61 @@ impl std::fmt::Debug for Settings {
 
 /// The same when the environment was asked: `endpoint` is the full address now, and `None` where nothing is to be sent.
 #[derive(Debug, Clone, Default)]
-pub struct Resolved(pub(super) Settings);
+pub struct Resolved {
+    pub(super) settings: Settings,
+    /// Why nothing is sent, though the environment names a collector. It may be meant for other programs, and is no reason
+    /// to do nothing.
+    pub(super) unfit: Option<String>,
+}
 
 impl Settings {
     /// Asks the environment, which goes before the file.
     ///
     /// # Errors
-    /// An address that is none, with where it stands; a way of sending that is not spoken here.
+    /// When the file's address is none.
     pub fn from_env(mut self, lookup: impl Fn(&str) -> Option<String>) -> Result<Resolved, String> {
         let own = self.endpoint.take();
         let is = |name, value: &str| lookup(name).is_some_and(|v| v.eq_ignore_ascii_case(value));
         if is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
-            return Ok(Resolved(self));
+            return Ok(Resolved { settings: self, unfit: None });
         }
+        let below = |url: String| format!("{}/v1/traces", url.trim_end_matches('/'));
         let whole = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
         let base = "OTEL_EXPORTER_OTLP_ENDPOINT";
-        let below = |url: String| format!("{}/v1/traces", url.trim_end_matches('/'));
-        let found = lookup(whole)
-            .map(|url| (whole, url))
-            .or_else(|| lookup(base).map(|url| (base, below(url))))
-            .or_else(|| own.map(|url| ("[telemetry] endpoint", below(url))));
-        let Some((place, url)) = found else {
-            return Ok(Resolved(self));
-        };
-        check(&url).map_err(|why| format!("{place} {why}"))?;
-        for name in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
-            if let Some(other) = lookup(name).filter(|protocol| protocol != "http/protobuf") {
-                return Err(format!(
-                    "{name} is {other}; only http/protobuf is spoken: unset it, and name the collector's port for HTTP (4318, as a rule)"
-                ));
+        let found = lookup(whole).map(|url| (whole, url));
+        let found = found.or_else(|| lookup(base).map(|url| (base, below(url))));
+        let mut unfit = None;
+        self.endpoint = match found {
+            Some((place, url)) => {
+                let fits = check(&url).map_err(|why| format!("{place} {why}"));
+                let fits = fits.and_then(|()| check_protocol(&lookup));
+                unfit = fits.err();
+                Some(url).filter(|_| unfit.is_none())
             }
-        }
-        self.endpoint = Some(url);
-        Ok(Resolved(self))
+            None => {
+                let url = own.map(below);
+                url.iter()
+                    .try_for_each(|url| check(url))
+                    .map_err(|why| format!("[telemetry] endpoint {why}"))?;
+                url
+            }
+        };
+        Ok(Resolved { settings: self, unfit })
     }
+}
+
+fn check_protocol(lookup: impl Fn(&str) -> Option<String>) -> Result<(), String> {
+    for name in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
+        if let Some(other) = lookup(name) {
+            return match other.as_str() {
+                "http/protobuf" => Ok(()),
+                _ => Err(format!(
+                    "{name} is {other}, and only http/protobuf is spoken; name the collector's port for HTTP (4318, as a rule) with it, or set OTEL_SDK_DISABLED=true"
+                )),
+            };
+        }
+    }
+    Ok(())
 }
 
 fn check(url: &str) -> Result<(), String> {
@@ -94,7 +115,7 @@ mod tests {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        settings.from_env(lookup).map(|resolved| resolved.0.endpoint)
+        settings.from_env(lookup).map(|resolved| resolved.settings.endpoint)
     }
 
     #[test]
@@ -114,8 +135,11 @@ mod tests {
             let why = resolved(Some(wrong), &[]).unwrap_err();
             assert!(why.starts_with("[telemetry] endpoint") && !why.contains("secret"), "{why}");
         }
-        let grpc = resolved(file, &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).unwrap_err();
-        assert!(grpc.contains("http/protobuf"), "{grpc}");
+        // What the environment says may be meant for other programs.
+        let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+        assert_eq!(resolved(file, &[(all, "http://env:4317"), grpc]), Ok(None));
+        assert_eq!(resolved(file, &[(all, "localhost:4317")]), Ok(None));
+        assert_eq!(resolved(file, &[grpc]), at("http://file:4318/v1/traces"));
     }
 
     #[test]

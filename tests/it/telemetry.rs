@@ -231,10 +231,13 @@ fn a_collector_that_does_not_answer_or_is_not_there_delays_nothing() {
 
 #[test]
 fn an_address_that_is_none_is_said_with_its_place() {
-    let said =
-        project("").with("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318").run(&["task", "x"]);
+    let said = project("[telemetry]\nendpoint = \"localhost:4318\"").run(&["task", "x"]);
     assert_eq!(said.code, 1, "{said:?}");
-    assert!(said.err.contains("OTEL_EXPORTER_OTLP_ENDPOINT"), "{said:?}");
+    assert!(said.err.contains("[telemetry] endpoint"), "{said:?}");
+    // The environment may mean other programs: it is said, and the mission goes on.
+    let project = project("").with("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317");
+    let (said, _) = task(&model(), project);
+    assert!(said.err.contains("no spans are sent: OTEL_EXPORTER_OTLP_ENDPOINT"), "{said:?}");
 }
 
 /// The certificate is the collector's; that TLS is spoken at all is this program's.
