@@ -167,8 +167,12 @@ pub struct Turn {
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub took_ms: u64,
     /// What the project's plugins say to the agent about it; it is told behind the results of the calls.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub prompts: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_without")]
+    pub prompts: Box<[String]>,
+}
+
+fn is_without(texts: &[String]) -> bool {
+    texts.is_empty()
 }
 
 fn is_nothing(number: &u64) -> bool {

@@ -30,7 +30,7 @@ pub(super) fn answered(m: &mut Mission, id: SessionId, turn: Turn) {
     let (role, troubled) = (session.role, session.troubled);
     let calls = turn.calls.len();
     session.hear(turn.text, turn.calls);
-    session.prompts = turn.prompts;
+    session.prompts = turn.prompts.into_vec();
     session.count(&turn.usage);
     let (by, usage, took_ms) = (turn.by, turn.usage, turn.took_ms);
     provider::served(m, id, role, &Served { by, usage, took_ms, after_faults: troubled });

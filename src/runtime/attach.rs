@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::board::{Reached, Update};
 use super::editors::Guest;
-use super::engine::{Engine, Known};
+use super::engine::Engine;
+use super::known::Known;
 use super::store::{self, locked};
 use super::{Letter, Mail, Wake, recovery};
 use crate::journal::JournalError;

@@ -1,19 +1,19 @@
 //! The loop. It runs on a thread of its own: takes what is in the mailbox, makes events of it, writes them, steps the
 //! missions, and hands the effects out. Nothing it waits for can wait for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Reached, Update};
 use super::dispatch::Dispatcher;
 use super::editors::Editors;
 use super::keeper::Keeper;
+use super::known::Known;
 use super::pace::Pace;
 use super::perform::Performer;
 use super::projection::Projection;
@@ -25,10 +25,9 @@ use super::{
     recovery, store,
 };
 use crate::journal::{Batch, Journal, JournalError, Record};
-use crate::mission::event::EffectId;
 use crate::mission::fuel::Limits;
 use crate::mission::view::rank;
-use crate::mission::{Command, Effect, Event, Mission, MissionId, Mode, RULES, step};
+use crate::mission::{Command, Effect, Event, Mission, MissionId, Mode, RULES};
 
 /// How often the inbox is looked at, and the clock.
 const TICK: Duration = Duration::from_millis(50);
@@ -119,53 +118,6 @@ pub(super) fn newest(missions: &BTreeMap<MissionId, Known>) -> Option<&Known> {
 /// What a person says wins over an outcome that came with it: nothing more is begun after a cancel or a pause.
 fn people_first(mail: &mut [Mail]) {
     mail.sort_by_key(|one| matches!(one, Mail::Finished { .. } | Mail::Waits { .. }));
-}
-
-/// A mission that this process knows.
-pub(super) struct Known {
-    pub mission: Mission,
-    /// The number of its next event.
-    pub seq: u64,
-    /// Cancelled when the mission ends; every effect but an application watches it.
-    pub stop: CancellationToken,
-    /// Whether it is paused; a turn that was not sent yet watches it.
-    pub held: watch::Sender<bool>,
-    /// Whether this process carries it on.
-    pub awake: bool,
-    /// Whether this process has written of it; what it writes first says so.
-    pub taken: bool,
-    /// The effects that this process has begun, and that have not ended.
-    pub begun: BTreeSet<EffectId>,
-}
-
-impl Known {
-    /// A mission that was read, or is about to begin.
-    pub fn new(mission: Mission, seq: u64, awake: bool) -> Known {
-        let (stop, begun) = (CancellationToken::new(), BTreeSet::new());
-        let held = watch::Sender::new(mission.paused);
-        Known { mission, seq, stop, held, awake, taken: seq == 0, begun }
-    }
-
-    /// Steps the mission. Answers with the effects, and whether it has ended, where that changed.
-    fn take(&mut self, record: &Record) -> (Vec<Effect>, Option<bool>) {
-        if let Event::Finished { effect, .. } = &record.event {
-            self.begun.remove(effect);
-        }
-        let was_ended = self.mission.ended.is_some();
-        let mission = std::mem::replace(&mut self.mission, Mission::new(record.mission.clone()));
-        let (mission, effects) = step(mission, record.at, &record.event);
-        self.mission = mission;
-        let paused = self.mission.paused;
-        self.held.send_if_modified(|held| std::mem::replace(held, paused) != paused);
-        let is_ended = self.mission.ended.is_some();
-        (effects, (is_ended != was_ended).then_some(is_ended))
-    }
-
-    /// Whether something is under way, or was when its process ended. A mission that has ended can still be applying
-    /// its last change-set, which must be let end, or it is left half done.
-    fn is_left_open(&self) -> bool {
-        self.mission.pending().next().is_some()
-    }
 }
 
 pub(super) struct Engine {

@@ -14,6 +14,7 @@ mod dispatch;
 mod editors;
 mod engine;
 mod keeper;
+mod known;
 mod land;
 mod laying;
 mod meeting;

@@ -325,7 +325,7 @@ impl Performer {
         let agent = ask.task.as_ref().and_then(|task| task.agent.clone());
         let who = who(&ask.mission, ask.session, ask.role, agent);
         match self.toolbox.extensions().plugins.done(&turn.text, &who, told.remark).await {
-            Ok(prompts) => turn.prompts = prompts,
+            Ok(prompts) => turn.prompts = prompts.into(),
             Err(why) => {
                 let fault = Fault::new(FaultKind::NeedsHuman, why);
                 return Outcome::Faulted {

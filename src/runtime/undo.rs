@@ -36,7 +36,7 @@ impl Performer {
         let name = of_undo(number);
         let point = match self.set_out(mission, &name, back, merging) {
             Ok(point) => point,
-            Err(outcome) => return outcome,
+            Err(outcome) => return *outcome,
         };
         let writes = point.writes(&locked(&self.journal));
         match writes {
@@ -53,14 +53,14 @@ impl Performer {
         name: &str,
         back: &Back,
         merging: bool,
-    ) -> Result<Checkpoint, Outcome> {
-        let failed = |reason| Outcome::NotApplied { reason };
+    ) -> Result<Checkpoint, Box<Outcome>> {
+        let failed = |reason| Box::new(Outcome::NotApplied { reason });
         if let Some(begun) = self.checkpoint(mission, name).map_err(failed)? {
             return Ok(begun);
         }
         let reversal = self.reversal(mission, back).map_err(failed)?;
         if let Some(outcome) = reversal.refused(merging) {
-            return Err(outcome);
+            return Err(Box::new(outcome));
         }
         let (point, bytes) = reversal.checkpoint();
         self.keep_checkpoint(mission, name, &point, &bytes).map_err(failed)?;

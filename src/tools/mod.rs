@@ -89,6 +89,9 @@ pub fn may_be_repeated(tool: &str) -> bool {
 /// The most bytes that one result hands back whole; of a longer one the two ends, and the name under which it is kept.
 pub const MAX_RESULT: usize = 32 * 1024;
 
+/// What the workspace adds, by mission and session.
+type Offered = HashMap<(MissionId, SessionId), Arc<[ToolSpec]>>;
+
 /// The tools of one workspace.
 pub struct Toolbox {
     gate: Arc<Gate>,
@@ -97,7 +100,7 @@ pub struct Toolbox {
     fetcher: Arc<Fetcher>,
     extensions: Extensions,
     /// What the workspace adds, as each session was first told: its requests begin with the same bytes from turn to turn.
-    offered: Mutex<HashMap<(MissionId, SessionId), Arc<[ToolSpec]>>>,
+    offered: Mutex<Offered>,
 }
 
 /// Who calls, and for what.

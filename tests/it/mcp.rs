@@ -5,4 +5,6 @@ mod editor;
 #[cfg(target_os = "linux")]
 mod face;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod mission;
 mod servers;

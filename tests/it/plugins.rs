@@ -129,7 +129,7 @@ fn plugins_that_do_all_they_should_not_leave_the_mission_and_each_other_alone() 
 
     let requests = provider.requests();
     let workers = || requests.iter().filter(|request| request.role == Role::Worker);
-    let last = workers().last().unwrap();
+    let last = workers().next_back().unwrap();
     assert!(workers().next().unwrap().body.contains("Looks a word up."));
     for part in [
         "a gate proves gate",

@@ -270,7 +270,7 @@
     if (asked.context) asked.context.sessions = new Map();
     return stringify(await calls[kind](asked));
   };
-  const failure = (error) => (error instanceof Error ? `${error.name}: ${error.message}${error.stack ? "\n" + error.stack : ""}` : error === null ? "threw null, as one does that runs out of memory" : `threw ${shown(error)}`);
+  const failure = (error) => (error instanceof Error ? `${error.name}: ${error.message}${error.stack ? "\n" + error.stack : ""}` : error === null ? "threw null (as does what has no memory left)" : `threw ${shown(error)}`);
 
   return { describe, call, tick, failure };
 })

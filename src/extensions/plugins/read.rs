@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
             return;
         }
         let mut at = root;
-        while let Some(inner) = (0..at.child_count() as u32)
+        while let Some(inner) = (0..at.child_count())
             .filter_map(|n| at.child(n))
             .find(|n| n.has_error() || n.is_missing())
         {

@@ -39,11 +39,11 @@ fn open(path: &str, text: &str) -> (Project, Client, String) {
     (project, client, file)
 }
 
-/// What is shown of the file once it is that much: severity, line, message.
+/// What is shown of the file once it is that much, beside that nobody has trusted it: severity, line, message.
 fn wrong(client: &mut Client, file: &str, count: usize) -> Vec<(u64, u64, String)> {
     let is_it = |message: &Value| {
         let shown = message["params"]["diagnostics"].as_array();
-        message["params"]["uri"] == file && shown.is_some_and(|all| all.len() == count)
+        message["params"]["uri"] == file && shown.is_some_and(|all| all.len() == count + 1)
     };
     let message = client.wait_for("what is wrong with the file", is_it);
     let of = |d: &Value| {
@@ -51,7 +51,10 @@ fn wrong(client: &mut Client, file: &str, count: usize) -> Vec<(u64, u64, String
         let line = d["range"]["start"]["line"].as_u64().unwrap();
         (d["severity"].as_u64().unwrap(), line, d["message"].as_str().unwrap().to_owned())
     };
-    message["params"]["diagnostics"].as_array().unwrap().iter().map(of).collect()
+    let shown = message["params"]["diagnostics"].as_array().unwrap();
+    let (untrusted, others): (Vec<_>, Vec<_>) = shown.iter().partition(|d| d["code"] == "trust");
+    assert!(untrusted[0]["message"].as_str().unwrap().contains("without effect"));
+    others.into_iter().map(of).collect()
 }
 
 fn labels(client: &mut Client, file: &str, line: u64, character: u64) -> Vec<String> {
@@ -108,7 +111,11 @@ fn the_file_of_open_code_is_explained_at_its_lines() {
         let mut rows = doctor.as_array().unwrap().iter();
         rows.find(|row| row["subject"] == path).unwrap().clone()
     };
-    assert_eq!((&row(".mcp.json")["ok"], &row(".mcp.json")["detail"]), (&json!(true), &json!("a")));
+    let detail = row(".mcp.json")["detail"].as_str().unwrap().to_owned();
+    assert!(row(".mcp.json")["ok"] == false && detail.contains("not trusted"), "{detail}");
     let detail = row(".opencode/mcp.json")["detail"].as_str().unwrap().to_owned();
-    assert!(detail.starts_with("far; ") && detail.contains("lacks type"), "{detail}");
+    assert!(detail.contains("lacks type"), "{detail}");
+    assert_eq!(project.run(&["trust", "--yes"]).code, 0);
+    let doctor = project.run(&["doctor", "--json"]).out;
+    assert!(doctor.contains("trusted; a: starts `x`"), "{doctor}");
 }

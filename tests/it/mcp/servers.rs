@@ -54,7 +54,7 @@ pub async fn until(servers: &Servers, what: &str, holds: impl Fn(&Servers) -> bo
     }
 }
 
-fn script(package: &str) -> String {
+pub fn script(package: &str) -> String {
     let path = tools::mcp().join("node_modules/@modelcontextprotocol").join(package);
     path.join("dist/index.js").to_str().unwrap().to_owned()
 }
