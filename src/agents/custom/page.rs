@@ -1,5 +1,5 @@
-//! Agents as pages: Markdown with front matter, as OpenCode has them in `.opencode/agent/*.md` (https://opencode.ai/docs/agents) and
-//! Claude Code in `.claude/agents/*.md` (https://code.claude.com/docs/en/sub-agents). Their words are the page's text; of their rights
+//! Agents as pages: Markdown with front matter, as OpenCode has them in `.opencode/agent/*.md` (<https://opencode.ai/docs/agents>) and
+//! Claude Code in `.claude/agents/*.md` (<https://code.claude.com/docs/en/sub-agents>). Their words are the page's text; of their rights
 //! those are kept that a Worker has, too. Fields that say what a model is, or does, are read over.
 
 use std::ops::Range;

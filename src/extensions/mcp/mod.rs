@@ -2,7 +2,7 @@
 //! (<https://code.claude.com/docs/en/mcp>), and `.opencode/mcp.json` as OpenCode has it
 //! (<https://opencode.ai/v1/docs/mcp-servers>, <https://opencode.ai/v2/docs/mcp-servers>).
 //!
-//! [`read`] reads and explains the files, wrong ones too; [`Servers`] starts what a trusted file names, keeps it within
+//! [`read()`] reads and explains the files, wrong ones too; [`Servers`] starts what a trusted file names, keeps it within
 //! bounds and ends it. It must not know who calls a tool, or why a file is trusted.
 
 mod answer;
