@@ -12,7 +12,7 @@ use super::paint::Colour;
 use super::watch::Output;
 use crate::agents::custom;
 use crate::extensions::described::Reading;
-use crate::extensions::{self, trust::Trust};
+use crate::extensions::{self, skills, trust::Trust};
 use crate::gate::language::Language;
 use crate::gate::languages::Languages;
 use crate::gate::shadow::cache_dir;
@@ -103,7 +103,12 @@ fn agents(root: &Path) -> Vec<Finding> {
         let names = page.agents.into_iter().map(|agent| agent.name).collect();
         described(&path, Ok((names, page.reading)))
     });
-    described(custom::PATH, file).into_iter().chain(pages).collect()
+    let skills = skills::paths(root).into_iter().filter_map(|path| {
+        let text = std::fs::read_to_string(root.join(&path)).unwrap_or_default();
+        let (skill, reading) = skills::read(&path, &text);
+        described(&path, Ok((skill.into_iter().map(|skill| skill.name).collect(), reading)))
+    });
+    described(custom::PATH, file).into_iter().chain(pages).chain(skills).collect()
 }
 
 /// What a file of the project describes, by name, and what is wrong with it; nothing where it is empty.

@@ -1,11 +1,13 @@
-//! What a workspace adds to the product: JavaScript plugins, and servers of tools. Nothing of it takes effect before a person
-//! has trusted it as it is, and whatever it does wrong costs its own call.
+//! What a workspace adds to the product: JavaScript plugins and servers of tools, which take no effect before a person has
+//! trusted them as they are, and cost no more than their own call; and words, which give no rights: skills and commands.
 //!
 //! Nothing here knows a mission, a model or an editor.
 
+pub mod commands;
 pub mod described;
 pub mod mcp;
 pub mod plugins;
+pub mod skills;
 pub mod trust;
 
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 
 use super::perform::Performer;
 use crate::agents::custom::{self, Custom};
-use crate::extensions::FROM_SERVERS;
+use crate::extensions::{FROM_SERVERS, skills};
 use crate::mission::control::RUN;
 use crate::mission::conversation::Role;
 
@@ -34,7 +34,7 @@ impl Performer {
 
     /// What a session is told beside what is remembered: a Worker who it is to be, a Planner who there is.
     pub(super) fn told(&self, role: Role, agent: Option<&str>) -> String {
-        match (role, agent) {
+        let told = match (role, agent) {
             (Role::Worker, Some(name)) => {
                 let mut agents = self.custom().into_iter();
                 let agent = agents.find(|agent| agent.name == name);
@@ -42,6 +42,10 @@ impl Performer {
             }
             (Role::Planner, _) => custom::list(&self.custom()),
             _ => String::new(),
+        };
+        match role {
+            Role::Commander => told,
+            _ => told + &skills::list(&skills::all(&self.root)),
         }
     }
 

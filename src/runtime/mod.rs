@@ -43,6 +43,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
+use crate::extensions::commands;
 use crate::journal::{self, JournalError};
 use crate::mission::view::MissionView;
 use crate::mission::{Command, Line, MissionId, Mode};
@@ -220,7 +221,8 @@ impl Handle {
         goal: &str,
         mode: Mode,
     ) -> Result<MissionId, Refused> {
-        let goal = goal.trim();
+        let command = commands::expanded(&self.root, goal);
+        let goal = command.as_deref().unwrap_or(goal).trim();
         let length = goal.chars().count();
         if length == 0 {
             return Err(Refused::Goal("the goal is empty; say what is to be reached".to_owned()));

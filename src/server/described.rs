@@ -15,7 +15,7 @@ use super::text::{Encoding, Lines};
 use crate::agents::custom::{self, page};
 use crate::extensions::described::{Choice, Entry, Reading};
 use crate::extensions::mcp::{self, Form};
-use crate::extensions::plugins;
+use crate::extensions::{commands, plugins, skills};
 use crate::tools;
 use crate::workspace::RelPath;
 
@@ -37,7 +37,7 @@ pub struct Open {
 }
 
 /// All of them.
-const KINDS: [Described; 5] = [
+const KINDS: [Described; 7] = [
     Described {
         is_it: |path| path == custom::PATH,
         code: "agents",
@@ -52,6 +52,18 @@ const KINDS: [Described; 5] = [
             page.unwrap_or_default().reading
         },
         choices: page::choices,
+    },
+    Described {
+        is_it: skills::is_page,
+        code: "skill",
+        read: |path, text| skills::read(path, text).1,
+        choices: skills::choices,
+    },
+    Described {
+        is_it: |path| commands::name_of(path).is_some(),
+        code: "command",
+        read: commands::read,
+        choices: commands::choices,
     },
     Described {
         is_it: plugins::is_plugin,

@@ -21,8 +21,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::extensions::Extensions;
 use crate::extensions::plugins::{Remark, Who};
+use crate::extensions::{Extensions, skills};
 use crate::gate::Gate;
 use crate::gate::stage::Wanted;
 use crate::journal::Journal;
@@ -71,9 +71,28 @@ fn allows(role: Role, tool: &str) -> bool {
     of_role(role).any(|known| known.name == tool)
 }
 
+/// By which agents read a skill of the project, where it has some.
+const SKILL: &str = "skill";
+
 /// The names of all tools of the product; what a workspace adds may take none of them.
 pub fn names() -> Vec<&'static str> {
-    TOOLS.iter().map(|tool| tool.name).collect()
+    TOOLS.iter().map(|tool| tool.name).chain([SKILL]).collect()
+}
+
+fn skill() -> ToolSpec {
+    let properties = serde_json::json!({ "name": schema::plain(), "file": schema::plain() });
+    ToolSpec {
+        name: SKILL.to_owned(),
+        description: "A skill of the project, or a file beside it.".to_owned(),
+        schema: schema::small(properties, &["name"]),
+    }
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SkillArgs {
+    name: String,
+    file: Option<String>,
 }
 
 /// The tools of a role with their schemas, always in the same order.
@@ -156,14 +175,14 @@ impl Toolbox {
     }
 
     fn added(&self) -> Arc<[ToolSpec]> {
+        let has_skills = !skills::paths(self.gate.workspace().root()).is_empty();
         let offers = self.extensions.offers().into_iter();
-        offers
-            .map(|offer| ToolSpec {
-                name: offer.name,
-                description: offer.description,
-                schema: offer.schema,
-            })
-            .collect()
+        let offers = offers.map(|offer| ToolSpec {
+            name: offer.name,
+            description: offer.description,
+            schema: offer.schema,
+        });
+        has_skills.then(skill).into_iter().chain(offers).collect()
     }
 
     /// Ends what belongs to sessions of a mission that live no more: worktrees and processes.
@@ -234,6 +253,11 @@ impl Toolbox {
 
     /// What reads the disk does so off the async threads.
     async fn own_call(&self, caller: &Caller, call: ToolCall) -> ToolResult {
+        if call.name == SKILL && caller.role != Role::Commander {
+            let (gate, args) = (self.gate.clone(), arguments::<SkillArgs>(&call)?);
+            let root = move || gate.workspace().root().to_path_buf();
+            return apart(move || skills::ask(&root(), &args.name, args.file.as_deref())).await;
+        }
         if !allows(caller.role, &call.name) {
             let names = of_role(caller.role).map(|tool| tool.name.to_owned());
             let added = self.offered(&caller.mission, caller.session, caller.role);

@@ -120,3 +120,63 @@ fn an_editor_says_what_is_wrong_with_the_file_and_offers_what_can_stand_there() 
     published(&mut client, 0);
     assert_eq!(client.leave(), 0);
 }
+
+#[test]
+fn pages_are_agents_skills_are_read_when_needed_and_a_command_is_a_goal() {
+    let write = json!({ "changes": [{ "op": "write", "path": "page.md", "content": "page\n" }] });
+    let plan = "# Mission: g\n## M1: all\n### T1.1: look | agent:critic\n- [ ] S1.1.1: it is seen\n### T1.2: write | depends:T1.1\n- [ ] S1.2.1: it is written\n";
+    let provider = Provider::answering(move |asked| match (asked.role, asked.turns) {
+        (Role::Commander, _) => Reply::Call("triage", json!({ "decision": "plan" })),
+        (Role::Planner, _) => Reply::Call("plan", json!({ "todo": plan })),
+        (Role::Worker, 0) => Reply::Call("skill", json!({ "name": "release" })),
+        (Role::Worker, 1) => Reply::Call("propose", write.clone()),
+        (Role::Worker, _) => Reply::Call("done", json!({ "summary": "seen" })),
+        (Role::Reviewer, _) => Reply::Call("verdict", json!({ "pass": true, "evidence": ["e"] })),
+    });
+    let project = provider.serving(Project::empty());
+    project.write(
+        ".claude/agents/critic.md",
+        "---\nname: critic\ndescription: Looks for faults\ntools: Read, Grep\n---\nYou find what others overlook.\n",
+    );
+    project.write(".opencode/agent/broken.md", "---\nmode: subagent\n---\nwords\n");
+    project.write(
+        ".claude/skills/release/SKILL.md",
+        "---\ndescription: How a release is made\n---\nTag it, then sign it.\n",
+    );
+    project.write(".opencode/command/ship.md", "---\ndescription: d\n---\nShip $1 with care.\n");
+    let said = project.run(&["task", "/ship 1.0", "--json"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.last()["end"]["goal"], "Ship 1.0 with care.");
+
+    let requests = provider.requests();
+    let planner = requests.iter().find(|request| request.role == Role::Planner).unwrap();
+    assert!(
+        planner.body.contains("- critic (changes no files, runs no commands): Looks for faults")
+    );
+    assert!(planner.body.contains("- release: How a release is made"), "{}", planner.body);
+    let workers: Vec<&Request> =
+        requests.iter().filter(|request| request.role == Role::Worker).collect();
+    let critic: Vec<&&Request> =
+        workers.iter().filter(|request| request.brief.contains("task T1.1")).collect();
+    assert!(critic[0].brief.contains("You find what others overlook."), "{}", critic[0].brief);
+    assert!(!critic[0].body.contains("then sign it") && critic[1].body.contains("then sign it"));
+    assert!(critic.last().unwrap().body.contains("the agent `critic` may change no files"));
+    assert_eq!(project.read("page.md"), "page\n", "who is no critic may write");
+
+    let doctor = project.run(&["doctor", "--json"]).out;
+    assert!(
+        doctor.contains(".opencode/agent/broken.md") && doctor.contains("lacks a `description`")
+    );
+
+    // The page is explained in an editor, too.
+    let mut client = Client::in_project(&project, json!({}), json!(null));
+    let file = uri(&project.root().join(".opencode/agent/broken.md"));
+    client.open(&file, "---\nmode: subagent\n---\nwords\n");
+    let is_it = |message: &Value| {
+        let shown = message["params"]["diagnostics"][0]["message"].as_str();
+        message["params"]["uri"] == file
+            && shown.is_some_and(|text| text.contains("lacks a `description`"))
+    };
+    client.wait_for("what is wrong with the page", is_it);
+    assert_eq!(client.leave(), 0);
+}

@@ -4,10 +4,11 @@
 
 use std::ops::Range;
 
-use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
+use saphyr::YamlData;
 
 use super::Custom;
 use super::read::{File, is_name};
+use crate::extensions::described::front::{self, Fields, Node, words};
 use crate::extensions::described::{Choice, Entry, Problem};
 use crate::mission::conversation::Role;
 
@@ -45,108 +46,30 @@ pub fn is_page(path: &str) -> Option<(Form, &str)> {
     Some((*form, name.strip_suffix(".md").filter(|stem| !stem.is_empty())?))
 }
 
-/// What can be written at a place: fields that are not there yet, at the beginning of a line of the front matter.
+/// What can be written at a place.
 pub fn choices(text: &str, at: usize) -> (Vec<Choice>, usize) {
-    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |line| line + 1);
-    let typed = text.get(start..at).unwrap_or_default();
-    let is_word = typed.chars().all(char::is_alphanumeric);
-    let is_in = match front(text) {
-        Some((front, _)) => front.start <= start && at <= front.end,
-        // What is being written has no end yet.
-        None => text.starts_with("---\n") && start > 0,
-    };
-    if !is_word || !is_in {
-        return (Vec::new(), start);
-    }
-    let there = |field: &str| text.lines().any(|line| line.starts_with(&format!("{field}:")));
-    let free = FIELDS.iter().filter(|(name, _)| name.starts_with(typed) && !there(name));
-    let choice = |(name, meaning): &(&str, &str)| Choice {
-        label: (*name).to_owned(),
-        text: format!("{name}: "),
-        meaning: (*meaning).to_owned(),
-    };
-    (free.map(choice).collect(), start)
-}
-
-/// Where the front matter stands, in bytes, and where the text behind it begins.
-fn front(text: &str) -> Option<(Range<usize>, usize)> {
-    let first = text.split_inclusive('\n').next()?;
-    if first.trim_end() != "---" {
-        return None;
-    }
-    let mut at = first.len();
-    for line in text.get(at..)?.split_inclusive('\n') {
-        if line.trim_end() == "---" {
-            return Some((first.len()..at, at + line.len()));
-        }
-        at += line.len();
-    }
-    None
+    front::choices(text, at, &FIELDS)
 }
 
 /// Reads a page.
 pub fn read(form: Form, stem: &str, text: &str) -> File {
     let mut page = Page { file: File::default(), text, from: 0 };
-    let Some((front, body)) = front(text) else {
+    let Some((matter, body)) = front::front(text) else {
         let range = 0..text.find('\n').unwrap_or(text.len());
         let message = "an agent's page begins with front matter: fields between two lines of `---`";
-        page.file.reading.problems.push(Problem {
-            range,
-            is_error: true,
-            message: message.to_owned(),
-        });
+        page.error(range, message.to_owned());
         return page.file;
     };
-    page.from = front.start;
-    let yaml = text.get(front.clone()).unwrap_or_default();
-    let fields = match MarkedYaml::load_from_str(yaml) {
-        Ok(documents) => documents,
-        Err(error) => {
-            let at = page.place(error.marker().index());
-            page.error(at..at + 1, error.info().to_owned());
-            return page.file;
-        }
-    };
-    let fields = Fields::of(fields.first());
-    page.take(form, stem, &fields, body);
+    page.from = matter.start;
+    match front::parse(text, &matter) {
+        Ok(documents) => page.take(form, stem, &Fields::of(documents.first()), body),
+        Err(problem) => page.file.reading.problems.push(problem),
+    }
     page.file
 }
 
-/// The fields of a page: name, its place in characters of the front matter, and its value.
-struct Fields<'a, 'y>(Vec<(String, Range<usize>, &'a MarkedYaml<'y>)>);
-
-impl<'a, 'y> Fields<'a, 'y> {
-    fn of(document: Option<&'a MarkedYaml<'y>>) -> Fields<'a, 'y> {
-        let Some(YamlData::Mapping(all)) = document.map(|document| &document.data) else {
-            return Fields(Vec::new());
-        };
-        let field = |(key, value): (&'a MarkedYaml<'y>, &'a MarkedYaml<'y>)| {
-            Some((words(key)?, key.span.start.index()..key.span.end.index(), value))
-        };
-        Fields(all.iter().filter_map(field).collect())
-    }
-
-    fn get(&self, name: &str) -> Option<(&Range<usize>, &'a MarkedYaml<'y>)> {
-        let found = self.0.iter().find(|(known, _, _)| known == name);
-        found.map(|(_, place, value)| (place, *value))
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        self.get(name).and_then(|(_, value)| words(value)).filter(|text| !text.trim().is_empty())
-    }
-}
-
-fn words(node: &MarkedYaml<'_>) -> Option<String> {
-    match &node.data {
-        YamlData::Value(Scalar::String(text)) => Some(text.to_string()),
-        YamlData::Value(Scalar::Integer(number)) => Some(number.to_string()),
-        YamlData::Value(Scalar::Boolean(value)) => Some(value.to_string()),
-        _ => None,
-    }
-}
-
 /// The names of a list: a sequence, or words with commas. What stands in parentheses narrows a tool, and is no name.
-fn names(node: &MarkedYaml<'_>) -> Vec<String> {
+fn names(node: &Node<'_>) -> Vec<String> {
     let name = |text: &str| {
         let name = text.split('(').next().unwrap_or_default();
         name.trim().to_lowercase()
@@ -180,7 +103,7 @@ impl Rights {
     }
 
     /// A permission: what is not plainly allowed is denied, as nobody is asked in the night.
-    fn permission(&mut self, tool: &str, value: &MarkedYaml<'_>) {
+    fn permission(&mut self, tool: &str, value: &Node<'_>) {
         match &value.data {
             YamlData::Mapping(all) => {
                 let allows =
@@ -247,24 +170,13 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// The byte of a character of the front matter.
-    fn place(&self, characters: usize) -> usize {
-        let rest = self.text.get(self.from..).unwrap_or_default();
-        let at = rest.char_indices().nth(characters).map_or(rest.len(), |(at, _)| at);
-        (self.from + at).min(self.text.len().saturating_sub(1))
-    }
-
     fn error(&mut self, range: Range<usize>, message: String) {
         let range = range.start..range.end.min(self.text.len()).max(range.start);
         self.file.reading.problems.push(Problem { range, is_error: true, message });
     }
 
     fn take(&mut self, form: Form, stem: &str, fields: &Fields<'_, '_>, body: usize) {
-        let of = |page: &Page<'_>, name: &str| {
-            let place =
-                fields.get(name).map(|(place, _)| page.place(place.start)..page.place(place.end));
-            place.unwrap_or(0..3)
-        };
+        let of = |page: &Page<'_>, name: &str| fields.head(page.text, page.from, name);
         let name = fields.text("name").unwrap_or_else(|| stem.to_owned());
         // A name for people is none for a tag: the file's own is, then.
         let name = if is_name(&name) { name } else { stem.to_owned() };

@@ -1,9 +1,10 @@
 //! Files of a workspace that people write as JSON with comments, and whose entries have fields of a table: the table is
-//! written once, and the reader with places, the completions and the schema are made of it.
+//! written once, and the reader with places, the completions and the schema are made of it. And pages with front matter.
 //!
 //! It must not know which files there are, or what an entry is for.
 
 mod complete;
+pub mod front;
 mod read;
 
 pub use complete::{At, Choice, choices};
