@@ -12,7 +12,7 @@ use super::paint::Colour;
 use super::watch::Output;
 use crate::agents::custom;
 use crate::extensions::described::Reading;
-use crate::extensions::{self, skills, trust::Trust};
+use crate::extensions::{self, skills};
 use crate::gate::language::Language;
 use crate::gate::languages::Languages;
 use crate::gate::shadow::cache_dir;
@@ -103,9 +103,7 @@ fn agents(root: &Path) -> Vec<Finding> {
         let names = page.agents.into_iter().map(|agent| agent.name).collect();
         described(&path, Ok((names, page.reading)))
     });
-    let skills = skills::paths(root).into_iter().filter_map(|path| {
-        let text = std::fs::read_to_string(root.join(&path)).unwrap_or_default();
-        let (skill, reading) = skills::read(&path, &text);
+    let skills = skills::pages(root).into_iter().filter_map(|(path, skill, reading)| {
         described(&path, Ok((skill.into_iter().map(|skill| skill.name).collect(), reading)))
     });
     described(custom::PATH, file).into_iter().chain(pages).chain(skills).collect()
@@ -130,7 +128,7 @@ fn described(path: &str, file: Result<(Vec<String>, Reading), String>) -> Option
 
 /// What the workspace adds, and whether it may take effect.
 fn extensions(root: &Path) -> Vec<Finding> {
-    let trust = Trust::new(settings::own_folder().as_deref(), root);
+    let trust = settings::trust(root);
     let found = extensions::candidates(root).into_iter();
     let finding = |one: extensions::Candidate| {
         let is_trusted = trust.holds(&one.path, &one.bytes);

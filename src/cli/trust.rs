@@ -7,7 +7,7 @@ use serde_json::json;
 use super::paint::Colour;
 use super::watch::Output;
 use super::{CliError, environment};
-use crate::extensions::{Candidate, candidates, trust::Trust};
+use crate::extensions::{Candidate, candidates};
 use crate::runtime::settings;
 
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn trust(root: &Path, args: &Args, out: &Output) -> Result<u8, CliError> {
-    let trust = Trust::new(settings::own_folder().as_deref(), root);
+    let trust = settings::trust(root);
     let kept = |error: std::io::Error| environment(format!("failed to keep it: {error}"));
     if args.revoke {
         trust.take_back().map_err(kept)?;

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::described::front::{Fields, choices as fields_at, front, parse};
-use super::described::{Choice, Entry, Problem, Reading};
+use super::described::{self, Choice, Entry, Problem, Reading};
 
 /// The folders of commands, from the project's root.
 pub const FOLDERS: [&str; 3] = [".opencode/command", ".opencode/commands", ".claude/commands"];
@@ -60,10 +60,7 @@ pub fn expanded(root: &Path, goal: &str) -> Option<String> {
         return None;
     }
     let text = FOLDERS.iter().find_map(|folder| {
-        let path = root.join(folder).join(format!("{name}.md"));
-        let found = std::fs::symlink_metadata(&path).ok()?;
-        let fits = found.is_file() && found.len() <= MOST_BYTES;
-        fits.then(|| std::fs::read_to_string(&path).ok()).flatten()
+        described::load(root, &format!("{folder}/{name}.md"), MOST_BYTES).ok().flatten()
     })?;
     let body = front(&text).map_or(0, |(_, body)| body);
     let template = text.get(body..).unwrap_or_default().trim();

@@ -134,6 +134,11 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// Whether a file of that path takes effect once it is trusted.
+    pub fn is_one(path: &str) -> bool {
+        plugins::is_plugin(path) || mcp::Form::ALL.into_iter().any(|form| form.path() == path)
+    }
+
     /// The file at that path of a workspace with these bytes; `None` where such a file takes no effect.
     pub fn of(path: &str, bytes: Vec<u8>) -> Option<Candidate> {
         let text = String::from_utf8_lossy(&bytes);

@@ -91,15 +91,21 @@ pub fn read(path: &str, text: &str) -> (Option<Skill>, Reading) {
 /// The skills of the workspace at `root`; of two of one name the first. What is wrong with a page costs that skill only.
 pub fn all(root: &Path) -> Vec<Skill> {
     let mut skills: Vec<Skill> = Vec::new();
-    for path in paths(root) {
-        let Some(text) = text_of(root, &path) else { continue };
-        if let (Some(skill), _) = read(&path, &text)
-            && !skills.iter().any(|known| known.name == skill.name)
-        {
+    for skill in pages(root).into_iter().filter_map(|(_, skill, _)| skill) {
+        if !skills.iter().any(|known| known.name == skill.name) {
             skills.push(skill);
         }
     }
     skills
+}
+
+/// Every page of the workspace at `root`: its path, its skill where it is one, and what is wrong with it.
+pub fn pages(root: &Path) -> Vec<(String, Option<Skill>, Reading)> {
+    let page = |path: String| {
+        let (skill, reading) = read(&path, &text_of(root, &path).unwrap_or_default());
+        (path, skill, reading)
+    };
+    paths(root).into_iter().map(page).collect()
 }
 
 /// The pages of the workspace, in the order of their names.

@@ -1,6 +1,8 @@
 //! Agents of the project: what a session is told of them, and what one of them may not do. Their file is read anew each time,
 //! so that a change of it counts at once; a session keeps what it was told.
 
+use std::path::Path;
+
 use super::perform::Performer;
 use crate::agents::custom::{self, Custom};
 use crate::extensions::{FROM_SERVERS, skills};
@@ -23,36 +25,36 @@ impl Right {
     }
 }
 
+fn agents(root: &Path) -> Vec<Custom> {
+    let loaded = custom::all(root);
+    if let Err(why) = &loaded {
+        tracing::warn!("no agents of the project: {why}");
+    }
+    loaded.unwrap_or_default()
+}
+
+/// What a session is told beside what is remembered: a Worker who it is to be, a Planner who there is, and both what skills
+/// there are. Reads the disk.
+pub(super) fn told(root: &Path, role: Role, agent: Option<&str>) -> String {
+    let told = match (role, agent) {
+        (Role::Worker, Some(name)) => {
+            let agent = agents(root).into_iter().find(|agent| agent.name == name);
+            agent.map_or(String::new(), |agent| custom::instructions(&agent))
+        }
+        (Role::Planner, _) => custom::list(&agents(root)),
+        _ => String::new(),
+    };
+    match role {
+        Role::Commander => told,
+        _ => told + &skills::list(&skills::all(root)),
+    }
+}
+
 impl Performer {
-    fn custom(&self) -> Vec<Custom> {
-        let loaded = custom::all(&self.root);
-        if let Err(why) = &loaded {
-            tracing::warn!("no agents of the project: {why}");
-        }
-        loaded.unwrap_or_default()
-    }
-
-    /// What a session is told beside what is remembered: a Worker who it is to be, a Planner who there is.
-    pub(super) fn told(&self, role: Role, agent: Option<&str>) -> String {
-        let told = match (role, agent) {
-            (Role::Worker, Some(name)) => {
-                let mut agents = self.custom().into_iter();
-                let agent = agents.find(|agent| agent.name == name);
-                agent.map_or(String::new(), |agent| custom::instructions(&agent))
-            }
-            (Role::Planner, _) => custom::list(&self.custom()),
-            _ => String::new(),
-        };
-        match role {
-            Role::Commander => told,
-            _ => told + &skills::list(&skills::all(&self.root)),
-        }
-    }
-
     /// Why that agent may not do this; `None` where it may.
     pub(super) fn forbids(&self, agent: Option<String>, right: Option<Right>) -> Option<String> {
         let (name, right) = (agent?, right?);
-        let agent = self.custom().into_iter().find(|agent| agent.name == name)?;
+        let agent = agents(&self.root).into_iter().find(|agent| agent.name == name)?;
         let (may, what, field) = match right {
             Right::Write => (agent.can_write, "change no files", "canWrite"),
             Right::Run => (agent.can_bash, "run no commands", "canBash"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::custom::Right;
+use super::custom::{self, Right};
 use super::editors::Editors;
 use super::prove::unlaid;
 use super::settings::TestsWhen;
@@ -261,22 +261,24 @@ impl Performer {
 
     /// What cannot be read is not remembered; a session begins all the same.
     async fn recall(&self, question: Question, role: Role, who: &Who, told: Told<'_>) -> Outcome {
+        self.look_at_extensions(told.remark).await;
         let goal = match self.goal(&question.goal, role, who, told.remark).await {
             Ok(goal) => goal,
             Err(taken) => {
                 return Outcome::Faulted { fault: Fault::new(FaultKind::NeedsHuman, taken) };
             }
         };
-        let gate = self.gate.clone();
-        let more = self.told(role, question.task.as_ref().and_then(|task| task.agent.as_deref()));
+        let (gate, root) = (self.gate.clone(), self.root.clone());
         let recalled = tokio::task::spawn_blocking(move || {
+            let agent = question.task.as_ref().and_then(|task| task.agent.as_deref());
+            let more = custom::told(&root, role, agent);
             let store = Store::load(gate.workspace().root()).unwrap_or_else(|error| {
                 tracing::warn!(%error, "no notes of earlier missions");
                 Store::default()
             });
-            memory::recall(gate.workspace(), &store, &question)
+            (memory::recall(gate.workspace(), &store, &question), more)
         });
-        let Recalled { shared, own, weighed } = recalled.await.unwrap_or_default();
+        let (Recalled { shared, own, weighed }, more) = recalled.await.unwrap_or_default();
         Outcome::Recalled { shared, own: own + &more + &goal, weighed }
     }
 
@@ -288,7 +290,6 @@ impl Performer {
         who: &Who,
         remark: Remark<'_>,
     ) -> Result<String, String> {
-        self.look_at_extensions(remark).await;
         if role != Role::Commander {
             return Ok(String::new());
         }
@@ -351,7 +352,8 @@ impl Performer {
                 }
                 caller.open = self.open_texts();
                 let who = who(&caller.mission, caller.session, caller.role, agent);
-                self.toolbox.extensions().refresh().await;
+                // Servers are looked at when a session begins, and for their own tools.
+                self.toolbox.extensions().plugins.refresh().await;
                 match self.toolbox.call(caller, call, &who, told.remark).await {
                     Ok(content) => Outcome::Called { content, is_error: false },
                     Err(content) => Outcome::Called { content, is_error: true },

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::extensions::trust::Trust;
 use crate::memory::Tier;
 use crate::mission::Context;
 use crate::mission::conversation::Role;
@@ -306,6 +307,11 @@ fn prices(models: &model::Settings) -> Prices {
 pub fn own_folder() -> Option<PathBuf> {
     let path = config_path(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
     path.parent().map(Path::to_path_buf)
+}
+
+/// What the user trusts of the workspace at `root`.
+pub fn trust(root: &Path) -> Trust {
+    Trust::new(own_folder().as_deref(), root)
 }
 
 /// `ORCHESTRATOR_CONFIG`, else `orchestrator/config.toml` in the platform's folder for configuration.

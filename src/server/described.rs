@@ -112,10 +112,10 @@ impl Open {
         (self.kind.read)(self.path.as_str(), text)
     }
 
-    /// What is wrong with the text.
-    pub fn problems(&self, text: &str, encoding: Encoding) -> Vec<Diagnostic> {
+    /// What is wrong with the text, as it was read.
+    pub fn problems(&self, read: &Reading, text: &str, encoding: Encoding) -> Vec<Diagnostic> {
         let lines = Lines::new(text, encoding);
-        let shown = self.read(text).problems.into_iter().map(|problem| Diagnostic {
+        let shown = read.problems.iter().map(|problem| Diagnostic {
             range: lines.range(problem.range.start, problem.range.end),
             severity: Some(match problem.is_error {
                 true => DiagnosticSeverity::ERROR,
@@ -123,7 +123,7 @@ impl Open {
             }),
             code: Some(NumberOrString::String(self.kind.code.to_owned())),
             source: Some(SOURCE.to_owned()),
-            message: problem.message,
+            message: problem.message.clone(),
             ..Diagnostic::default()
         });
         shown.collect()

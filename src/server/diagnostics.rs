@@ -159,8 +159,9 @@ fn current(session: &Session) -> ByUri {
     for (path, document) in &open {
         let Some(file) = described::at(path) else { continue };
         let text = &document.text;
-        let mut problems = file.problems(text, session.client().encoding);
-        problems.extend(trusted::problems(session, path.as_str(), text, &file.read(text)));
+        let read = file.read(text);
+        let mut problems = file.problems(&read, text, session.client().encoding);
+        problems.extend(trusted::problems(session, path.as_str(), text, &read));
         if !problems.is_empty() {
             current.entry(document.uri.clone()).or_default().extend(problems);
         }

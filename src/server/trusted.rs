@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
@@ -15,7 +14,6 @@ use super::text::Lines;
 use crate::extensions::Candidate;
 use crate::extensions::described::Reading;
 use crate::extensions::plugins::{self, Wrong};
-use crate::extensions::trust::Trust;
 use crate::runtime::settings;
 use crate::tools;
 use crate::workspace::hash::sha256;
@@ -29,17 +27,14 @@ const KEPT: usize = 64;
 #[derive(Debug, Default)]
 pub struct Examined(Mutex<BTreeMap<String, Option<Vec<Wrong>>>>);
 
-fn ledger(root: &Path) -> Trust {
-    Trust::new(settings::own_folder().as_deref(), root)
-}
-
 /// Lets the engine load an open plugin that is trusted as it stands, once, in the background; nothing of it is kept running.
 pub fn examine(session: &Arc<Session>, uri: &Uri) {
     let (Some((_, text)), Some(root)) = (described::open(session, uri), session.root()) else {
         return;
     };
-    let trusts =
-        |path: &str| session.is_trusted() && ledger(root.path()).holds(path, text.as_bytes());
+    let trusts = |path: &str| {
+        session.is_trusted() && settings::trust(root.path()).holds(path, text.as_bytes())
+    };
     let path = root.rel(uri).filter(|path| plugins::is_plugin(path.as_str()));
     let Some(path) = path.filter(|path| trusts(path.as_str())) else {
         return;
@@ -67,8 +62,7 @@ pub fn examine(session: &Arc<Session>, uri: &Uri) {
 
 /// What is to be said of the text of the file at `path`, beside what its reader says.
 pub fn problems(session: &Session, path: &str, text: &str, read: &Reading) -> Vec<Diagnostic> {
-    let candidate = Candidate::of(path, text.as_bytes().to_vec());
-    let (Some(candidate), Some(root)) = (candidate, session.root()) else {
+    let Some(root) = session.root().filter(|_| Candidate::is_one(path)) else {
         return Vec::new();
     };
     if text.trim().is_empty() {
@@ -83,8 +77,9 @@ pub fn problems(session: &Session, path: &str, text: &str, read: &Reading) -> Ve
         message,
         ..Diagnostic::default()
     };
-    if !ledger(root.path()).holds(path, text.as_bytes()) {
-        let wants = candidate.wants.join("; ");
+    if !settings::trust(root.path()).holds(path, text.as_bytes()) {
+        let candidate = Candidate::of(path, text.as_bytes().to_vec());
+        let wants = candidate.map_or(String::new(), |candidate| candidate.wants.join("; "));
         let message = format!(
             "this file is without effect: nobody has said that it may take effect as it is now. {wants}"
         );
@@ -129,7 +124,7 @@ fn place(text: &str, path: &str, words: &str) -> Range<usize> {
 /// In words, for people.
 pub fn trust(session: &Session, path: &str, hash: &str) -> Result<(), String> {
     let root = session.root().ok_or("no folder is open")?;
-    if Candidate::of(path, Vec::new()).is_none() {
+    if !Candidate::is_one(path) {
         return Err(format!("`{path}` is no plugin, and names no servers"));
     }
     let bytes = std::fs::read(root.path().join(path))
@@ -137,6 +132,6 @@ pub fn trust(session: &Session, path: &str, hash: &str) -> Result<(), String> {
     if sha256(&bytes) != hash {
         return Err(format!("{path} is not on the disk as it is shown: save it first"));
     }
-    let kept = ledger(root.path()).give(path, &bytes);
+    let kept = settings::trust(root.path()).give(path, &bytes);
     kept.map_err(|error| format!("failed to keep that {path} is trusted: {error}"))
 }

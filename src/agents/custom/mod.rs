@@ -42,20 +42,11 @@ pub struct Custom {
 /// # Errors
 /// In words, where it cannot be read at all.
 pub fn load(root: &Path) -> Result<File, String> {
-    let path = root.join(PATH);
-    let found = match std::fs::symlink_metadata(&path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(File::default()),
-        Err(error) => return Err(format!("{PATH} cannot be read: {error}")),
-    };
-    if !found.is_file() || found.len() > MOST_BYTES {
-        return Err(format!("{PATH} is no plain file of at most {MOST_BYTES} bytes"));
-    }
-    let text = std::fs::read_to_string(&path);
-    text.map(|text| read(&text)).map_err(|error| format!("{PATH} cannot be read: {error}"))
+    let text = described::load(root, PATH, MOST_BYTES)?;
+    Ok(text.map(|text| read(&text)).unwrap_or_default())
 }
 
-/// Pages of agents that a project may have, and bytes of each.
+/// Pages of agents that a project may have.
 const MOST_PAGES: usize = 64;
 
 /// Every page of the workspace at `root`, with its path from there.
@@ -69,10 +60,7 @@ pub fn pages(root: &Path) -> Vec<(String, File)> {
         for name in names {
             let path = format!("{folder}/{name}");
             let Some((_, stem)) = page::is_page(&path) else { continue };
-            let at = root.join(&path);
-            let is_plain = std::fs::symlink_metadata(&at)
-                .is_ok_and(|found| found.is_file() && found.len() <= MOST_BYTES);
-            if let Some(text) = is_plain.then(|| std::fs::read_to_string(&at).ok()).flatten() {
+            if let Ok(Some(text)) = described::load(root, &path, MOST_BYTES) {
                 pages.push((path.clone(), page::read(form, stem, &text)));
             }
         }

@@ -10,7 +10,27 @@ mod read;
 pub use complete::{At, Choice, choices};
 pub use read::{Entry, Problem, Reading, bytes, name_of, parse, text_of};
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
+
+/// The text of the file at `path` from the root, plain and of at most `most` bytes; `None` where there is none.
+///
+/// # Errors
+/// In words, where it cannot be read.
+pub fn load(root: &Path, path: &str, most: u64) -> Result<Option<String>, String> {
+    let at = root.join(path);
+    let found = match std::fs::symlink_metadata(&at) {
+        Ok(found) => found,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("{path} cannot be read: {error}")),
+    };
+    if !found.is_file() || found.len() > most {
+        return Err(format!("{path} is no plain file of at most {most} bytes"));
+    }
+    let text = std::fs::read_to_string(&at);
+    text.map(Some).map_err(|error| format!("{path} cannot be read: {error}"))
+}
 
 /// What a field takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

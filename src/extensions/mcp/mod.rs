@@ -21,6 +21,8 @@ pub use servers::{Limits, Servers, State, Trusts};
 
 use std::path::Path;
 
+use super::described;
+
 /// The two forms in which a workspace names servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
@@ -51,15 +53,5 @@ const MOST_BYTES: u64 = 256 * 1024;
 /// # Errors
 /// In words, where it cannot be read.
 pub fn load(root: &Path, form: Form) -> Result<Option<String>, String> {
-    let (path, name) = (root.join(form.path()), form.path());
-    let found = match std::fs::symlink_metadata(&path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("{name} cannot be read: {error}")),
-    };
-    if !found.is_file() || found.len() > MOST_BYTES {
-        return Err(format!("{name} is no plain file of at most {MOST_BYTES} bytes"));
-    }
-    let text = std::fs::read_to_string(&path);
-    text.map(Some).map_err(|error| format!("{name} cannot be read: {error}"))
+    described::load(root, form.path(), MOST_BYTES)
 }

@@ -166,16 +166,16 @@ fn live(
     };
     context.with(|ctx| {
         let run = Run { ctx: &ctx, deadline: &deadline, limit };
-        let loaded = run.load(name, code, &around);
-        let is_loaded = loaded.is_ok();
-        let (described, inner) = match loaded {
-            Ok((described, inner)) => (Ok(described), Some(inner)),
-            Err(failure) => (Err(failure), None),
-        };
         // Whoever waits no longer needs no answer.
-        let _ = first.send(described);
-        let Some(inner) = inner.filter(|_| is_loaded) else {
-            return;
+        let inner = match run.load(name, code, &around) {
+            Ok((described, inner)) => {
+                let _ = first.send(Ok(described));
+                inner
+            }
+            Err(failure) => {
+                let _ = first.send(Err(failure));
+                return;
+            }
         };
         while let Ok(Call { kind, json, limit, answer }) = calls.recv() {
             deadline.set(limit);
