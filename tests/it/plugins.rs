@@ -163,6 +163,11 @@ fn plugins_that_do_all_they_should_not_leave_the_mission_and_each_other_alone() 
         let is_told = remarks.iter().any(|one| one.starts_with(&named) && one.contains(what));
         assert!(is_told, "{plugin}: {what}\n{remarks:#?}");
     }
+    let report = project.run(&["report"]).out;
+    for plugin in ["loops", "allocates", "recurses", "throws", "node", "shadow"] {
+        let named = format!("Around the mission: plugin \\`{plugin}\\`");
+        assert!(report.contains(&named), "{named} is not in\n{report}");
+    }
 }
 
 #[test]

@@ -81,6 +81,7 @@ fn shortcomings(facts: &Facts) -> Vec<Part> {
     let back = view.receipts.iter().filter(|receipt| receipt.undone);
     short.extend(back.map(|receipt| format!("Change {} was taken back.", receipt.receipt)));
     short.extend(view.questions.iter().map(|q| format!("Question {} waits: {}", q.number, q.text)));
+    short.extend(view.remarks.iter().map(|remark| format!("Around the mission: {remark}")));
     if facts.is_estimated {
         short.push("A provider sent no counts; tokens are estimated by bytes.".to_owned());
     }
