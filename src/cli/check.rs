@@ -3,14 +3,12 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::json;
 
 use super::paint::Colour;
 use super::watch::Output;
 use super::{CliError, asynchronously, environment};
-use crate::gate::servers::Servers;
 use crate::gate::{Checked, Gate, Judged, Proposal, Report, Settings, StageVerdict, Verdict};
 use crate::runtime;
 use crate::workspace::{OpenTexts, apply};
@@ -48,14 +46,11 @@ pub(super) fn check(root: &Path, args: &Args, out: &Output) -> Result<u8, CliErr
 
 /// The gate as the user's configuration has it.
 fn settings(root: &Path, args: &Args) -> Result<Settings, CliError> {
-    let mut settings = runtime::Settings::load().map_err(environment)?.gate;
-    if !args.no_servers {
-        let project = root.to_path_buf();
-        settings.servers = Some(Arc::new(move |shadow: &Path| {
-            Arc::new(Servers::new(shadow.to_path_buf(), project.clone()))
-        }));
-    }
-    Ok(settings)
+    let settings = runtime::Settings::load().map_err(environment)?.gate;
+    Ok(match args.no_servers {
+        true => settings,
+        false => runtime::with_servers(settings, root),
+    })
 }
 
 fn read(input: impl Read) -> Result<Proposal, CliError> {

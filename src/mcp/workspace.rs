@@ -1,7 +1,6 @@
 //! The workspace that is served: its runtime and its gate, each opened at the first need. What only looks opens neither.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -10,9 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::Refusal;
 use super::shown::{REPORT, cut};
 use crate::gate::Gate;
-use crate::gate::servers::Servers;
 use crate::mission::view::MissionView;
-use crate::runtime::{Handle, Seen, Settings, Wake, load_views};
+use crate::runtime::{Handle, Seen, Settings, Wake, load_views, with_servers};
 use crate::server::todo::TODO_PATH;
 
 /// A workspace.
@@ -61,12 +59,8 @@ impl Workspace {
     /// When it cannot be opened; it is tried again the next time.
     pub async fn gate(&self) -> Result<&Gate, Refusal> {
         let open = || async {
-            let mut settings = Settings::load().map_err(Refusal::environment)?.gate;
-            let project = self.root.clone();
-            settings.servers = Some(Arc::new(move |shadow: &Path| {
-                Arc::new(Servers::new(shadow.to_path_buf(), project.clone()))
-            }));
-            Gate::open(&self.root, settings).map_err(Refusal::environment)
+            let settings = Settings::load().map_err(Refusal::environment)?.gate;
+            Gate::open(&self.root, with_servers(settings, &self.root)).map_err(Refusal::environment)
         };
         self.gate.get_or_try_init(open).await
     }
